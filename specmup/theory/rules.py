@@ -1,0 +1,234 @@
+"""Scaling rules: the condition, an update law and a gauge, put together.
+
+The condition fixes how large each weight and each of its updates must be. The update law says how
+large the optimizer's step is. Their quotient is the learning rate, and the rest follows:
+
+    learning rate  η = ‖ΔW‖_R / ‖A‖_R        weight decay  λ = ‖A‖_R / ‖W‖_R
+
+(zheng2026, Section 4). Every entry of a rule is the factor by which a base value is multiplied
+when the width grows by r_n and the depth by r_L.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+
+from specmup.theory.condition import ALPHA, Path, ResidualCondition, end_system, norm
+from specmup.theory.equations import Equation, System
+from specmup.theory.order import ONE, WIDTH, Order
+from specmup.theory.update import HALF, Layer, UpdateLaw, update_law
+
+ROLES = ("input", "hidden", "output", "input_bias", "hidden_bias", "norm_gain")
+
+# The convention for the output layer: entries of size one, so ‖W‖_R = √n·‖W‖₂ = n. For every
+# other weight the convention is ‖W‖_R = 1. Any other choice is a change of gauge.
+OUTPUT_NORM = WIDTH
+
+
+@dataclass(frozen=True)
+class Rule:
+    """Factors on the base values of all parameters in one role.
+
+    Args:
+        role: One of :data:`ROLES`.
+        multiplier: Factor on the multiplier of the term in which the parameter stands.
+        init_variance: Factor on the variance (not the standard deviation) at initialisation.
+        learning_rate: Factor on η.
+        weight_decay: Factor on the decoupled decay λ, where a step subtracts η·λ·W.
+        epsilon: Factor on the stabiliser ε; None where the optimizer has none.
+    """
+
+    role: str
+    multiplier: Order
+    init_variance: Order
+    learning_rate: Order
+    weight_decay: Order
+    epsilon: Order | None
+
+
+@dataclass(frozen=True)
+class SolvedLayer:
+    """One role's sizes, as the condition and a gauge fix them.
+
+    Args:
+        role: One of :data:`ROLES`.
+        layer: Fans, sensitivity and ‖W‖_R: all that an update law may depend on.
+        multiplier: Order of the multiplier.
+        update_norm: Order that ‖ΔW‖_R must have.
+    """
+
+    role: str
+    layer: Layer
+    multiplier: Order
+    update_norm: Order
+
+    def regauged(self, c: Order) -> SolvedLayer:
+        """The same function in the variable W' with W = c·W'; c moves into the multiplier.
+
+        The weight and its update shrink by c, and the loss becomes c times as sensitive to them.
+        """
+        layer = self.layer
+        shifted = Layer(layer.fan_out, layer.fan_in, layer.sensitivity * c, layer.weight_norm / c)
+        return SolvedLayer(self.role, shifted, self.multiplier * c, self.update_norm / c)
+
+    def folded(self) -> SolvedLayer:
+        """The gauge in which the multiplier does not scale, so that model code stays untouched.
+
+        It concerns the parameters next to the multiplier: the output matrix, or the last map of a
+        branch and that map's bias. The branch's earlier maps keep their sizes.
+        """
+        return self.regauged(ONE / self.multiplier)
+
+    @property
+    def init_std(self) -> Order:
+        """Standard deviation that gives a Gaussian matrix its ‖W‖_R (zheng2026, Eq. 6).
+
+        ‖W‖_R = √(n_in/n_out)·‖W‖₂ with ‖W‖₂ ≈ std·(√n_in + √n_out), solved for std.
+        """
+        layer = self.layer
+        return layer.weight_norm * (layer.fan_out / layer.fan_in / layer.larger_fan) ** HALF
+
+    def rule(self, law: UpdateLaw) -> Rule:
+        """The factors for one optimizer."""
+        step = law.step(self.layer).rms_operator
+        return Rule(
+            role=self.role,
+            multiplier=self.multiplier,
+            init_variance=self.init_std**2,
+            learning_rate=self.update_norm / step,
+            weight_decay=step / self.layer.weight_norm,
+            epsilon=None if law.epsilon is None else law.epsilon(self.layer),
+        )
+
+
+@dataclass(frozen=True)
+class Rules(Mapping[str, Rule]):
+    """One rule a role; a mapping from role to :class:`Rule`.
+
+    Args:
+        title: What these rules are, for headings.
+        rows: One rule for each of :data:`ROLES`, in that order.
+    """
+
+    title: str
+    rows: tuple[Rule, ...]
+
+    def __getitem__(self, role: str) -> Rule:
+        """The rule of a role; an unknown role raises ``KeyError`` and lists those that exist."""
+        for row in self.rows:
+            if row.role == role:
+                return row
+        raise KeyError(f"unknown role {role!r}: choose one of {', '.join(ROLES)}")
+
+    def __iter__(self):
+        """Roles in order."""
+        return (row.role for row in self.rows)
+
+    def __len__(self) -> int:
+        """Number of roles."""
+        return len(self.rows)
+
+    def _repr_markdown_(self) -> str:
+        from specmup.theory.tables import markdown
+
+        return markdown(self)
+
+
+def rules(optimizer: str, block_depth: int) -> Rules:
+    """The rules that the condition gives one optimizer for branches of ``block_depth`` maps.
+
+    Args:
+        optimizer: A name in :data:`specmup.theory.update.LAWS`; it trains every parameter.
+        block_depth: Number k of maps in a branch, k ≥ 1.
+
+    Raises:
+        ValueError: If the optimizer is unknown or the block depth is not a positive integer.
+    """
+    law = update_law(optimizer)
+    rows = tuple(solved.rule(law) for solved in solved_layers(block_depth).values())
+    return Rules(f"{law.title}, k = {block_depth}", rows)
+
+
+def hybrid(matrix: str, rest: str, block_depth: int) -> Rules:
+    """Rules for optimizer ``matrix`` on hidden matrices and ``rest`` on all other parameters."""
+    hidden, others = rules(matrix, block_depth), rules(rest, block_depth)
+    rows = tuple(hidden[r] if r == "hidden" else others[r] for r in ROLES)
+    return Rules(f"{update_law(matrix).title} with {others.title}", rows)
+
+
+def standard(optimizer: str) -> Rules:
+    """Standard parametrization (SP), a convention and not a solution of anything.
+
+    Weights start with variance 1/fan-in; multiplier, learning rate, decay and ε never change.
+    """
+    law = update_law(optimizer)
+    epsilon = None if law.epsilon is None else ONE
+    variance = {"hidden": WIDTH**-1, "output": WIDTH**-1}
+    rows = (Rule(r, ONE, variance.get(r, ONE), ONE, ONE, epsilon) for r in ROLES)
+    return Rules(f"{law.title}, standard parametrization", tuple(rows))
+
+
+def parametrization(name: str, optimizer: str) -> Rules:
+    """Rules by the name that experiments use: ``sp``, ``k1`` or ``k2``.
+
+    An optimizer made for hidden matrices gets AdamW as its companion on everything else.
+
+    Raises:
+        ValueError: If the name or the optimizer is unknown.
+    """
+    if name == "sp":
+        return standard(optimizer)
+    if name not in ("k1", "k2"):
+        raise ValueError(f"unknown parametrization {name!r}: choose one of sp, k1, k2")
+    block_depth = int(name[1:])
+    if update_law(optimizer).matrices_only:
+        return hybrid(optimizer, "adamw", block_depth)
+    return rules(optimizer, block_depth)
+
+
+@cache
+def solved_layers(block_depth: int) -> Mapping[str, SolvedLayer]:
+    """All six roles' sizes in the conventional gauge, for branches of ``block_depth`` maps."""
+    first, output, hidden = end_system("W"), end_system("W"), _branch(block_depth)
+    gauge_one = [Equation("gauge", norm("W"), ONE)]
+    gauge_out = [Equation("gauge", norm("W"), OUTPUT_NORM)]
+    first, output = first.adding(gauge_one), output.adding(gauge_out)
+    weight, vector = Path(("W",)), (WIDTH, ONE)
+    maps = tuple(f"W{i}" for i in range(1, block_depth + 1))
+    solved = (
+        _solve("input", first, weight, "W", vector),
+        _solve("hidden", hidden, Path(maps), "W1", (WIDTH, WIDTH)),
+        _solve("output", output, weight, "W", (ONE, WIDTH)),
+        _solve("input_bias", first, weight, "W", vector),
+        _solve("hidden_bias", hidden, Path(("b1", *maps[1:])), "b1", vector),
+        _solve("norm_gain", hidden, Path(("g", *maps)), "g", vector),
+    )
+    return {layer.role: layer for layer in solved}
+
+
+def _branch(block_depth: int) -> System:
+    """The branch's condition with its gauge fixed: every weight, bias and gain of size one."""
+    # Orders above the second follow from the first two for every k, as chapter 6 shows.
+    condition = ResidualCondition(block_depth, bias=True, highest_order=2)
+    system = condition.system
+    names = dict.fromkeys(m for path in condition.paths for m in path.maps)
+    fixed = [Equation(f"gauge {m}", norm(m), ONE) for m in (*names, "g")]
+    # Where the equations leave the start free, P2 takes the largest that P1 allows.
+    start = [Equation("largest start", condition.paths[0].start, condition.start_size)]
+    # A gain in front of the branch scales its input coordinate by coordinate. Its own first-order
+    # contribution is Θ(1/L) like any other weight's.
+    path = Path(("g", *condition.paths[0].maps))
+    gain = [Equation("[g]", path.moved(("g",)), condition.system.equations[0].size)]
+    return system.adding([*start, *fixed, *gain])
+
+
+def _solve(
+    role: str, system: System, path: Path, name: str, fans: tuple[Order, Order]
+) -> SolvedLayer:
+    update = system.size(norm(f"Δ{name}"))
+    # The output moves by the size of the path's first-order term; per unit of ‖ΔW‖_R that is s.
+    sensitivity = system.size(path.moved((name,))) / update
+    layer = Layer(*fans, sensitivity, system.size(norm(name)))
+    return SolvedLayer(role, layer, system.size(ALPHA), update)

@@ -1,0 +1,90 @@
+"""Orders: exact algebra, and agreement with numbers at large sizes."""
+
+from fractions import Fraction
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from specmup.theory.order import DEPTH, ONE, WIDTH, IncomparableOrders, Order, Ray, dominant
+
+exponents = st.fractions(min_value=-3, max_value=3, max_denominator=6)
+orders = st.builds(Order, exponents, exponents)
+rays = st.builds(Ray, st.fractions(0, 3), st.fractions(Fraction(1, 4), 3))
+
+
+@given(orders, orders, orders)
+def test_orders_form_a_commutative_group_under_product(a, b, c):
+    assert a * b == b * a
+    assert (a * b) * c == a * (b * c)
+    assert a * ONE == a
+    assert a / a == ONE
+    assert a / b == a * b**-1
+
+
+@given(orders, st.fractions(-2, 2, max_denominator=4), st.fractions(-2, 2, max_denominator=4))
+def test_powers_are_exact(a, p, q):
+    assert (a**p) ** q == a ** (p * q)
+    assert a**p * a**q == a ** (p + q)
+
+
+@given(orders, orders, st.floats(0.5, 1e3), st.floats(0.5, 1e3))
+def test_evaluating_a_product_multiplies_the_values(a, b, n, L):
+    assert (a * b).evaluate(n, L) == pytest.approx(a.evaluate(n, L) * b.evaluate(n, L))
+
+
+@given(orders, orders, rays)
+def test_along_a_ray_the_sum_is_of_the_order_of_its_larger_term(a, b, ray):
+    total, log_t = dominant(a, b, ray=ray), 400.0
+
+    def log_size(order):  # log(order)/log(t) with n = t^width and L = t^depth
+        return float(order.width * ray.width + order.depth * ray.depth)
+
+    ratio = sum(2.0 ** (log_t * (log_size(o) - log_size(total))) for o in (a, b))
+    assert 1 <= ratio <= 2
+
+
+@given(st.lists(orders, min_size=1, max_size=4))
+def test_joint_limit_sum_dominates_every_term_or_is_refused(terms):
+    try:
+        total = dominant(*terms)
+    except IncomparableOrders as refusal:
+        assert all(any(not b <= a for b in terms) for a in terms)
+        assert "ray" in str(refusal)
+    else:
+        assert total in terms
+        assert all(term <= total for term in terms)
+
+
+def test_width_and_depth_are_incomparable_until_a_ray_is_stated():
+    with pytest.raises(IncomparableOrders, match=r"n, L.*ray=Ray"):
+        WIDTH + DEPTH
+    assert dominant(WIDTH, DEPTH, ray=Ray(1, 2)) == DEPTH
+    assert dominant(WIDTH, DEPTH, ray=Ray(2, 1)) == WIDTH
+
+
+def test_text_and_latex():
+    size = Order("-1/2", -1)
+    assert str(size) == "n^-1/2·L^-1"
+    assert size.text("r_n", "r_L") == "r_n^-1/2·r_L^-1"
+    assert size.latex() == "n^{-1/2} L^{-1}"
+    assert size._repr_latex_() == "$n^{-1/2} L^{-1}$"
+    assert (str(ONE), ONE.latex(), str(WIDTH)) == ("1", "1", "n")
+    assert size.exponents() == {"n": "-1/2", "L": "-1"}
+
+
+@pytest.mark.parametrize("exponent", [0.5, float("nan"), None])
+def test_inexact_exponents_are_refused(exponent):
+    with pytest.raises(TypeError, match="not exact"):
+        Order(exponent)
+
+
+def test_sizes_and_rays_that_cannot_grow_are_refused():
+    with pytest.raises(ValueError, match="positive"):
+        WIDTH.evaluate(0, 1)
+    with pytest.raises(ValueError, match="does not grow"):
+        Ray(0, 0)
+    with pytest.raises(ValueError, match="does not grow"):
+        Ray(-1, 1)
+    with pytest.raises(ValueError, match="empty sum"):
+        dominant()
