@@ -1,0 +1,1 @@
+"""Rules turned into numbers for one model."""
