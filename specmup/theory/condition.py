@@ -138,7 +138,7 @@ class ResidualCondition:
         return Proof(self)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Proof:
     """What a condition forces and why; prints as text, and as mathematics in a notebook."""
 
@@ -154,6 +154,8 @@ class Proof:
                 f" {start} = O({INDEPENDENT_SHARE})."
             )
         return condition.start.proof() + "\n" + self._redundancy()
+
+    __repr__ = __str__
 
     def _redundancy(self) -> str:
         count = len(self.condition.system.redundant)

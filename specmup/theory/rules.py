@@ -18,34 +18,12 @@ from functools import cache
 from specmup.theory.condition import ALPHA, Path, ResidualCondition, end_system, norm
 from specmup.theory.equations import Equation, System
 from specmup.theory.order import ONE, WIDTH, Order
+from specmup.theory.tables import ROLES, Rule, Rules
 from specmup.theory.update import HALF, Layer, UpdateLaw, update_law
-
-ROLES = ("input", "hidden", "output", "input_bias", "hidden_bias", "norm_gain")
 
 # The convention for the output layer: entries of size one, so ‖W‖_R = √n·‖W‖₂ = n. For every
 # other weight the convention is ‖W‖_R = 1. Any other choice is a change of gauge.
 OUTPUT_NORM = WIDTH
-
-
-@dataclass(frozen=True)
-class Rule:
-    """Factors on the base values of all parameters in one role.
-
-    Args:
-        role: One of :data:`ROLES`.
-        multiplier: Factor on the multiplier of the term in which the parameter stands.
-        init_variance: Factor on the variance (not the standard deviation) at initialisation.
-        learning_rate: Factor on η.
-        weight_decay: Factor on the decoupled decay λ, where a step subtracts η·λ·W.
-        epsilon: Factor on the stabiliser ε; None where the optimizer has none.
-    """
-
-    role: str
-    multiplier: Order
-    init_variance: Order
-    learning_rate: Order
-    weight_decay: Order
-    epsilon: Order | None
 
 
 @dataclass(frozen=True)
@@ -101,39 +79,6 @@ class SolvedLayer:
             weight_decay=step / self.layer.weight_norm,
             epsilon=None if law.epsilon is None else law.epsilon(self.layer),
         )
-
-
-@dataclass(frozen=True)
-class Rules(Mapping[str, Rule]):
-    """One rule a role; a mapping from role to :class:`Rule`.
-
-    Args:
-        title: What these rules are, for headings.
-        rows: One rule for each of :data:`ROLES`, in that order.
-    """
-
-    title: str
-    rows: tuple[Rule, ...]
-
-    def __getitem__(self, role: str) -> Rule:
-        """The rule of a role; an unknown role raises ``KeyError`` and lists those that exist."""
-        for row in self.rows:
-            if row.role == role:
-                return row
-        raise KeyError(f"unknown role {role!r}: choose one of {', '.join(ROLES)}")
-
-    def __iter__(self):
-        """Roles in order."""
-        return (row.role for row in self.rows)
-
-    def __len__(self) -> int:
-        """Number of roles."""
-        return len(self.rows)
-
-    def _repr_markdown_(self) -> str:
-        from specmup.theory.tables import markdown
-
-        return markdown(self)
 
 
 def rules(optimizer: str, block_depth: int) -> Rules:

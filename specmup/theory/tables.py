@@ -1,11 +1,14 @@
-"""Rules as tables: plain text, Markdown, LaTeX, JSON."""
+"""Rules as data, one row a role, and as tables: plain text, Markdown, LaTeX, JSON."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
 from specmup.theory.order import Order
-from specmup.theory.rules import Rule, Rules
+
+ROLES = ("input", "hidden", "output", "input_bias", "hidden_bias", "norm_gain")
 
 COLUMNS = {
     "multiplier": "multiplier",
@@ -15,6 +18,69 @@ COLUMNS = {
     "epsilon": "ε",
 }
 ABSENT = "–"
+
+
+@dataclass(frozen=True)
+class Rule:
+    """Factors on the base values of all parameters in one role.
+
+    Args:
+        role: One of :data:`ROLES`.
+        multiplier: Factor on the multiplier of the term in which the parameter stands.
+        init_variance: Factor on the variance (not the standard deviation) at initialisation.
+        learning_rate: Factor on η.
+        weight_decay: Factor on the decoupled decay λ, where a step subtracts η·λ·W.
+        epsilon: Factor on the stabiliser ε; None where the optimizer has none.
+    """
+
+    role: str
+    multiplier: Order
+    init_variance: Order
+    learning_rate: Order
+    weight_decay: Order
+    epsilon: Order | None
+
+
+@dataclass(frozen=True)
+class Rules(Mapping[str, Rule]):
+    """One rule a role; a mapping from role to :class:`Rule`.
+
+    Args:
+        title: What these rules are, for headings.
+        rows: One rule for each of :data:`ROLES`, in that order.
+    """
+
+    title: str
+    rows: tuple[Rule, ...]
+
+    def __getitem__(self, role: str) -> Rule:
+        """The rule of a role; an unknown role raises ``KeyError`` and lists those that exist."""
+        for row in self.rows:
+            if row.role == role:
+                return row
+        raise KeyError(f"unknown role {role!r}: choose one of {', '.join(ROLES)}")
+
+    def __iter__(self):
+        """Roles in order."""
+        return (row.role for row in self.rows)
+
+    def __len__(self) -> int:
+        """Number of roles."""
+        return len(self.rows)
+
+    def changed(self, role: str, **entries: Order | None) -> Rules:
+        """These rules with some entries of one role replaced: a broken rule to test a check with.
+
+        Args:
+            role: One of :data:`ROLES`.
+            entries: Fields of :class:`Rule`, such as ``learning_rate=WIDTH ** "-1/2"``.
+        """
+        row = replace(self[role], **entries)
+        rows = tuple(row if r.role == role else r for r in self.rows)
+        return Rules(f"{self.title}, {role} changed", rows)
+
+    def _repr_markdown_(self) -> str:
+        return markdown(self)
 
 
 def plain(rules: Rules) -> str:
