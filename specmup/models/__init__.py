@@ -1,0 +1,1 @@
+"""Networks whose every multiplier is explicit."""

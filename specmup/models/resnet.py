@@ -1,0 +1,239 @@
+"""Residual networks with k linear maps a branch, alone or many at once.
+
+    h_0 = α_in (W_in x + b_in)
+    h_l = h_{l-1} + α_hidden f_l(h_{l-1}),    f_l(h) = W⁽ᵏ⁾ φ(… φ(W⁽¹⁾ h))    (k = 1: φ(W h))
+    logits = α_out W_out h_L
+
+One module serves a single network and R networks trained side by side: every parameter may carry
+a leading replica dimension, and ``h @ W.mT`` broadcasts over it. Replicas share nothing but the
+shape and the multipliers, so each computes what it would compute alone.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from numbers import Integral
+from typing import Protocol
+
+import torch
+from torch import Tensor, nn
+
+ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
+    "linear": lambda h: h,
+    "relu": torch.relu,
+    "abs": torch.abs,
+}
+
+
+@dataclass(frozen=True)
+class ResNetShape:
+    """What a residual network is, apart from its numbers.
+
+    Args:
+        inputs: Dimension d of a sample.
+        width: Dimension n of the residual stream.
+        depth: Number L of residual blocks.
+        outputs: Number c of logits.
+        block_depth: Number k of linear maps in a branch. The activation stands between the maps;
+            a branch of one map ends with it.
+        activation: One of ``linear``, ``relu``, ``abs``.
+        mean_subtraction: Subtract, after each activation, the mean over the width (``yang2024``).
+        bias: Add a bias to the input map and to every map of a branch.
+
+    Raises:
+        ValueError: If a size is below 1 or the activation is unknown.
+    """
+
+    inputs: int
+    width: int
+    depth: int
+    outputs: int
+    block_depth: int = 2
+    activation: str = "relu"
+    mean_subtraction: bool = False
+    bias: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse sizes below 1 and unknown activations."""
+        for name in ("inputs", "width", "depth", "outputs", "block_depth"):
+            size = getattr(self, name)
+            if not isinstance(size, Integral) or size < 1:
+                raise ValueError(f"{name} is {size!r}: it must be an integer of at least 1")
+        if self.activation not in ACTIVATIONS:
+            known = ", ".join(ACTIVATIONS)
+            raise ValueError(f"unknown activation {self.activation!r}: choose one of {known}")
+
+    @property
+    def parameters(self) -> dict[str, tuple[int, ...]]:
+        """Shape of each parameter, by role."""
+        n, blocks = self.width, (self.depth, self.block_depth)
+        shapes = {
+            "input": (n, self.inputs),
+            "hidden": (*blocks, n, n),
+            "output": (self.outputs, n),
+        }
+        if self.bias:
+            shapes |= {"input_bias": (n,), "hidden_bias": (*blocks, n)}
+        return shapes
+
+
+class ResNet(nn.Module):
+    """A residual network, or R of them stacked.
+
+    Parameters are named by their role, with an optional leading replica dimension R: ``input``
+    (R?, n, d), ``hidden`` (R?, L, k, n, n), ``output`` (R?, c, n), and with biases ``input_bias``
+    (R?, n) and ``hidden_bias`` (R?, L, k, n). They start at zero; see :func:`initialise`.
+
+    Args:
+        shape: The sizes and the activation.
+        multipliers: α of the roles ``input``, ``hidden`` and ``output``. A bias stands inside the
+            bracket of its map and has no multiplier of its own; other roles are ignored.
+        replicas: Number R of stacked networks; None for a single one without that dimension.
+
+    Raises:
+        ValueError: If a multiplier is missing or ``replicas`` is below 1.
+    """
+
+    def __init__(
+        self, shape: ResNetShape, multipliers: Mapping[str, float], replicas: int | None = None
+    ) -> None:
+        """Make parameters of the right shapes, all zero."""
+        super().__init__()
+        if missing := [r for r in ("input", "hidden", "output") if r not in multipliers]:
+            raise ValueError(f"no multiplier for {', '.join(missing)}: a ResNet needs it")
+        if replicas is not None and replicas < 1:
+            raise ValueError(f"replicas is {replicas}: give at least 1, or None for a plain model")
+        self.shape = shape
+        self.multipliers = {
+            role: float(multipliers[role]) for role in ("input", "hidden", "output")
+        }
+        self.replicas = replicas
+        leading = () if replicas is None else (replicas,)
+        for role, size in shape.parameters.items():
+            self.register_parameter(role, nn.Parameter(torch.zeros(*leading, *size)))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Logits (R?, batch, c) of samples x: (R?, batch, d), or (batch, d) for all replicas."""
+        (h,) = deque(self._stream(x), maxlen=1)  # h_L; the others are not kept
+        return self.multipliers["output"] * (h @ self.output.mT)
+
+    def features(self, x: Tensor) -> Tensor:
+        """The residual stream h_0 … h_L, shaped (L+1, R?, batch, n)."""
+        return torch.stack(list(self._stream(x)))
+
+    def _stream(self, x: Tensor) -> Iterator[Tensor]:
+        """Yields h_0 … h_L."""
+        self._check(x)
+        h = x @ self.input.mT  # (R?, batch, n)
+        if self.shape.bias:
+            h = h + self.input_bias.unsqueeze(-2)
+        h = self.multipliers["input"] * h
+        yield h
+        for maps, biases in self.blocks():
+            h = h + self.multipliers["hidden"] * self.branch(h, maps, biases)
+            yield h
+
+    def blocks(self) -> list[tuple[tuple[Tensor, ...], tuple[Tensor, ...]]]:
+        """Each block's k maps (R?, n, n) and k biases (R?, n), none without biases.
+
+        They are taken apart at once: the backward pass of ``unbind`` is one ``stack``, whereas
+        the gradient of each ``hidden[..., l, i, :, :]`` would fill a zero tensor of full size.
+        """
+        k = self.shape.block_depth
+        maps = self.hidden.flatten(-4, -3).unbind(-3)
+        biases = self.hidden_bias.flatten(-3, -2).unbind(-2) if self.shape.bias else ()
+        return [(maps[i : i + k], biases[i : i + k]) for i in range(0, len(maps), k)]
+
+    def branch(self, h: Tensor, maps: Sequence[Tensor], biases: Sequence[Tensor] = ()) -> Tensor:
+        """f(h) for one block's maps: φ between maps, none after the last; φ(Wh) for one map."""
+        activated = max(1, len(maps) - 1)
+        for i, weight in enumerate(maps):
+            h = h @ weight.mT
+            if biases:
+                h = h + biases[i].unsqueeze(-2)
+            if i < activated:
+                h = self.activate(h)
+        return h
+
+    def activate(self, h: Tensor) -> Tensor:
+        """φ, and the mean over the width subtracted where the shape asks for it."""
+        h = ACTIVATIONS[self.shape.activation](h)
+        return h - h.mean(-1, keepdim=True) if self.shape.mean_subtraction else h
+
+    def _check(self, x: Tensor) -> None:
+        leading = "" if self.replicas is None else f"{self.replicas}, "
+        shared, own = x.ndim == 2, x.ndim == 3 and x.shape[0] == self.replicas
+        if x.shape[-1:] != (self.shape.inputs,) or not (shared or own):
+            raise ValueError(
+                f"input has shape {tuple(x.shape)}: this model takes "
+                f"({leading}batch, {self.shape.inputs})"
+            )
+
+
+class Numbers(Protocol):
+    """What a model needs to know of a role: :class:`specmup.apply.scaling.Settings` has both."""
+
+    multiplier: float
+    std: float
+
+
+def build(
+    shape: ResNetShape, settings: Mapping[str, Numbers], seeds: int | Sequence[int]
+) -> ResNet:
+    """An initialised network with the settings' multipliers.
+
+    Args:
+        shape: The sizes and the activation.
+        settings: Multiplier and standard deviation by role.
+        seeds: One integer for a plain model, a sequence for one stacked replica a seed.
+    """
+    replicas = None if isinstance(seeds, Integral) else len(seeds)
+    multipliers = {role: numbers.multiplier for role, numbers in settings.items()}
+    return initialise(ResNet(shape, multipliers, replicas), settings, seeds)
+
+
+@torch.no_grad()
+def initialise(
+    model: ResNet, settings: Mapping[str, Numbers], seeds: int | Sequence[int]
+) -> ResNet:
+    """Draw Gaussian weights with each role's ``std``; biases become zero.
+
+    Replica r is drawn from a generator of its own, seeded with ``seeds[r]``: it equals the plain
+    model with that seed, on every device and whatever the other replicas are.
+
+    Args:
+        model: Changed in place.
+        settings: By role; ``input``, ``hidden`` and ``output`` are used.
+        seeds: One integer for a plain model, one a replica for a stacked one.
+
+    Returns:
+        The model.
+
+    Raises:
+        ValueError: If the number of seeds is not the number of replicas.
+    """
+    for role, parameter in model.named_parameters():
+        if role.endswith("bias"):
+            parameter.zero_()
+    for r, seed in enumerate(seeds_of(model, seeds)):
+        generator = torch.Generator().manual_seed(int(seed))
+        for role in ("input", "hidden", "output"):
+            parameter = getattr(model, role)
+            weight = parameter if model.replicas is None else parameter[r]
+            weight.copy_(torch.randn(weight.shape, generator=generator) * settings[role].std)
+    return model
+
+
+def seeds_of(model: ResNet, seeds: int | Sequence[int]) -> list[int]:
+    """The seeds as a list, one a replica.
+
+    Raises:
+        ValueError: If their number is not the number of replicas.
+    """
+    given = [seeds] if isinstance(seeds, Integral) else list(seeds)
+    expected = 1 if model.replicas is None else model.replicas
+    if len(given) != expected:
+        raise ValueError(f"{len(given)} seeds for {expected} replicas: give one a replica")
+    return given
