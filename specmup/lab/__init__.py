@@ -1,0 +1,1 @@
+"""Experiments: data, training, sweeps, and what is measured in them."""

@@ -1,0 +1,182 @@
+"""Real images that need no download, and the order in which a run sees them."""
+
+from __future__ import annotations
+
+import gzip
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from sklearn.datasets import load_digits
+from torch import Tensor
+
+FASHION_MNIST = Path("/usr/share/datasets/fashion-mnist")
+
+# Batch orders are drawn from seeds beyond those of initial weights, so that a run's order of
+# samples and its weights do not come from the same stream of random numbers.
+_ORDER_SEEDS = 1 << 32
+
+
+@dataclass(frozen=True)
+class Task:
+    """A classification task.
+
+    Args:
+        name: For result rows.
+        train_x: Training samples (N, d).
+        train_y: Their classes (N,), integers from 0 to ``classes`` - 1.
+        test_x: Test samples (M, d).
+        test_y: Their classes (M,).
+        classes: Number of classes.
+
+    Raises:
+        ValueError: If shapes do not fit, a value is not finite or a label is out of range.
+    """
+
+    name: str
+    train_x: Tensor
+    train_y: Tensor
+    test_x: Tensor
+    test_y: Tensor
+    classes: int
+
+    def __post_init__(self) -> None:
+        """Check shapes, finiteness and labels of both parts."""
+        for part in ("train", "test"):
+            _check_part(f"{self.name} {part}", *self.part(part), self.classes)
+        if self.test_x.shape[1] != self.train_x.shape[1]:
+            raise ValueError(
+                f"{self.name}: test samples have {self.test_x.shape[1]} inputs, "
+                f"training samples {self.train_x.shape[1]}"
+            )
+
+    def part(self, name: str) -> tuple[Tensor, Tensor]:
+        """Samples and labels of ``train`` or ``test``."""
+        return getattr(self, f"{name}_x"), getattr(self, f"{name}_y")
+
+    @property
+    def inputs(self) -> int:
+        """Dimension d of a sample."""
+        return self.train_x.shape[1]
+
+
+def task(name: str, x: Tensor, y: Tensor, *, test: int, seed: int = 0) -> Task:
+    """Split samples at random and prepare them.
+
+    The training set's mean sample is subtracted, then each sample is scaled to RMS norm 1, as the
+    theory asks of an input.
+
+    Args:
+        name: For result rows.
+        x: Samples (N, d).
+        y: Classes (N,).
+        test: Number of samples held out.
+        seed: Decides which.
+
+    Raises:
+        ValueError: If shapes do not fit, a value is not finite, or the split is impossible.
+    """
+    classes = int(y.max()) + 1 if y.numel() else 0
+    _check_part(name, x, y, classes)
+    if not 1 <= test < len(x):
+        raise ValueError(f"{name}: cannot hold out {test} of {len(x)} samples: choose 1 or more")
+    order = torch.randperm(len(x), generator=torch.Generator().manual_seed(seed))
+    held, kept = order[:test], order[test:]
+    train_x, test_x = _prepare(x[kept], x[held])
+    return Task(name, train_x, y[kept], test_x, y[held], classes)
+
+
+def digits(*, test: int = 360, seed: int = 0) -> Task:
+    """scikit-learn's handwritten digits: 1797 images of 8×8 pixels, 10 classes.
+
+    Args:
+        test: Number of images held out.
+        seed: Decides which.
+    """
+    images, labels = load_digits(return_X_y=True)
+    x, y = torch.from_numpy(images).float(), torch.from_numpy(labels).long()
+    return task("digits", x, y, test=test, seed=seed)
+
+
+def fashion_mnist(*, train: int = 60_000, test: int = 10_000, folder: Path = FASHION_MNIST) -> Task:
+    """Fashion-MNIST from Debian's package: images of 28×28 pixels, 10 classes.
+
+    Args:
+        train: Take the first so many of the 60,000 training images.
+        test: Take the first so many of the 10,000 test images.
+        folder: Where the four ``…-ubyte.gz`` files lie.
+
+    Raises:
+        FileNotFoundError: If a file is missing; names the package.
+        ValueError: If a file is not what it should be.
+    """
+    parts = []
+    for prefix, count in (("train", train), ("t10k", test)):
+        images = _read_idx(folder / f"{prefix}-images-idx3-ubyte.gz", dimensions=3)[:count]
+        labels = _read_idx(folder / f"{prefix}-labels-idx1-ubyte.gz", dimensions=1)[:count]
+        parts.append((torch.from_numpy(images).flatten(1).float(), torch.from_numpy(labels).long()))
+    (train_x, train_y), (test_x, test_y) = parts
+    train_x, test_x = _prepare(train_x, test_x)
+    return Task("fashion-mnist", train_x, train_y, test_x, test_y, classes=10)
+
+
+def batch_order(samples: int, batch_size: int, steps: int, seed: int) -> Tensor:
+    """Which samples each step sees: indices (steps, batch_size).
+
+    Whole shuffled passes over the samples, one after the other, cut into batches: a function of
+    the seed, and of it alone as the number of steps grows.
+
+    Raises:
+        ValueError: If the batch size is not between 1 and ``samples``.
+    """
+    if not 1 <= batch_size <= samples:
+        raise ValueError(f"batch size {batch_size} of {samples} samples: choose 1 to {samples}")
+    generator = torch.Generator().manual_seed(_ORDER_SEEDS + seed)
+    passes = -(-steps * batch_size // samples)  # rounded up
+    order = torch.cat(
+        [torch.empty(0, dtype=torch.long)]
+        + [torch.randperm(samples, generator=generator) for _ in range(passes)]
+    )
+    return order[: steps * batch_size].view(steps, batch_size)
+
+
+def _prepare(train_x: Tensor, test_x: Tensor) -> tuple[Tensor, Tensor]:
+    mean = train_x.mean(0)
+    return _to_unit_rms(train_x - mean), _to_unit_rms(test_x - mean)
+
+
+def _to_unit_rms(x: Tensor) -> Tensor:
+    rms = x.square().mean(1, keepdim=True).sqrt()
+    if (rms == 0).any():
+        raise ValueError("a sample equals the mean sample: it cannot be scaled to RMS norm 1")
+    return x / rms
+
+
+def _check_part(name: str, x: Tensor, y: Tensor, classes: int) -> None:
+    if x.ndim != 2 or y.shape != x.shape[:1] or not len(x):
+        raise ValueError(
+            f"{name}: samples {tuple(x.shape)} and labels {tuple(y.shape)}: "
+            "expected (N, d) and (N,) with N of at least 1"
+        )
+    if not x.isfinite().all():
+        bad = int((~x.isfinite()).any(1).nonzero()[0])
+        raise ValueError(f"{name}: sample {bad} holds a value that is not finite: clean the data")
+    if y.is_floating_point() or y.min() < 0 or y.max() >= classes:
+        raise ValueError(f"{name}: labels must be integers from 0 to {classes - 1}")
+
+
+def _read_idx(path: Path, dimensions: int) -> np.ndarray:
+    """An array of bytes in the IDX format: 0, 0, type 8, dimensions, sizes, values."""
+    if not path.exists():
+        raise FileNotFoundError(
+            f"{path} is missing: install Debian's package dataset-fashion-mnist "
+            "(apt install dataset-fashion-mnist)"
+        )
+    content = gzip.decompress(path.read_bytes())
+    start = 4 + 4 * dimensions
+    if content[:4] == bytes([0, 0, 8, dimensions]) and len(content) >= start:
+        sizes = np.frombuffer(content[4:start], ">u4")
+        if len(content) == start + sizes.prod():
+            return np.frombuffer(content, np.uint8, offset=start).reshape(sizes).copy()
+    raise ValueError(f"{path} is not an IDX file of bytes with {dimensions} dimensions")
