@@ -119,6 +119,14 @@ def test_the_condition_is_met_by_construction_and_broken_by_a_wrong_exponent():
     assert rate * WIDTH ** "1/2" * step != layer.update_norm
 
 
+def test_changed_rules_differ_in_one_entry_only():
+    right = rules("adamw", 2)
+    wrong = right.changed("hidden", learning_rate=Order("-1/2"))
+    assert wrong["hidden"].learning_rate == Order("-1/2")
+    assert wrong["hidden"].init_variance == right["hidden"].init_variance
+    assert all(wrong[role] == right[role] for role in ROLES if role != "hidden")
+
+
 def test_hybrid_takes_hidden_matrices_from_one_and_the_rest_from_the_other():
     mixed = hybrid("muon-kimi", "adamw", 2)
     assert mixed["hidden"] == rules("muon-kimi", 2)["hidden"]
