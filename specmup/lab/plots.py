@@ -321,7 +321,9 @@ def _band(
         ax.plot(x, np.full(len(x), height), "^", **style)
     if rows:
         ax.axhline(top, color=INK, linewidth=0.8, linestyle=":")
-        ax.text(0.01, 1 - BAND / 2, text, transform=ax.transAxes, va="center", fontsize="small")
+        # In the middle: diverged runs lie at the ends of the axis.
+        place = {"transform": ax.transAxes, "ha": "center", "va": "center"}
+        ax.text(0.5, 1 - BAND / 2, text, fontsize="small", **place)
 
 
 def _legend(ax: Axes, title: str | None = None) -> None:

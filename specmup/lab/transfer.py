@@ -101,7 +101,7 @@ class Transfer:
         lines = [
             *table,
             f"carried: log2 lr = {tuned}, tuned at {self.axis} {self.base:g}",
-            f"drift of the optimum from {self.axis} {self.sizes[0].size:g} to "
+            f"drift from {self.axis} {self.sizes[0].size:g} to "
             f"{self.sizes[-1].size:g}: {cell(self.drift, '.2f')} in log2 lr, "
             f"{cell(self.slope, '.2f')} a doubling",
         ]
