@@ -1,0 +1,30 @@
+# Everything a reader or contributor runs. `make` alone lists it.
+PYTHON ?= python3
+RUN := .venv/bin/python
+export JUPYTER_PREFER_ENV_PATH := 1
+# The networks are small: a second thread slows them, and one adds in the same order everywhere.
+book test sync: export OMP_NUM_THREADS := 1
+
+.DEFAULT_GOAL := help
+.PHONY: help setup book test sync bench clean
+
+help: ## list the commands
+	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "make %-7s %s\n", $$1, $$2}' Makefile
+
+setup: ## make .venv and install the pinned requirements (the others do this themselves)
+	@$(PYTHON) tools/setup_environment.py
+
+book: setup ## execute every chapter and build _build/html
+	@$(RUN) tools/build_book.py
+
+test: setup ## run every check; one stage: make test STAGES=units
+	@$(RUN) tools/run_checks.py $(STAGES)
+
+sync: setup ## bring chapters/*.md and *.ipynb into step and store checked outputs
+	@$(RUN) tools/sync_chapters.py $(CHAPTERS)
+
+bench: setup ## print the measured ratios as one table
+	@$(RUN) -m benchmarks
+
+clean: ## remove what the build made; .venv stays
+	rm -rf _build .pytest_cache .ruff_cache .hypothesis

@@ -1,0 +1,63 @@
+"""Sphinx extension: re-execute the chapters when anything that they compute with has changed.
+
+The execution cache that comes with the book builder compares cells, not what the cells import or
+read, so an edit to the package would leave old results in new pages. Here the cache lives in a
+folder named by a fingerprint of everything outside the cells that a result depends on, and Sphinx
+is told to read all pages again when the fingerprint changes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import platform
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+from sphinx.application import Sphinx
+from sphinx.config import Config
+
+# What a chapter's result depends on besides its own cells, and what a page's look depends on.
+INPUTS = ("specmup", "book/data", "book/results", "requirements.txt")
+LOOKS = ("book/_static", "book/_ext")
+LEFT_OUT = {"__pycache__"}
+
+
+def files_under(root: Path, names: tuple[str, ...]) -> Iterator[Path]:
+    """Every file that counts, in a fixed order."""
+    for name in names:
+        path = root / name
+        files = [path] if path.is_file() else path.rglob("*")
+        yield from sorted(f for f in files if f.is_file() and not LEFT_OUT & set(f.parts))
+
+
+def fingerprint(root: Path, names: tuple[str, ...] = INPUTS) -> str:
+    """Hash of the Python version and of each file's path and content."""
+    digest = hashlib.sha256(platform.python_version().encode())
+    for path in files_under(root, names):
+        content = hashlib.sha256(path.read_bytes()).hexdigest()
+        digest.update(f"\n{path.relative_to(root).as_posix()} {content}".encode())
+    return digest.hexdigest()
+
+
+def key_cache(app: Sphinx, config: Config) -> None:
+    """Point the notebook executor at the cache of the present inputs; drop those of others."""
+    root = Path(app.srcdir)
+    config.book_inputs = fingerprint(root)
+    config.book_looks = fingerprint(root, LOOKS)
+    caches = Path(app.outdir).parent / "executed"
+    present = caches / config.book_inputs[:16]
+    for other in caches.glob("*"):
+        if other != present:
+            shutil.rmtree(other)
+    config.nb_execution_cache_path = str(present)
+
+
+def setup(app: Sphinx) -> dict[str, bool]:
+    """Register the extension."""
+    # Another value makes Sphinx read, and so execute, every page again ("env"), or write it again
+    # ("html"): without that it would not even copy an edited style sheet.
+    app.add_config_value("book_inputs", "", rebuild="env", types=(str,))
+    app.add_config_value("book_looks", "", rebuild="html", types=(str,))
+    app.connect("config-inited", key_cache)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,0 +1,52 @@
+"""Sphinx extension: pages that need no other host, each chapter with its notebook to download.
+
+MathJax comes from the package sphinx-mathjax-offline, whose own extension copies it beside the
+pages. What is left to do: take out Thebe, which would fetch a script from elsewhere on a click (and
+whose script the theme inserts twice, an error on every page), and offer the paired notebook.
+"""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+from docutils.nodes import document
+from sphinx.application import Sphinx
+
+
+def without_thebe(files: list[Any]) -> list[Any]:
+    """The page's scripts or styles that are not Thebe's."""
+
+    def mentions_thebe(file: Any) -> bool:
+        body = getattr(file, "attributes", {}).get("body") or ""
+        return "thebe" in f"{file.filename or ''} {body}".lower()
+
+    return [file for file in files if not mentions_thebe(file)]
+
+
+def take_out_thebe(
+    app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: document | None
+) -> None:
+    """Drop Thebe's files from one page, after every extension has added its own."""
+    for kind in ("script_files", "css_files"):
+        context[kind] = without_thebe(context[kind])
+
+
+def offer_notebook(
+    app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: document | None
+) -> None:
+    """Copy the notebook that is paired with a page beside its source, for the download menu."""
+    notebook = Path(app.srcdir) / f"{page}.ipynb"
+    if notebook.exists():
+        target = Path(app.outdir) / "_sources" / f"{page}.ipynb"
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(notebook, target)
+        context["ipynb_source"] = f"{page}.ipynb"
+
+
+def setup(app: Sphinx) -> dict[str, bool]:
+    """Register the extension."""
+    app.connect("html-page-context", offer_notebook, priority=100)  # before the theme's buttons
+    app.connect("html-page-context", take_out_thebe, priority=900)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}

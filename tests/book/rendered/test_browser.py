@@ -1,0 +1,171 @@
+"""The built pages in a browser that reaches nothing but the book."""
+
+import shutil
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+import yaml
+from playwright.sync_api import Browser, Page, sync_playwright
+
+ROOT = Path(__file__).resolve().parents[3]
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+SWITCHES = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+)
+PHONE, DESK = 390, 1280
+
+
+def documents() -> list[str]:
+    toc = yaml.safe_load((ROOT / "_toc.yml").read_text())
+    return [toc["root"]] + [page["file"] for part in toc["parts"] for page in part["chapters"]]
+
+
+class Quiet(SimpleHTTPRequestHandler):
+    def log_message(self, *arguments):
+        pass
+
+
+@pytest.fixture(scope="session")
+def site(html: Path) -> Iterator[str]:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=html))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}/"
+    server.shutdown()
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    program = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if program is None:
+        pytest.fail(f"no browser: install one of {', '.join(BROWSERS)}")
+    with sync_playwright() as playwright:
+        running = playwright.chromium.launch(executable_path=program, args=list(SWITCHES))
+        yield running
+        running.close()
+
+
+@dataclass
+class Visit:
+    """An opened page with what it asked of other hosts and what it complained of."""
+
+    page: Page
+    foreign: list[str] = field(default_factory=list)
+    errors: list[str] = field(default_factory=list)
+
+    def open(self, address: str) -> None:
+        """Open a page and wait until its formulas are set."""
+        self.page.goto(address)
+        if self.page.locator(".math").count():
+            self.page.wait_for_function("window.MathJax?.startup?.promise !== undefined")
+            self.page.evaluate("MathJax.startup.promise")
+
+    def overflow(self) -> int:
+        """Pixels by which the page is wider than the window."""
+        return self.page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
+
+
+@pytest.fixture
+def visit(browser: Browser, request) -> Iterator[Visit]:
+    """A fresh window; indirect parameters are its width and its colour scheme."""
+    width, scheme = getattr(request, "param", (DESK, "light"))
+    context = browser.new_context(
+        viewport={"width": width, "height": 850}, color_scheme=scheme, reduced_motion="reduce"
+    )
+    context.set_default_timeout(120_000)  # milliseconds: a page may wait for a busy processor
+    visit = Visit(context.new_page())
+
+    def only_the_book(route):
+        address = route.request.url
+        if address.startswith(("http://127.0.0.1", "file:", "data:")):
+            route.continue_()
+        else:
+            visit.foreign.append(address)
+            route.abort()
+
+    def note(message):
+        if message.type == "error":
+            visit.errors.append(message.text)
+
+    context.route("**/*", only_the_book)
+    visit.page.on("console", note)
+    visit.page.on("pageerror", lambda error: visit.errors.append(str(error)))
+    yield visit
+    context.close()
+
+
+@pytest.mark.parametrize("name", documents())
+def test_formulas_are_set_and_nothing_goes_wrong(site: str, visit: Visit, name: str):
+    visit.open(f"{site}{name}.html")
+    page = visit.page
+    assert page.locator("mjx-container").count() >= page.locator(".math").count()
+    assert page.locator("mjx-merror, [data-mjx-error], .bd-article :text('\\\\(')").count() == 0
+    assert visit.foreign == []
+    assert visit.errors == []
+
+
+@pytest.mark.parametrize("visit", [(PHONE, "light"), (DESK, "light")], indirect=True, ids=str)
+@pytest.mark.parametrize("name", documents())
+def test_no_page_scrolls_sideways(site: str, visit: Visit, name: str):
+    visit.open(f"{site}{name}.html")
+    assert visit.overflow() <= 0
+
+
+LIGHTNESS = """selector => {
+    const style = getComputedStyle(document.querySelector(selector));
+    const [r, g, b] = style[selector === 'body' ? 'backgroundColor' : 'color'].match(/[\\d.]+/g);
+    return (0.2126 * r + 0.7152 * g + 0.0722 * b) / 255;
+}"""
+
+SPOILED_FIGURES = """() => [...document.querySelectorAll('.bd-article img')].filter(image => {
+    const style = getComputedStyle(image);
+    const clear = ['rgba(0, 0, 0, 0)', 'transparent'].includes(style.backgroundColor);
+    return !clear || style.filter !== 'none' || image.naturalWidth === 0;
+}).map(image => image.src)"""
+
+
+@pytest.mark.parametrize("visit", [(DESK, "dark")], indirect=True, ids=str)
+@pytest.mark.parametrize("name", documents())
+def test_dark_pages_are_dark_and_leave_figures_alone(site: str, visit: Visit, name: str):
+    visit.open(f"{site}{name}.html")
+    assert visit.page.evaluate(LIGHTNESS, "body") < 0.15
+    assert visit.page.evaluate(LIGHTNESS, ".bd-article p") > 0.6
+    assert visit.page.evaluate(SPOILED_FIGURES) == []
+
+
+def test_the_book_reads_from_disk_without_a_server(html: Path, visit: Visit):
+    visit.open((html / "index.html").as_uri())
+    visit.page.wait_for_url("**/intro.html")
+    visit.page.wait_for_selector("mjx-container")
+    assert visit.foreign == []
+
+
+def test_the_checks_notice_a_bad_page(site: str, visit: Visit, html: Path):
+    """A foreign script, an error, a wide table and a wrong formula are all found."""
+    visit.open(f"{site}book/notation.html")
+    visit.page.evaluate(
+        """async () => {
+            document.body.insertAdjacentHTML('beforeend', '<div style="width:3000px">wide</div>');
+            const script = document.createElement('script');
+            script.src = 'https://elsewhere.example/x.js';
+            document.body.append(script);
+            const wrong = document.createElement('p');
+            wrong.textContent = '\\\\(\\\\frac{1}\\\\)';
+            document.querySelector('.bd-article').append(wrong);
+            await MathJax.typesetPromise([wrong]);
+        }"""
+    )
+    visit.page.wait_for_timeout(200)
+    assert visit.overflow() > 0
+    assert visit.foreign == ["https://elsewhere.example/x.js"]
+    assert visit.errors
+    assert visit.page.locator("mjx-merror, [data-mjx-error]").count() > 0

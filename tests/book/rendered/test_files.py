@@ -1,0 +1,134 @@
+"""The built pages as files: whole, and in need of no other host."""
+
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parents[3]
+LOADS = {"script": "src", "img": "src", "source": "src", "iframe": "src", "video": "src"}
+
+
+class Resources(HTMLParser):
+    """Collects what a browser fetches by itself to show a page."""
+
+    def __init__(self, text: str):
+        super().__init__()
+        self.found: list[str] = []
+        self.in_code = False
+        self.feed(text)
+
+    def handle_starttag(self, tag, attributes):
+        attributes = dict(attributes)
+        self.in_code = tag in ("script", "style")
+        if tag == "link" and attributes.get("rel") not in ("next", "prev", "index", "search"):
+            self.found.append(attributes["href"])
+        if tag in LOADS and attributes.get(LOADS[tag]):
+            self.found.append(attributes[LOADS[tag]])
+        self.found += addresses(attributes.get("style") or "")
+
+    def handle_endtag(self, tag):
+        self.in_code = False
+
+    def handle_data(self, data):
+        if self.in_code:
+            self.found += addresses(data)
+
+
+def addresses(code: str) -> list[str]:
+    """Absolute addresses in a script or a style sheet, but for names of XML languages."""
+    return [a for a in re.findall(r"https?://[^\s\"'<>)]+", code) if "www.w3.org" not in a]
+
+
+def is_foreign(address: str) -> bool:
+    return bool(urlsplit(address).netloc)
+
+
+def pages(html: Path) -> list[Path]:
+    return [p for p in sorted(html.rglob("*.html")) if "_static" not in p.parts]
+
+
+def listed_documents() -> list[str]:
+    toc = yaml.safe_load((ROOT / "_toc.yml").read_text())
+    return [toc["root"]] + [page["file"] for part in toc["parts"] for page in part["chapters"]]
+
+
+def test_every_listed_page_is_built(html: Path):
+    missing = [name for name in listed_documents() if not (html / f"{name}.html").exists()]
+    assert missing == []
+
+
+def test_every_chapter_is_listed():
+    written = {f"chapters/{path.stem}" for path in (ROOT / "chapters").glob("*.md")}
+    assert written - set(listed_documents()) == set()
+
+
+def test_pages_load_nothing_from_another_host(html: Path):
+    foreign = {
+        (page.name, address)
+        for page in pages(html)
+        for address in Resources(page.read_text()).found
+        if is_foreign(address)
+    }
+    assert foreign == set()
+
+
+def test_style_sheets_load_nothing_from_another_host(html: Path):
+    foreign = {
+        (sheet.name, target)
+        for sheet in html.rglob("*.css")
+        for target in re.findall(r"""(?:url\(|@import)\s*["']?([^"')]+)""", sheet.read_text())
+        if is_foreign(target)
+    }
+    assert foreign == set()
+
+
+def test_what_pages_load_is_there(html: Path):
+    missing = {
+        (page.name, address)
+        for page in pages(html)
+        for address in Resources(page.read_text()).found
+        if not is_foreign(address) and not address.startswith("data:")
+        if not (page.parent / unquote(urlsplit(address).path)).exists()
+    }
+    assert missing == set()
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        '<script src="https://cdn.example/x.js"></script>',
+        '<link rel="stylesheet" href="//cdn.example/x.css">',
+        '<img src="http://pictures.example/x.png">',
+        '<script>const url = "https://cdn.example/x.js"</script>',
+        '<p style="background: url(https://pictures.example/x.png)">',
+    ],
+)
+def test_the_search_for_foreign_hosts_can_find_one(page: str):
+    assert any(map(is_foreign, Resources(page).found))
+
+
+def test_mathjax_and_its_fonts_are_in_the_book(html: Path):
+    mathjax = html / "_static" / "mathjax"
+    assert (mathjax / "tex-chtml.js").exists()
+    assert list((mathjax / "output" / "chtml" / "fonts" / "woff-v2").glob("*.woff"))
+
+
+@pytest.mark.parametrize("chapter", sorted((ROOT / "chapters").glob("*.md")), ids=lambda p: p.stem)
+def test_a_chapter_offers_its_notebook(html: Path, chapter: Path):
+    link = f"_sources/chapters/{chapter.stem}.ipynb"
+    assert link in (html / "chapters" / f"{chapter.stem}.html").read_text()
+    assert (html / link).read_bytes() == chapter.with_suffix(".ipynb").read_bytes()
+
+
+def test_no_output_is_an_error_or_a_progress_bar(html: Path):
+    spoiled = {
+        (page.name, sign)
+        for page in pages(html)
+        for sign in ("Traceback (most recent call last)", "it/s]", "s/it]")
+        if sign in page.read_text()
+    }
+    assert spoiled == set()

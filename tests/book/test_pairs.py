@@ -1,0 +1,98 @@
+"""Each chapter's source and notebook hold the same cells."""
+
+from pathlib import Path
+
+import jupytext
+import nbformat
+import pytest
+from sync_chapters import drift, execute, without_stored_output
+
+ROOT = Path(__file__).resolve().parents[2]
+CHAPTERS = sorted((ROOT / "chapters").glob("*.md"))
+
+SOURCE = """\
+---
+jupytext:
+  formats: md:myst,ipynb
+  text_representation:
+    extension: .md
+    format_name: myst
+kernelspec:
+  display_name: Python 3
+  language: python
+  name: python3
+---
+
+# A question
+
+```{code-cell} ipython3
+# NBVAL_CHECK_OUTPUT
+print(1 + 1)
+```
+
+```{code-cell} ipython3
+print("not kept")
+```
+"""
+
+
+@pytest.fixture
+def chapter(tmp_path: Path) -> Path:
+    path = tmp_path / "01-question.md"
+    path.write_text(SOURCE)
+    jupytext.write(jupytext.read(path), path.with_suffix(".ipynb"))
+    return path
+
+
+@pytest.mark.parametrize("path", CHAPTERS, ids=lambda path: path.stem)
+def test_chapter_and_notebook_are_in_step(path: Path):
+    assert drift(path) is None
+
+
+@pytest.mark.parametrize("path", CHAPTERS, ids=lambda path: path.stem)
+def test_checked_cells_store_what_they_are_checked_against(path: Path):
+    notebook = nbformat.read(path.with_suffix(".ipynb"), as_version=4)
+    assert without_stored_output(notebook) == []
+
+
+@pytest.mark.parametrize("path", CHAPTERS, ids=lambda path: path.stem)
+def test_a_chapter_holds_no_control_characters(path: Path):
+    r"""A ``\v`` or ``\f`` left by an editing script breaks the builder's count of lines."""
+    found = [c for c in path.read_text() if ord(c) < 32 and c != "\n"]
+    assert found == []
+
+
+def test_every_notebook_has_a_source():
+    notebooks = {path.stem for path in (ROOT / "chapters").glob("*.ipynb")}
+    assert notebooks == {path.stem for path in CHAPTERS}
+
+
+def test_a_fresh_pair_is_in_step(chapter: Path):
+    assert drift(chapter) is None
+
+
+@pytest.mark.parametrize(
+    "edit", [("1 + 1", "1 + 2"), ("A question", "Another"), ('print("not kept")', "")]
+)
+def test_an_edit_to_the_source_is_noticed(chapter: Path, edit: tuple[str, str]):
+    chapter.write_text(SOURCE.replace(*edit))
+    assert "differs" in drift(chapter)
+
+
+def test_a_new_cell_and_a_missing_notebook_are_noticed(chapter: Path):
+    chapter.write_text(SOURCE + "\nOne more paragraph.\n")
+    assert "3 cells" in drift(chapter) or "4 cells" in drift(chapter)
+    chapter.with_suffix(".ipynb").unlink()
+    assert "missing" in drift(chapter)
+
+
+def test_running_stores_the_checked_output_alone(chapter: Path):
+    path = chapter.with_suffix(".ipynb")
+    assert without_stored_output(nbformat.read(path, as_version=4)) == ["print(1 + 1)"]
+    execute(path)
+    notebook = nbformat.read(path, as_version=4)
+    assert without_stored_output(notebook) == []
+    outputs = [cell.outputs for cell in notebook.cells if cell.cell_type == "code"]
+    assert [len(o) for o in outputs] == [1, 0]
+    assert outputs[0][0]["text"] == "2\n"
+    assert drift(chapter) is None

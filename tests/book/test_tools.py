@@ -1,0 +1,97 @@
+"""The tools behind the Makefile: nothing is done twice, and no failure is forgotten."""
+
+import sys
+from pathlib import Path
+
+import build_book
+import pytest
+import run_checks
+import setup_environment
+from run_checks import Stage
+
+
+@pytest.fixture
+def stages(monkeypatch):
+    passing, failing = [sys.executable, "-c", ""], [sys.executable, "-c", "raise SystemExit(3)"]
+    fakes = (
+        Stage("first", "passes, then fails", (passing, failing)),
+        Stage("second", "passes", (passing,)),
+        Stage("browser", "needs a browser", (passing,)),
+    )
+    monkeypatch.setattr(run_checks, "STAGES", fakes)
+
+
+def test_every_stage_runs_and_the_summary_names_what_failed(stages, capfd):
+    assert run_checks.main(["first", "second"]) == 1
+    printed = capfd.readouterr().out
+    assert "second     passed" in printed
+    assert printed.rstrip().endswith("failed: first")
+
+
+def test_passing_stages_pass(stages, capfd):
+    assert run_checks.main(["second"]) == 0
+    assert "nothing failed" in capfd.readouterr().out
+
+
+def test_an_unknown_stage_is_refused(stages, capfd):
+    assert run_checks.main(["third"]) == 2
+    assert "first, second, browser" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize(("ci", "status"), [("", 0), ("true", 1)])
+def test_without_a_browser_only_ci_fails_and_everybody_is_told(
+    stages, monkeypatch, capfd, ci, status
+):
+    monkeypatch.setattr(run_checks.shutil, "which", lambda name: None)
+    monkeypatch.setenv("CI", ci)
+    assert run_checks.main(["browser"]) == status
+    assert "(no browser)" in capfd.readouterr().out
+
+
+@pytest.fixture
+def environment(tmp_path: Path, monkeypatch) -> Path:
+    """A folder that looks installed."""
+    venv = tmp_path / ".venv"
+    monkeypatch.setattr(setup_environment, "ROOT", tmp_path)
+    monkeypatch.setattr(setup_environment, "VENV", venv)
+    monkeypatch.setattr(setup_environment, "STAMP", venv / "installed.sha256")
+    (venv / "bin").mkdir(parents=True)
+    (venv / "bin" / "python").touch()
+    (tmp_path / "requirements.txt").write_text("torch==1")
+    (tmp_path / "pyproject.toml").write_text("[project]")
+    (venv / "installed.sha256").write_text(setup_environment.wanted())
+    return tmp_path
+
+
+def test_an_installed_environment_is_left_alone(environment: Path, monkeypatch):
+    monkeypatch.setattr(setup_environment, "install", lambda: pytest.fail("installed again"))
+    assert setup_environment.main() == 0
+
+
+@pytest.mark.parametrize("name", ["requirements.txt", "pyproject.toml", ".venv/bin/python"])
+def test_another_pin_or_a_lost_interpreter_installs_again(environment: Path, name: str):
+    path = environment / name
+    path.unlink()
+    if name != ".venv/bin/python":
+        path.write_text("edited")
+    assert not setup_environment.is_installed()
+
+
+def test_an_old_python_is_told_what_is_needed(environment: Path, monkeypatch, capsys):
+    monkeypatch.setattr(setup_environment, "OLDEST", (99, 0))
+    assert setup_environment.main() == 1
+    assert "99.0 or newer is needed" in capsys.readouterr().err
+
+
+def test_a_failed_build_fails_again_until_it_is_mended(tmp_path: Path, monkeypatch):
+    """Sphinx alone would pass the second time, having no changed page to warn about."""
+    monkeypatch.setattr(build_book, "ROOT", tmp_path)
+    monkeypatch.setattr(build_book, "BUILD", tmp_path / "_build")
+    monkeypatch.setattr(build_book, "PASSED", tmp_path / "_build" / "passed")
+    (tmp_path / "_config.yml").write_text("title: Small\n")
+    (tmp_path / "_toc.yml").write_text("format: jb-book\nroot: page\n")
+    (tmp_path / "page.md").write_text("# Page\n\nSee {numref}`nowhere`.\n")
+    assert build_book.main() == 1
+    assert build_book.main() == 1
+    (tmp_path / "page.md").write_text("# Page\n")
+    assert build_book.main() == 0

@@ -1,0 +1,48 @@
+"""What README.md shows is what happens."""
+
+import contextlib
+import io
+import re
+import shlex
+import sys
+from pathlib import Path
+
+from specmup.__main__ import main
+
+ROOT = Path(__file__).resolve().parents[1]
+README = (ROOT / "README.md").read_text()
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", README, flags=re.DOTALL | re.MULTILINE)
+
+
+def test_the_code_prints_what_is_shown():
+    (code,), (shown,) = blocks("python"), blocks("text")
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed):
+        exec(compile(code, "README.md", "exec"), {})
+    assert printed.getvalue() == shown
+
+
+def test_the_commands_exist(capsys):
+    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), flags=re.MULTILINE))
+    lines = "".join(blocks("console")).splitlines()
+    assert {line.split()[1] for line in lines if line.startswith("make ")} <= targets
+    for line in lines:
+        if line.startswith(".venv/bin/specmup "):
+            assert main(shlex.split(line)[1:]) == 0
+            assert "hidden" in capsys.readouterr().out
+
+
+def test_the_figure_is_drawn_from_the_stored_results(tmp_path):
+    sys.path.insert(0, str(ROOT / "tools"))
+    import draw_readme_figure
+
+    draw_readme_figure.draw(tmp_path / "figure.svg")
+    assert (tmp_path / "figure.svg").read_bytes() == draw_readme_figure.FIGURE.read_bytes()
+
+
+def test_the_files_exist():
+    for name in re.findall(r"\]\(([^)]+)\)", README):
+        assert (ROOT / name).exists()

@@ -1,0 +1,88 @@
+"""Run every check of the repository, all of them even after one fails, and say what failed.
+
+``python tools/run_checks.py`` runs all; naming stages runs those: ``run_checks.py lint units``.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+PYTEST = [sys.executable, "-m", "pytest", "-q"]
+RENDERED = "tests/book/rendered"
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One named group of commands; the stage passes when all of them do."""
+
+    name: str
+    says: str
+    commands: tuple[list[str], ...]
+
+
+STAGES = (
+    Stage(
+        "lint",
+        "ruff: rules and format",
+        (
+            [sys.executable, "-m", "ruff", "check", "."],
+            [sys.executable, "-m", "ruff", "format", "--check", "."],
+        ),
+    ),
+    Stage("units", "unit and property tests", ([*PYTEST, "tests", f"--ignore={RENDERED}"],)),
+    Stage(
+        "notebooks",
+        "every chapter's notebook, run cell by cell (nbval)",
+        (
+            [
+                *PYTEST,
+                "--nbval-lax",
+                "--nbval-current-env",
+                "--nbval-cell-timeout=300",
+                "chapters",
+            ],
+        ),
+    ),
+    Stage("book", "the strict book build", ([sys.executable, "tools/build_book.py"],)),
+    Stage("pages", "the built pages, as files", ([*PYTEST, f"{RENDERED}/test_files.py"],)),
+    Stage("browser", "the built pages, in a browser", ([*PYTEST, f"{RENDERED}/test_browser.py"],)),
+)
+
+
+def run(stage: Stage) -> tuple[str, float]:
+    """Run one stage; return its outcome in words and its seconds."""
+    print(f"\n=== {stage.name}: {stage.says}", flush=True)
+    if stage.name == "browser" and not any(map(shutil.which, BROWSERS)):
+        print(f"No browser on PATH ({', '.join(BROWSERS)}): the pages were not opened in one.")
+        # A person without a browser still gets every other check; CI must not pass without it.
+        return ("FAILED (no browser)" if os.environ.get("CI") else "NOT RUN (no browser)"), 0.0
+    start = time.monotonic()
+    codes = [subprocess.run(command, cwd=ROOT).returncode for command in stage.commands]
+    return ("FAILED" if any(codes) else "passed"), time.monotonic() - start
+
+
+def main(names: list[str]) -> int:
+    """Run the named stages, or all; print the table of outcomes; return the exit status."""
+    known = [stage.name for stage in STAGES]
+    if unknown := sorted(set(names) - set(known)):
+        print(f"unknown stage {', '.join(unknown)}; there are: {', '.join(known)}", file=sys.stderr)
+        return 2
+    outcomes = [(stage, *run(stage)) for stage in STAGES if not names or stage.name in names]
+    print("\n=== summary")
+    for stage, outcome, seconds in outcomes:
+        print(f"{stage.name:<10} {outcome:<22} {seconds:6.0f} s   {stage.says}")
+    failed = [stage.name for stage, outcome, _ in outcomes if outcome.startswith("FAILED")]
+    print(f"failed: {', '.join(failed)}" if failed else "nothing failed")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

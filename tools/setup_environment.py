@@ -1,0 +1,93 @@
+"""Make .venv and install the pinned requirements and the package into it.
+
+Runs under the system's Python, before anything is installed, so it uses the standard library only.
+A second run sees the stamp of the first and does nothing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import platform
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+VENV = ROOT / ".venv"
+STAMP = VENV / "installed.sha256"
+OLDEST = (3, 11)
+
+
+def wanted() -> str:
+    """Hash of everything that decides what must be installed, and where."""
+    digest = hashlib.sha256(f"{platform.python_version()}\n{VENV}\n".encode())
+    for name in ("requirements.txt", "pyproject.toml"):
+        digest.update((ROOT / name).read_bytes())
+    return digest.hexdigest()
+
+
+def python() -> Path:
+    """The environment's interpreter."""
+    return VENV / "bin" / "python"
+
+
+def is_installed() -> bool:
+    """Whether .venv holds what is wanted."""
+    return python().exists() and STAMP.exists() and STAMP.read_text() == wanted()
+
+
+def has_other_version() -> bool:
+    """Whether .venv exists but belongs to another Python, or does not start."""
+    if not VENV.exists():
+        return False
+    show = "import platform; print(platform.python_version())"
+    try:
+        answer = subprocess.run([python(), "-c", show], capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        return True
+    return answer.stdout.strip() != platform.python_version()
+
+
+def install() -> None:
+    """Create the environment and install into it, saying each step."""
+    STAMP.unlink(missing_ok=True)
+    if has_other_version() or not VENV.exists():
+        print(f"Environment: making {VENV} with Python {platform.python_version()}", flush=True)
+        subprocess.run([sys.executable, "-m", "venv", "--clear", VENV], check=True)
+    pip = [python(), "-m", "pip", "install", "--disable-pip-version-check", "--no-input"]
+    print("Environment: installing requirements.txt (first time: minutes)", flush=True)
+    subprocess.run([*pip, "-r", ROOT / "requirements.txt"], check=True)
+    print("Environment: installing specmup from this folder", flush=True)
+    subprocess.run([*pip, "--quiet", "--no-deps", "--editable", ROOT], check=True)
+    STAMP.write_text(wanted())
+
+
+def main() -> int:
+    """Bring .venv up to date; return the exit status."""
+    if sys.version_info < OLDEST:
+        found, needed = platform.python_version(), ".".join(map(str, OLDEST))
+        print(
+            f"Python {found} at {sys.executable} is too old: {needed} or newer is needed. "
+            "Name one that you have, for example: make book PYTHON=python3.12",
+            file=sys.stderr,
+        )
+        return 1
+    if is_installed():
+        return 0
+    try:
+        install()
+    except subprocess.CalledProcessError as error:
+        step = " ".join(map(str, error.cmd))
+        print(f"Environment: this step failed: {step}", file=sys.stderr)
+        if "venv" in error.cmd:
+            print(
+                "Python's venv module is missing or broken (on Debian: install python3-venv).",
+                file=sys.stderr,
+            )
+        return 1
+    print("Environment: ready")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
