@@ -76,7 +76,8 @@ def run(scale_name: str, folder: Path | None = None) -> Pieces:
             sizes, grid["optimizers"], grid["batch_sizes"], RULES
         )
     ]
-    return run_pieces(train_and_expand, jobs, folder=folder)
+    frame, seconds = run_pieces(train_and_expand, jobs, folder=folder)
+    return Pieces(_rounded(frame), seconds)
 
 
 def train_and_expand(
@@ -123,6 +124,12 @@ def train_and_expand(
     return (
         pd.concat(frames, ignore_index=True).assign(**condition).pipe(_condition_first, condition)
     )
+
+
+def _rounded(frame: pd.DataFrame) -> pd.DataFrame:
+    """Four significant digits of each measured number, which is more than seeds agree on."""
+    measured = frame.select_dtypes("float").columns
+    return frame.assign(**{c: [float(f"{v:.4g}") for v in frame[c]] for c in measured})
 
 
 def base(optimizer: str) -> Base:
