@@ -4,8 +4,9 @@ import contextlib
 import io
 import re
 import shlex
-import sys
 from pathlib import Path
+
+from draw_readme_figure import FIGURE, draw
 
 from specmup.__main__ import main
 
@@ -36,11 +37,8 @@ def test_the_commands_exist(capsys):
 
 
 def test_the_figure_is_drawn_from_the_stored_results(tmp_path):
-    sys.path.insert(0, str(ROOT / "tools"))
-    import draw_readme_figure
-
-    draw_readme_figure.draw(tmp_path / "figure.svg")
-    assert (tmp_path / "figure.svg").read_bytes() == draw_readme_figure.FIGURE.read_bytes()
+    draw(tmp_path / "figure.svg")
+    assert (tmp_path / "figure.svg").read_bytes() == FIGURE.read_bytes()
 
 
 def test_the_files_exist():

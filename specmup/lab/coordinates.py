@@ -15,7 +15,7 @@ from specmup.lab.probe import overall_rms
 from specmup.lab.replicas import replica_optimizer
 from specmup.lab.train import progress_bar, train
 from specmup.models.resnet import ResNet, ResNetShape, build
-from specmup.theory.rules import Rules, parametrization
+from specmup.theory.rules import Rules, parametrizations
 
 
 def coordinate_check(
@@ -61,8 +61,7 @@ def coordinate_check(
             f"nothing to check: {len(rules)} rules, {len(sizes)} sizes, {len(seeds)} seeds, "
             f"{steps} steps, {samples} samples; give at least 1 of each"
         )
-    if not isinstance(rules, Mapping):
-        rules = {name: parametrization(name, optimizer) for name in rules}
+    rules = parametrizations(rules, optimizer)
     x, frames = task.train_x[:samples], []
     for rule, (width, depth) in progress_bar(list(product(rules, sizes)), desc="coordinates"):
         settings = scale(rules[rule], base, width=width, depth=depth)

@@ -14,7 +14,7 @@ from specmup.apply.scaling import Base, Settings, scale
 from specmup.lab.data import Task
 from specmup.lab.train import evaluate, progress_bar, replica_optimizer, train
 from specmup.models.resnet import ResNet, ResNetShape, build
-from specmup.theory.rules import parametrization
+from specmup.theory.rules import Rules, parametrizations
 
 
 def ordinary_base(shape: ResNetShape) -> Base:
@@ -46,7 +46,7 @@ def learning_rate_sweep(
     task: Task,
     shape_of: Callable[[int, int], ResNetShape],
     *,
-    rules: Sequence[str],
+    rules: Sequence[str] | Mapping[str, Rules],
     optimizer: str,
     sizes: Sequence[tuple[int, int]],
     learning_rates: Sequence[float],
@@ -65,7 +65,7 @@ def learning_rate_sweep(
     Args:
         task: The data.
         shape_of: The network at a width and depth.
-        rules: Names of parametrizations: ``sp``, ``k1``, ``k2``.
+        rules: Names of parametrizations (``sp``, ``k1``, ``k2``), or rules of one's own by name.
         optimizer: As in :func:`specmup.lab.train.replica_optimizer`.
         sizes: Pairs (width, depth).
         learning_rates: Positive and increasing.
@@ -85,7 +85,7 @@ def learning_rate_sweep(
         ValueError: If a list is empty or the learning rates are not positive and increasing.
     """
     _check_grid(rules=rules, sizes=sizes, learning_rates=learning_rates, seeds=seeds)
-    carry = {rule: parametrization(rule, optimizer) for rule in rules}
+    carry = parametrizations(rules, optimizer)
     runs = list(product(learning_rates, seeds))
     stacks = [
         (rule, shape, stack)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
 
-from sympy import QQ
+from sympy import QQ, Rational
 from sympy.polys.matrices import DomainMatrix
 
 from specmup.theory.order import ONE, Order
@@ -76,25 +76,24 @@ def product(terms: Iterable[Term]) -> Term:
 
 
 @dataclass(frozen=True)
-class Equation:
-    """``term`` = Θ(``size``), under a name by which proofs refer to it."""
+class Statement:
+    """What is said of the size of ``term``, under a name by which proofs refer to it."""
 
     name: str
     term: Term
     size: Order
 
+
+class Equation(Statement):
+    """``term`` = Θ(``size``)."""
+
     def __str__(self) -> str:
-        """Plain text such as ``first{1}: α·‖ΔW1‖·‖W2‖ = L^-1``."""
+        """Plain text such as ``[W1]: α·‖ΔW1‖·‖W2‖ = L^-1``."""
         return f"{self.name}: {self.term} = {self.size}"
 
 
-@dataclass(frozen=True)
-class Bound:
+class Bound(Statement):
     """``term`` = O(``size``): the term may be smaller, not larger."""
-
-    name: str
-    term: Term
-    size: Order
 
     def __str__(self) -> str:
         """Plain text such as ``start: α·‖W1‖ = O(L^-1/2)``."""
@@ -117,7 +116,7 @@ class Combination:
         return result
 
     def __str__(self) -> str:
-        """One line: ``first{1} · first{2} / both{1,2}  ⟹  α·‖W1‖·‖W2‖ = L^-1``."""
+        """One line: ``[W1] · [W2] / [W1,W2]  ⟹  α·‖W1‖·‖W2‖ = L^-1``."""
         return f"{self._names()}  ⟹  {self.term} = {self.size}"
 
     def proof(self) -> str:
@@ -234,7 +233,9 @@ class System:
         ]
         return entries, tuple(pivots)
 
-    def _read(self, term: Term, reduced, pivots, column: int) -> Combination:
+    def _read(
+        self, term: Term, reduced: list[list[Fraction]], pivots: tuple[int, ...], column: int
+    ) -> Combination:
         powers = ((self.equations[p], reduced[row][column]) for row, p in enumerate(pivots))
         return Combination(term, tuple((e, power) for e, power in powers if power != 0))
 
@@ -244,7 +245,7 @@ def _matrix(rows: list[list[Fraction]], columns: int) -> DomainMatrix:
     return DomainMatrix(entries, (len(rows), columns), QQ)
 
 
-def _term(unknowns: Sequence[str], powers) -> Term:
+def _term(unknowns: Sequence[str], powers: Sequence[Rational]) -> Term:
     exact = (Fraction(int(p.p), int(p.q)) for p in powers)
     return Term(tuple((u, p) for u, p in zip(unknowns, exact, strict=True) if p != 0))
 

@@ -11,7 +11,7 @@ when the width grows by r_n and the depth by r_L.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -131,6 +131,15 @@ def parametrization(name: str, optimizer: str) -> Rules:
     if update_law(optimizer).matrices_only:
         return hybrid(optimizer, "adamw", block_depth)
     return rules(optimizer, block_depth)
+
+
+def parametrizations(
+    rules: Sequence[str] | Mapping[str, Rules], optimizer: str
+) -> Mapping[str, Rules]:
+    """Rules by name, from names of parametrizations or from rules of one's own, taken as they are."""
+    if isinstance(rules, Mapping):
+        return rules
+    return {name: parametrization(name, optimizer) for name in rules}
 
 
 @cache

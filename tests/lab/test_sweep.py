@@ -10,6 +10,7 @@ from specmup.lab.data import digits
 from specmup.lab.sweep import learning_rate_sweep, ordinary_base, replica_bytes
 from specmup.lab.train import evaluate, train
 from specmup.models.resnet import ACTIVATIONS, ResNetShape, build
+from specmup.theory.order import ONE
 from specmup.theory.rules import parametrization
 
 DATA = digits()
@@ -174,3 +175,11 @@ def test_rates_that_do_not_increase_are_refused(rates):
 def test_bad_arguments_are_refused(changes, message):
     with pytest.raises(ValueError, match=message):
         run(**changes)
+
+
+def test_rules_of_ones_own_are_swept_under_their_name():
+    right = parametrization("k2", "adamw")
+    frame = run(rules={"broken": right.changed("hidden", learning_rate=ONE), "k2": right})
+    losses = frame[frame.width == 32].groupby("rule", sort=False)["loss"].apply(list)
+    assert list(losses.index) == ["broken", "k2"]
+    assert losses["broken"] != losses["k2"]
