@@ -136,7 +136,7 @@ def parametrization(name: str, optimizer: str) -> Rules:
 def parametrizations(
     rules: Sequence[str] | Mapping[str, Rules], optimizer: str
 ) -> Mapping[str, Rules]:
-    """Rules by name, from names of parametrizations or from rules of one's own, taken as they are."""
+    """Rules by name: those of named parametrizations, or rules of one's own as they are."""
     if isinstance(rules, Mapping):
         return rules
     return {name: parametrization(name, optimizer) for name in rules}
