@@ -8,6 +8,9 @@ from dataclasses import dataclass, replace
 
 from specmup.theory.order import Order
 
+# ``input`` and ``output`` are the matrices before the first and after the last block, ``hidden``
+# those of the residual branches. ``norm_gain`` is the gain of a normalisation inside a branch. One
+# after the last block stands outside the sum over blocks, like an input bias, and follows its rule.
 ROLES = ("input", "hidden", "output", "input_bias", "hidden_bias", "norm_gain")
 
 COLUMNS = {
