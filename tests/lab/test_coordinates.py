@@ -8,7 +8,7 @@ from specmup.lab.coordinates import coordinate_check
 from specmup.lab.data import digits
 from specmup.lab.fit import fit_exponents
 from specmup.models.resnet import ResNetShape
-from specmup.theory.order import WIDTH
+from specmup.theory.order import ONE, WIDTH
 from specmup.theory.rules import parametrization
 
 STD = 64**-0.5
@@ -58,6 +58,14 @@ def test_a_wrong_exponent_is_caught():
     frame = check({"right": right, "wrong": wrong}, [(64, 4), (128, 4), (256, 4), (512, 4)])
     assert abs(exponent(frame, "right", "last", "width")) < 0.1
     assert exponent(frame, "wrong", "last", "width") > 0.2
+
+
+def test_a_wrong_multiplier_is_caught_over_depth():
+    right = parametrization("k2", "adamw")
+    rules = {"right": right, "wrong": right.changed("hidden", multiplier=ONE)}
+    frame = check(rules, [(64, 4), (64, 8), (64, 16), (64, 32)])
+    assert abs(exponent(frame, "right", "last", "depth")) < 0.2
+    assert exponent(frame, "wrong", "last", "depth") > 0.5
 
 
 def test_rows_and_steps():
