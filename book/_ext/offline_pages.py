@@ -36,17 +36,24 @@ def take_out_thebe(
 def offer_notebook(
     app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: document | None
 ) -> None:
-    """Copy the notebook that is paired with a page beside its source, for the download menu."""
-    notebook = Path(app.srcdir) / f"{page}.ipynb"
-    if notebook.exists():
-        target = Path(app.outdir) / "_sources" / f"{page}.ipynb"
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy2(notebook, target)
+    """Name the notebook that is paired with a page, for the download menu."""
+    if (Path(app.srcdir) / f"{page}.ipynb").exists():
         context["ipynb_source"] = f"{page}.ipynb"
+
+
+def copy_notebooks(app: Sphinx, failure: Exception | None) -> None:
+    """Put every paired notebook beside its page's source, also where only the notebook changed."""
+    for page in app.env.found_docs:
+        notebook = Path(app.srcdir) / f"{page}.ipynb"
+        if failure is None and notebook.exists():
+            target = Path(app.outdir) / "_sources" / f"{page}.ipynb"
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(notebook, target)
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
     """Register the extension."""
     app.connect("html-page-context", offer_notebook, priority=100)  # before the theme's buttons
     app.connect("html-page-context", take_out_thebe, priority=900)
+    app.connect("build-finished", copy_notebooks)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
