@@ -27,7 +27,7 @@ def test_rules_as_a_table(capsys):
 @pytest.mark.parametrize(
     ("arguments", "lists"),
     [
-        (["rules", "--optimizer", "adam", "--block-depth", "2"], "sgd, adamw, muon-kimi"),
+        (["rules", "--optimizer", "adam", "--block-depth", "2"], "sgd, adamw, lion"),
         (["rules", "--optimizer", "sgd", "--block-depth", "0"], "1 (Depth-μP), 2 (CompleteP)"),
         (["rules", "--optimizer", "sgd", "--block-depth", "two"], "--block-depth"),
         (["rules", "--optimizer", "sgd", "--block-depth", "2", "--format", "xml"], "json"),

@@ -124,6 +124,34 @@ class Order:
         return f"${self.latex()}$"
 
 
+@dataclass(frozen=True)
+class Number:
+    """A size as a positive number, with the algebra of orders: a sum keeps its larger term.
+
+    What is written for orders then also says how a size changes between two real shapes, where
+    not every dimension grows by the same factor. Only ratios of such numbers mean anything, as
+    constants are left out here as they are there.
+    """
+
+    value: float
+
+    def __mul__(self, other: Number) -> Number:
+        """Product of two sizes."""
+        return Number(self.value * other.value)
+
+    def __truediv__(self, other: Number) -> Number:
+        """Quotient of two sizes."""
+        return Number(self.value / other.value)
+
+    def __pow__(self, power: Exponent) -> Number:
+        """Rational power of a size."""
+        return Number(self.value ** float(_exact(power)))
+
+    def __add__(self, other: Number) -> Number:
+        """The larger of two sizes."""
+        return max(self, other, key=lambda size: size.value)
+
+
 ONE = Order()
 WIDTH = Order(width=1)
 DEPTH = Order(depth=1)

@@ -17,9 +17,10 @@ from functools import cache
 
 from specmup.theory.condition import ALPHA, Path, ResidualCondition, end_system, norm
 from specmup.theory.equations import Equation, System
-from specmup.theory.order import ONE, WIDTH, Order
+from specmup.theory.layer import Layer
+from specmup.theory.order import ONE, WIDTH, Number, Order
 from specmup.theory.tables import ROLES, Rule, Rules
-from specmup.theory.update import HALF, Layer, UpdateLaw, update_law
+from specmup.theory.update import UpdateLaw, update_law
 
 # The convention for the output layer: entries of size one, so ‖W‖_R = √n·‖W‖₂ = n. For every
 # other weight the convention is ‖W‖_R = 1. Any other choice is a change of gauge.
@@ -57,16 +58,27 @@ class SolvedLayer:
         It concerns the parameters next to the multiplier: the output matrix, or the last map of a
         branch and that map's bias. The branch's earlier maps keep their sizes.
         """
-        return self.regauged(ONE / self.multiplier)
+        return self.regauged(self.multiplier**-1)
 
-    @property
-    def init_std(self) -> Order:
-        """Standard deviation that gives a Gaussian matrix its ‖W‖_R (zheng2026, Eq. 6).
+    def at(self, *, fan_out: float, fan_in: float, width: float, depth: float) -> SolvedLayer:
+        """The same sizes as numbers, for one parameter of a real network.
 
-        ‖W‖_R = √(n_in/n_out)·‖W‖₂ with ‖W‖₂ ≈ std·(√n_in + √n_out), solved for std.
+        Dividing a rule made from this by that of a base network gives factors that also hold where
+        the parameter's fans do not grow like the width of the stream.
+
+        Args:
+            fan_out: The parameter's number of outputs.
+            fan_in: Its number of inputs; 1 for biases, gains and one-hot inputs.
+            width: Width n of the residual stream.
+            depth: Number L of blocks.
         """
-        layer = self.layer
-        return layer.weight_norm * (layer.fan_out / layer.fan_in / layer.larger_fan) ** HALF
+
+        def number(order: Order) -> Number:
+            return Number(order.evaluate(width, depth))
+
+        sizes = self.layer.sensitivity, self.layer.weight_norm
+        layer = Layer(Number(fan_out), Number(fan_in), *map(number, sizes))
+        return SolvedLayer(self.role, layer, number(self.multiplier), number(self.update_norm))
 
     def rule(self, law: UpdateLaw) -> Rule:
         """The factors for one optimizer."""
@@ -74,7 +86,7 @@ class SolvedLayer:
         return Rule(
             role=self.role,
             multiplier=self.multiplier,
-            init_variance=self.init_std**2,
+            init_variance=self.layer.init_std**2,
             learning_rate=self.update_norm / step,
             weight_decay=step / self.layer.weight_norm,
             epsilon=None if law.epsilon is None else law.epsilon(self.layer),

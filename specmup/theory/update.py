@@ -9,84 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from fractions import Fraction
 
-from specmup.theory.order import ONE, Order
-
-HALF = "1/2"
-
-
-@dataclass(frozen=True)
-class MatrixSize:
-    """Orders of a matrix with ``fan_out`` rows and ``fan_in`` columns: its two Schatten norms.
-
-    Args:
-        fan_out: Number of rows n_out.
-        fan_in: Number of columns n_in.
-        spectral: Order of ‖A‖₂.
-        frobenius: Order of ‖A‖_F; equal to ``spectral`` where the rank is Θ(1).
-    """
-
-    fan_out: Order
-    fan_in: Order
-    spectral: Order
-    frobenius: Order
-
-    @property
-    def rms_operator(self) -> Order:
-        """Order of ‖A‖_R = √(n_in/n_out)·‖A‖₂."""
-        return (self.fan_in / self.fan_out) ** HALF * self.spectral
-
-    @property
-    def entry(self) -> Order:
-        """Order of one entry: ‖A‖_F spread evenly over n_out·n_in of them."""
-        return self.frobenius / (self.fan_out * self.fan_in) ** HALF
-
-    def scaled(self, factor: Order) -> MatrixSize:
-        """The size of ``factor`` times the matrix."""
-        return MatrixSize(
-            self.fan_out, self.fan_in, self.spectral * factor, self.frobenius * factor
-        )
-
-    def sign(self) -> MatrixSize:
-        """Every entry divided by its own size, which leaves entries ±1 and the rank Θ(1) as is."""
-        return self.scaled(ONE / self.entry)
-
-    def orthogonalised(self) -> MatrixSize:
-        """UVᵀ in place of UΣVᵀ: every singular value becomes 1."""
-        return self.scaled(ONE / self.spectral)
-
-
-@dataclass(frozen=True)
-class Layer:
-    """What an update law may depend on.
-
-    Args:
-        fan_out: Number of outputs n_out.
-        fan_in: Number of inputs n_in.
-        sensitivity: Change s of the loss per unit of ‖ΔW‖_R.
-        weight_norm: ‖W‖_R.
-    """
-
-    fan_out: Order
-    fan_in: Order
-    sensitivity: Order
-    weight_norm: Order
-
-    @property
-    def gradient(self) -> MatrixSize:
-        """Size of the gradient G, from the sensitivity.
-
-        The loss changes by ⟨G, ΔW⟩. The largest change over ‖ΔW‖_R ≤ 1, that is over
-        ‖ΔW‖₂ ≤ √(n_out/n_in), is √(n_out/n_in) times the nuclear norm of G, by duality. It is s,
-        so the nuclear norm is s·√(n_in/n_out); rank Θ(1) makes all Schatten norms of that order.
-        """
-        nuclear = self.sensitivity * (self.fan_in / self.fan_out) ** HALF
-        return MatrixSize(self.fan_out, self.fan_in, spectral=nuclear, frobenius=nuclear)
-
-    @property
-    def larger_fan(self) -> Order:
-        """max(n_in, n_out)."""
-        return self.fan_in + self.fan_out
+from specmup.theory.layer import HALF, Layer, MatrixSize, Size
+from specmup.theory.order import Exponent, Order
 
 
 @dataclass(frozen=True)
@@ -104,28 +30,183 @@ class UpdateLaw:
     name: str
     title: str
     step: Callable[[Layer], MatrixSize]
-    epsilon: Callable[[Layer], Order] | None = None
+    epsilon: Callable[[Layer], Size] | None = None
     matrices_only: bool = False
 
 
-def _gradient_entry(layer: Layer) -> Order:
+def sgd() -> UpdateLaw:
+    """A = G."""
+    return UpdateLaw("sgd", "SGD", lambda layer: layer.gradient)
+
+
+def adamw() -> UpdateLaw:
+    """A = m/(√v + ε), near sign(G); ε stands beside √v, which is as large as an entry of G."""
+    return UpdateLaw("adamw", "AdamW", _sign, _gradient_entry)
+
+
+def lion() -> UpdateLaw:
+    """A = sign of a momentum; nothing to stabilise."""
+    return UpdateLaw("lion", "Lion", _sign)
+
+
+def sophia() -> UpdateLaw:
+    """A = clip(m/max(h, ε), ±1) with h an estimate of the Hessian's diagonal.
+
+    An entry of h is of the size of a squared entry of G (Gauss–Newton), so m/h is of the size of
+    the inverse of an entry. That grows with the width, every entry is clipped, and A = sign(m). The
+    stabiliser stands where h does.
+    """
+    return UpdateLaw("sophia", "Sophia", _sign, lambda layer: layer.gradient.entry**2)
+
+
+def adopt() -> UpdateLaw:
+    """A = average of G/max(√v, ε), with v from the steps before: as AdamW."""
+    return UpdateLaw("adopt", "ADOPT", _sign, _gradient_entry)
+
+
+def lamb(*, clamped: bool = False) -> UpdateLaw:
+    """A = (‖W‖_F/‖M‖_F)·M with M = m/(√v + ε), near sign(G).
+
+    Args:
+        clamped: Whether ‖W‖_F is cut off at a constant, as libraries do: then A = M/‖M‖_F once
+            the matrix is large.
+    """
+
+    def step(layer: Layer) -> MatrixSize:
+        trust, bound = layer.weight_frobenius, layer.fan_in**0
+        if clamped:
+            trust = _smaller(trust, bound)
+        return layer.gradient.sign().normalised().scaled(trust)
+
+    if clamped:
+        return UpdateLaw("lamb-clamped", "LAMB with a clamp", step, _gradient_entry)
+    return UpdateLaw("lamb", "LAMB", step, _gradient_entry)
+
+
+def muon(*, scale: str | None = None) -> UpdateLaw:
+    """A = UVᵀ for the momentum UΣVᵀ, times a factor of the matrix's shape.
+
+    Args:
+        scale: None for no factor; ``"original"`` for √max(1, n_out/n_in), as Muon came; ``"kimi"``
+            for √max(n_in, n_out), which matches AdamW's RMS (liu2025).
+    """
+    factors = {
+        None: lambda layer: layer.fan_in**0,
+        "original": lambda layer: (layer.larger_fan / layer.fan_in) ** HALF,
+        "kimi": lambda layer: layer.larger_fan**HALF,
+    }
+    factor = factors[scale]
+    return UpdateLaw(
+        "muon" if scale is None else f"muon-{scale}",
+        "Muon" if scale is None else f"Muon-{scale.capitalize()}",
+        lambda layer: layer.gradient.orthogonalised().scaled(factor(layer)),
+        matrices_only=True,
+    )
+
+
+def shampoo(
+    left: Exponent = "1/4", right: Exponent = "1/4", *, block: Order | None = None
+) -> UpdateLaw:
+    """A = (GGᵀ + ε)^-left · G · (GᵀG + ε)^-right, block by block where asked (qiu2025, Table 1).
+
+    Each singular value of G is raised to 1 − 2(left + right). A rank-one G falls into N blocks that
+    are rank one again, of norm ‖G‖₂/√N, and N such blocks of norm a make up a matrix of norm √N·a.
+
+    Args:
+        left: Exponent e_L of the preconditioner of the rows; 0 for none.
+        right: Exponent e_R of that of the columns.
+        block: Order of the side of the blocks; None for no blocking.
+    """
+    power = 1 - 2 * (Fraction(left) + Fraction(right))
+
+    def block_gradient(layer: Layer) -> Size:
+        return layer.gradient.spectral / _blocks(layer, block) ** HALF
+
+    def step(layer: Layer) -> MatrixSize:
+        size = _blocks(layer, block) ** HALF * block_gradient(layer) ** power
+        return layer.gradient.normalised().scaled(size)
+
+    return UpdateLaw(
+        "shampoo", "Shampoo", step, lambda layer: block_gradient(layer) ** 2, matrices_only=True
+    )
+
+
+def soap(*, left: bool = True, right: bool = True, block: Order | None = None) -> UpdateLaw:
+    """Adam in the eigenbasis of GGᵀ (left) and of GᵀG (right), block by block where asked.
+
+    In that basis a rank-one G has one row (left), one column (right), or one entry (both) that is
+    not zero; Adam gives each such entry the size one. Without momentum and noise, both rotations
+    together make UVᵀ.
+
+    Args:
+        left: Whether the rows are rotated.
+        right: Whether the columns are.
+        block: Order of the side of the blocks; None for no blocking.
+    """
+
+    def support(layer: Layer) -> Size:
+        """Number of entries of a block that are not zero in the rotated basis."""
+        rows = layer.fan_out / _pieces(layer.fan_out, block)
+        columns = layer.fan_in / _pieces(layer.fan_in, block)
+        return (rows**0 if left else rows) * (columns**0 if right else columns)
+
+    def step(layer: Layer) -> MatrixSize:
+        size = (_blocks(layer, block) * support(layer)) ** HALF
+        return layer.gradient.normalised().scaled(size)
+
+    def epsilon(layer: Layer) -> Size:
+        return layer.gradient.frobenius / (_blocks(layer, block) * support(layer)) ** HALF
+
+    return UpdateLaw("soap", "SOAP", step, epsilon, matrices_only=True)
+
+
+def sso() -> UpdateLaw:
+    """A = R·Φ with ‖Φ‖₂ = 1 and the radius R = √(n_out/n_in) of the sphere (xie2026)."""
+
+    def step(layer: Layer) -> MatrixSize:
+        return layer.gradient.orthogonalised().scaled((layer.fan_out / layer.fan_in) ** HALF)
+
+    return UpdateLaw("sso", "SSO", step, matrices_only=True)
+
+
+def _sign(layer: Layer) -> MatrixSize:
+    return layer.gradient.sign()
+
+
+def _gradient_entry(layer: Layer) -> Size:
     return layer.gradient.entry
+
+
+def _smaller(a: Size, b: Size) -> Size:
+    """min(a, b) = a·b/max(a, b)."""
+    return a * b / (a + b)
+
+
+def _pieces(fan: Size, block: Order | None) -> Size:
+    """How many blocks lie along one side: at least one."""
+    return fan**0 if block is None else fan / block + fan**0
+
+
+def _blocks(layer: Layer, block: Order | None) -> Size:
+    return _pieces(layer.fan_out, block) * _pieces(layer.fan_in, block)
 
 
 LAWS = {
     law.name: law
     for law in (
-        # A = G.
-        UpdateLaw("sgd", "SGD", lambda layer: layer.gradient),
-        # A = m/(√v + ε), near sign(G); ε stands beside √v, which is as large as an entry of G.
-        UpdateLaw("adamw", "AdamW", lambda layer: layer.gradient.sign(), _gradient_entry),
-        # A = √max(n_in, n_out)·UVᵀ (liu2025).
-        UpdateLaw(
-            "muon-kimi",
-            "Muon-Kimi",
-            lambda layer: layer.gradient.orthogonalised().scaled(layer.larger_fan**HALF),
-            matrices_only=True,
-        ),
+        sgd(),
+        adamw(),
+        lion(),
+        sophia(),
+        adopt(),
+        lamb(),
+        lamb(clamped=True),
+        muon(),
+        muon(scale="original"),
+        muon(scale="kimi"),
+        shampoo(),
+        soap(),
+        sso(),
     )
 }
 
