@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from specmup.theory.order import Order
@@ -88,10 +88,9 @@ class Rules(Mapping[str, Rule]):
 
 def plain(rules: Rules) -> str:
     """An aligned text table, with r_n = n/n_base and r_L = L/L_base."""
-    cells = [["role", *COLUMNS.values()]]
-    cells += [
-        [row.role, *(_cell(o, lambda o: o.text("r_n", "r_L")) for o in _orders(row))]
-        for row in rules.values()
+    cells = [
+        ["role", *COLUMNS.values()],
+        *_cells(rules, lambda order: order.text("r_n", "r_L"), str),
     ]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     lines = ["  ".join(c.ljust(w) for c, w in zip(r, widths, strict=True)).rstrip() for r in cells]
@@ -100,22 +99,15 @@ def plain(rules: Rules) -> str:
 
 def markdown(rules: Rules) -> str:
     """A Markdown table with mathematics in its cells."""
-    head = ["role", *(title.replace("ε", r"$\varepsilon$") for title in COLUMNS.values())]
-    lines = [_markdown_row(head), _markdown_row(["---"] * len(head))]
-    for row in rules.values():
-        cells = (_cell(o, lambda o: f"${o.latex('r_n', 'r_L')}$") for o in _orders(row))
-        lines.append(_markdown_row([row.role.replace("_", " "), *cells]))
-    return "\n".join(lines)
+    rows = [_typeset_head(), ["---"] * (1 + len(COLUMNS)), *_typeset_cells(rules)]
+    return "\n".join("| " + " | ".join(row) + " |" for row in rows)
 
 
 def latex(rules: Rules) -> str:
     """A LaTeX tabular, without a float around it."""
-    head = ["role", *(title.replace("ε", r"$\varepsilon$") for title in COLUMNS.values())]
-    lines = [rf"\begin{{tabular}}{{l{'c' * len(COLUMNS)}}}", " & ".join(head) + r" \\ \hline"]
-    for row in rules.values():
-        cells = (_cell(o, lambda o: f"${o.latex('r_n', 'r_L')}$") for o in _orders(row))
-        lines.append(" & ".join([row.role.replace("_", " "), *cells]) + r" \\")
-    return "\n".join([*lines, r"\end{tabular}"])
+    head, *rows = (" & ".join(row) + r" \\" for row in (_typeset_head(), *_typeset_cells(rules)))
+    begin = rf"\begin{{tabular}}{{l{'c' * len(COLUMNS)}}}"
+    return "\n".join([begin, rf"{head} \hline", *rows, r"\end{tabular}"])
 
 
 def to_json(rules: Rules) -> str:
@@ -138,9 +130,21 @@ def _orders(row: Rule) -> list[Order | None]:
     return [getattr(row, column) for column in COLUMNS]
 
 
-def _cell(order: Order | None, write) -> str:
-    return ABSENT if order is None else write(order)
+def _cells(
+    rules: Rules, write: Callable[[Order], str], name: Callable[[str], str]
+) -> list[list[str]]:
+    """One row a role: its name and its entries, written as asked."""
+    return [
+        [name(row.role), *(ABSENT if o is None else write(o) for o in _orders(row))]
+        for row in rules.values()
+    ]
 
 
-def _markdown_row(cells: list[str]) -> str:
-    return "| " + " | ".join(cells) + " |"
+def _typeset_head() -> list[str]:
+    return ["role", *(title.replace("ε", r"$\varepsilon$") for title in COLUMNS.values())]
+
+
+def _typeset_cells(rules: Rules) -> list[list[str]]:
+    return _cells(
+        rules, lambda order: f"${order.latex('r_n', 'r_L')}$", lambda role: role.replace("_", " ")
+    )
