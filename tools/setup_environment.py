@@ -16,11 +16,15 @@ ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
 STAMP = VENV / "installed.sha256"
 OLDEST = (3, 11)
+# Another project's μP, to compare with. It asks for torchvision, which it never imports and which
+# breaks transformers beside a CPU build of torch; the rest of what it needs is there anyway.
+WITHOUT_DEPENDENCIES = ("mup==1.0.0",)
 
 
 def wanted() -> str:
     """Hash of everything that decides what must be installed, and where."""
-    digest = hashlib.sha256(f"{platform.python_version()}\n{VENV}\n".encode())
+    fixed = (platform.python_version(), str(VENV), *WITHOUT_DEPENDENCIES)
+    digest = hashlib.sha256("\n".join(fixed).encode())
     for name in ("requirements.txt", "pyproject.toml"):
         digest.update((ROOT / name).read_bytes())
     return digest.hexdigest()
@@ -57,6 +61,7 @@ def install() -> None:
     pip = [python(), "-m", "pip", "install", "--disable-pip-version-check", "--no-input"]
     print("Environment: installing requirements.txt (first time: minutes)", flush=True)
     subprocess.run([*pip, "-r", ROOT / "requirements.txt"], check=True)
+    subprocess.run([*pip, "--quiet", "--no-deps", *WITHOUT_DEPENDENCIES], check=True)
     print("Environment: installing specmup from this folder", flush=True)
     subprocess.run([*pip, "--quiet", "--no-deps", "--editable", ROOT], check=True)
     STAMP.write_text(wanted())

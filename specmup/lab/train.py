@@ -11,6 +11,7 @@ from torch.nn import functional as F
 from torch.optim import Optimizer
 from tqdm import tqdm
 
+from specmup.lab.curvature import gauss_newton_bartlett
 from specmup.lab.data import Task, batch_order
 from specmup.lab.replicas import ReplicaOptimizer, replica_optimizer
 from specmup.models.resnet import ResNet, seeds_of
@@ -61,7 +62,8 @@ def train(
     Args:
         model: Plain or stacked; changed in place.
         optimizer: Of the model's parameters, see :func:`replica_optimizer`; for a plain model
-            any optimizer of torch will do.
+            any optimizer of torch will do. One that has a ``curvature_period``, as Sophia does, is
+            handed a Gauss–Newton–Bartlett estimate every so many steps.
         task: The data.
         steps: Number of updates.
         batch_size: Samples a step and replica.
@@ -83,6 +85,7 @@ def train(
     orders = [batch_order(len(task.train_x), batch_size, steps, s) for s in seeds_of(model, seeds)]
     order = orders[0] if model.replicas is None else torch.stack(orders, dim=1)
     samples, labels = task.train_x.to(model.input), task.train_y.to(model.input.device)
+    generators = [torch.Generator().manual_seed(int(s)) for s in seeds_of(model, seeds)]
     losses = []
     for step, chosen in enumerate(progress_bar(order, desc="steps") if progress else order):
         optimizer.zero_grad()
@@ -90,9 +93,23 @@ def train(
         loss.sum().backward()
         if on_step is not None:
             on_step(step, model)
-        optimizer.step()
+        optimizer.step(**_curvature(model, optimizer, step, samples[chosen], generators))
         losses.append(loss.detach().reshape(-1))
     return _inf_once_diverged(torch.stack(losses))
+
+
+def _curvature(
+    model: ResNet,
+    optimizer: ReplicaOptimizer | Optimizer,
+    step: int,
+    x: Tensor,
+    generators: Sequence[torch.Generator],
+) -> dict[str, dict[Tensor, Tensor]]:
+    """What the optimizer's step wants beside gradients: mostly nothing."""
+    period = getattr(optimizer, "curvature_period", None)
+    if period is None or step % period:
+        return {}
+    return {"curvature": gauss_newton_bartlett(model, x, generators)}
 
 
 @torch.no_grad()

@@ -1,12 +1,15 @@
 """The tools behind the Makefile: nothing is done twice, and no failure is forgotten."""
 
 import sys
+import tomllib
+from itertools import chain
 from pathlib import Path
 
 import build_book
 import pytest
 import run_checks
 import setup_environment
+from packaging.requirements import Requirement
 from run_checks import Stage
 
 
@@ -75,6 +78,33 @@ def test_another_pin_or_a_lost_interpreter_installs_again(environment: Path, nam
     if name != ".venv/bin/python":
         path.write_text("edited")
     assert not setup_environment.is_installed()
+
+
+def test_another_pin_without_dependencies_installs_again(environment: Path, monkeypatch):
+    monkeypatch.setattr(setup_environment, "WITHOUT_DEPENDENCIES", ("mup==2",))
+    assert not setup_environment.is_installed()
+
+
+def test_what_would_bring_torchvision_is_installed_without_dependencies(environment, monkeypatch):
+    steps = []
+    monkeypatch.setattr(setup_environment, "has_other_version", lambda: False)
+    monkeypatch.setattr(
+        setup_environment.subprocess, "run", lambda step, **_: steps.append([*map(str, step)])
+    )
+    setup_environment.install()
+    (mup,) = [step for step in steps if any("mup==" in word for word in step)]
+    assert "--no-deps" in mup
+    assert setup_environment.is_installed()
+
+
+def test_what_the_package_needs_is_pinned_at_a_version_that_it_accepts():
+    root = Path(setup_environment.__file__).resolve().parent.parent
+    lines = (root / "requirements.txt").read_text().splitlines()
+    pins = dict(line.split()[0].split("==") for line in lines if "==" in line.split("#")[0])
+    needed = tomllib.loads((root / "pyproject.toml").read_text())["project"]
+    extras = needed["optional-dependencies"].values()
+    for requirement in map(Requirement, chain(needed["dependencies"], *extras)):
+        assert pins[requirement.name] in requirement.specifier
 
 
 def test_an_old_python_is_told_what_is_needed(environment: Path, monkeypatch, capsys):

@@ -228,7 +228,7 @@ def test_bars_ask_the_environment_and_the_terminal(monkeypatch, wish, shown):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"name": "adam"}, "unknown optimizer 'adam': choose one of sgd, adamw, muon-kimi"),
+        ({"name": "adam"}, "unknown optimizer 'adam': choose one of sgd, adamw, lion"),
         ({"settings": [settings(0.1)] * 2}, "2 settings for 3 replicas"),
         (
             {"settings": {"hidden": Settings(1, 1)}},

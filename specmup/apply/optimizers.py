@@ -1,0 +1,186 @@
+"""Every optimizer that has an update law, run by a library and made to follow the law.
+
+``make_optimizer("lion", groups)`` takes plain parameter groups and returns a
+``torch.optim.Optimizer`` in which a step is ΔW = −η(A + λW) with the A that
+:mod:`specmup.theory.update` describes: without shape factors of the library's own, with decoupled
+decay, and with ε where the law has it. (The decay of SGD is the exception: as everywhere, it is
+added to the gradient and goes through the momentum.)
+"""
+
+from __future__ import annotations
+
+import inspect
+import math
+import sys
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+import torch
+from torch.optim import Optimizer
+
+from specmup.apply import adapters
+from specmup.apply.hybrid import Hybrid, require_matrices
+from specmup.apply.shampoo import Shampoo
+from specmup.apply.sso import SSO
+from specmup.theory.update import UpdateLaw, update_law
+
+COMPANION = "adamw"
+# What these must be, where a library has them, for the decay to be −η·λ·W.
+DECOUPLED = {"weight_decouple": True, "decoupled_weight_decay": True, "fixed_decay": False}
+
+
+@dataclass(frozen=True)
+class Adapter:
+    """A library's optimizer and how it is set to follow its law.
+
+    Args:
+        library: The class, corrected where that takes code.
+        fixed: Options that the law decides.
+        defaults: Options that differ from the library's defaults, and may be changed.
+        idle_steps: How many steps at the start only fill statistics and move nothing.
+        per_matrix: Whether a step depends on a matrix as a whole, so that matrices that are stacked
+            in one tensor must be handed over one by one.
+    """
+
+    library: type[Optimizer]
+    fixed: Mapping = field(default_factory=dict)
+    defaults: Mapping = field(default_factory=dict)
+    idle_steps: int = 0
+    per_matrix: bool = False
+
+    @property
+    def options(self) -> tuple[str, ...]:
+        """Names of the options that may be given."""
+        taken = {"self", "params", "kwargs", "lr", "weight_decay", "eps", *DECOUPLED, *self.fixed}
+        return tuple(k for k in inspect.signature(self.library).parameters if k not in taken)
+
+
+DECOUPLE = {"weight_decouple": True}
+# A trust ratio divides by the size of the step, which needs no correction of the average's start.
+TRUST = DECOUPLE | {"adam_debias": True}
+
+ADAPTERS: dict[str, Adapter] = {
+    "sgd": Adapter(torch.optim.SGD, defaults={"fused": True}),
+    "adamw": Adapter(torch.optim.AdamW, defaults={"fused": True}),
+    "lion": Adapter(adapters.Lion, DECOUPLE),
+    "sophia": Adapter(adapters.Sophia, DECOUPLE, {"p": 1.0}),
+    "adopt": Adapter(adapters.Adopt, DECOUPLE, idle_steps=1),
+    "lamb": Adapter(adapters.Lamb, TRUST, per_matrix=True),
+    "lamb-clamped": Adapter(adapters.ClampedLamb, TRUST, per_matrix=True),
+    "muon": Adapter(adapters.UnscaledMuon, {"adjust_lr_fn": None}, per_matrix=True),
+    "muon-original": Adapter(torch.optim.Muon, {"adjust_lr_fn": "original"}, per_matrix=True),
+    "muon-kimi": Adapter(torch.optim.Muon, {"adjust_lr_fn": "match_rms_adamw"}, per_matrix=True),
+    "shampoo": Adapter(Shampoo, per_matrix=True),
+    "soap": Adapter(
+        adapters.Soap,
+        defaults={"max_precondition_dim": sys.maxsize},
+        idle_steps=1,
+        per_matrix=True,
+    ),
+    "sso": Adapter(SSO, per_matrix=True),
+}
+
+
+def make_optimizer(
+    name: str, groups: Iterable[Mapping], *, companion: Mapping | None = None, **options
+) -> Optimizer:
+    """The optimizer called ``name`` on plain parameter groups.
+
+    Args:
+        name: A name in :data:`specmup.theory.update.LAWS`.
+        groups: Dictionaries with ``params`` and ``lr``; ``weight_decay`` (0 where it is left out);
+            ``eps`` where the law has an ε; and any option of the optimizer for this group alone.
+            For optimizers of matrices, a group with ``"companion": True`` is trained by AdamW.
+        companion: Options of that AdamW, such as ``{"betas": (0.9, 0.95)}``.
+        options: Options of the named optimizer, see :attr:`Adapter.options`.
+
+    Returns:
+        One optimizer with the groups in the order given; a :class:`~specmup.apply.hybrid.Hybrid`
+        where there is a companion. ``idle_steps(name)`` tells how many of its first steps move
+        nothing.
+
+    Raises:
+        ValueError: If the name or an option is unknown; a group has no learning rate, or a number
+            that is negative or not finite; an ε is given to an optimizer without one; decay is to
+            be coupled; a parameter of a matrix optimizer is not a matrix; or there is a companion
+            where the optimizer trains everything.
+    """
+    law = update_law(name)
+    groups = [_checked(law, group) for group in groups]
+    if not groups:
+        raise ValueError(f"no parameter groups for {name}: give at least one")
+    rest = [group for group in groups if group.get("companion")]
+    if (rest or companion) and not law.matrices_only:
+        raise ValueError(f"{name} trains every parameter: it has no companion to give options to")
+    own = [group for group in groups if not group.get("companion")]
+    if not own:
+        return _made(COMPANION, rest, companion or {})
+    main = _made(name, own, options)
+    if not rest:
+        return main
+    other = _made(COMPANION, rest, companion or {})
+    # The optimizers copied the groups: find each part's in the order in which they were given.
+    made = iter(main.param_groups), iter(other.param_groups)
+    return Hybrid(main, other, [next(made[bool(group.get("companion"))]) for group in groups])
+
+
+def idle_steps(name: str) -> int:
+    """How many of an optimizer's first steps only fill its statistics and move nothing.
+
+    Raises:
+        ValueError: If there is no such optimizer.
+    """
+    return ADAPTERS[update_law(name).name].idle_steps
+
+
+def _made(name: str, groups: list[dict], options: Mapping) -> Optimizer:
+    law, adapter = update_law(name), ADAPTERS[name]
+    options = dict(options)
+    if "eps" in options:
+        _check_epsilon(law, options)
+        groups = [{"eps": options["eps"]} | group for group in groups]
+        del options["eps"]
+    _check_decay(name, options)
+    options = {key: value for key, value in options.items() if key not in DECOUPLED}
+    for key, value in options.items():
+        if key in adapter.fixed:
+            raise ValueError(f"{key}={value!r} would not be {name}, whose shape factor is fixed")
+        if key not in adapter.options:
+            known = ", ".join(adapter.options)
+            raise ValueError(f"{name} has no option {key!r}: choose among {known}")
+    defaults = dict(adapter.defaults)
+    if name == "sgd" and any(hasattr(p, "placements") for group in groups for p in group["params"]):
+        defaults["fused"] = False  # torch cannot run the fused kernel of SGD on sharded parameters
+    return adapter.library(groups, **{**defaults, **options, **adapter.fixed})
+
+
+def _checked(law: UpdateLaw, group: Mapping) -> dict:
+    """A copy of a group, complete and found to be in order."""
+    group = {"weight_decay": 0.0} | dict(group)
+    if "params" not in group or "lr" not in group:
+        raise ValueError(f"a group has the keys {', '.join(map(str, group))}: give params and lr")
+    params = group["params"]
+    group["params"] = [params] if isinstance(params, torch.Tensor) else list(params)
+    for key in ("lr", "weight_decay", "eps"):
+        if key in group and not (math.isfinite(group[key]) and group[key] >= 0):
+            raise ValueError(f"{key} is {group[key]}: it must be finite and not negative")
+    if not group.get("companion"):
+        _check_epsilon(law, group)
+        _check_decay(law.name, group)
+        if law.matrices_only:
+            require_matrices(law.title, group)
+    return group
+
+
+def _check_epsilon(law: UpdateLaw, numbers: Mapping) -> None:
+    if "eps" in numbers and law.epsilon is None:
+        raise ValueError(f"{law.title} has no ε, but eps is {numbers['eps']}: leave eps out")
+
+
+def _check_decay(name: str, options: Mapping) -> None:
+    for key, wanted in DECOUPLED.items():
+        if options.get(key, wanted) is not wanted:
+            raise ValueError(
+                f"{name} with {key}={options[key]}: rules for the decay λ hold where a step "
+                f"subtracts η·λ·W; leave {key} out"
+            )

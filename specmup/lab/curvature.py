@@ -1,0 +1,37 @@
+"""An estimate of the Hessian's diagonal, for optimizers that divide by one (Sophia)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from specmup.models.resnet import ResNet
+
+
+def gauss_newton_bartlett(
+    model: ResNet, x: Tensor, generators: Sequence[torch.Generator]
+) -> dict[Tensor, Tensor]:
+    """B·ĝ² for every parameter: ĝ is the gradient of the mean loss on labels that the model drew.
+
+    With labels from the model's own softmax, gradients of single samples have mean zero and are
+    independent, so B·E[ĝ²] is the mean squared gradient of one sample, which is the diagonal of the
+    Gauss–Newton matrix (Bartlett's identity; liu2023, Algorithm 2).
+
+    Args:
+        model: Plain or stacked; its gradients are not touched.
+        x: Samples (R?, batch, d).
+        generators: One a replica, for its labels. So a replica does not depend on its company.
+    """
+    logits = model(x)  # (R?, batch, classes)
+    sums = logits.detach().softmax(-1).cumsum(-1)
+    each = [torch.rand(*sums.shape[-2:-1], 1, generator=g).to(sums) for g in generators]
+    draws = torch.stack(each).view(*sums.shape[:-1], 1)
+    labels = (draws > sums).sum(-1).clamp(max=sums.shape[-1] - 1)  # (R?, batch)
+    loss = F.cross_entropy(logits.flatten(0, -2), labels.flatten(), reduction="sum")
+    batch = logits.shape[-2]
+    parameters = list(model.parameters())
+    gradients = torch.autograd.grad(loss, parameters)  # batch times that of the mean
+    return {p: g.square() / batch for p, g in zip(parameters, gradients, strict=True)}
