@@ -16,6 +16,7 @@ FASHION_MNIST = Path("/usr/share/datasets/fashion-mnist")
 # Batch orders are drawn from seeds beyond those of initial weights, so that a run's order of
 # samples and its weights do not come from the same stream of random numbers.
 _ORDER_SEEDS = 1 << 32
+_PAIR_SEEDS = 1 << 34
 
 
 @dataclass(frozen=True)
@@ -99,6 +100,29 @@ def digits(*, test: int = 360, seed: int = 0) -> Task:
     return task("digits", x, y, test=test, seed=seed)
 
 
+def digit_sums(*, train: int = 20_000, test: int = 2_000, seed: int = 0) -> Task:
+    """Two digits side by side (128 inputs); the class is the last decimal of their sum.
+
+    Harder than digits, as neither image alone says anything about the class. Pairs are drawn with
+    replacement, those for training among the images that :func:`digits` trains on.
+
+    Args:
+        train: Number of training pairs.
+        test: Number of test pairs.
+        seed: Decides the pairs and the images held out.
+
+    Raises:
+        ValueError: If a number of pairs is below 1.
+    """
+    if min(train, test) < 1:
+        raise ValueError(f"{train} training and {test} test pairs: give at least 1 of each")
+    images = digits(seed=seed)
+    generator = torch.Generator().manual_seed(_PAIR_SEEDS + seed)
+    train_x, train_y = _pairs(*images.part("train"), train, generator)
+    test_x, test_y = _pairs(*images.part("test"), test, generator)
+    return Task("digit-sums", train_x, train_y, test_x, test_y, images.classes)
+
+
 def fashion_mnist(*, train: int = 60_000, test: int = 10_000, folder: Path = FASHION_MNIST) -> Task:
     """Fashion-MNIST from Debian's package: images of 28×28 pixels, 10 classes.
 
@@ -139,6 +163,12 @@ def batch_order(samples: int, batch_size: int, steps: int, seed: int) -> Tensor:
         + [torch.randperm(samples, generator=generator) for _ in range(passes)]
     )
     return order[: steps * batch_size].view(steps, batch_size)
+
+
+def _pairs(x: Tensor, y: Tensor, count: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Pairs (count, 2d) of samples, and the last decimals (count,) of the sums of their labels."""
+    first, second = torch.randint(len(x), (2, count), generator=generator)
+    return torch.cat([x[first], x[second]], dim=1), (y[first] + y[second]) % 10
 
 
 def _prepare(train_x: Tensor, test_x: Tensor) -> tuple[Tensor, Tensor]:

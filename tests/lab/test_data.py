@@ -7,7 +7,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from specmup.lab.data import batch_order, digits, fashion_mnist, task
+from specmup.lab.data import batch_order, digit_sums, digits, fashion_mnist, task
 
 
 def test_digits_are_all_there_once():
@@ -31,6 +31,21 @@ def test_the_split_is_the_seed_s():
     again, other = digits(seed=0), digits(seed=1)
     assert torch.equal(digits().test_x, again.test_x)
     assert not torch.equal(digits().test_x, other.test_x)
+
+
+def test_sums_hold_two_known_digits_each_and_neither_alone_tells_the_class():
+    sums, images = digit_sums(train=3000, test=400), digits()
+    assert (sums.inputs, sums.classes) == (128, 10)
+    for part in ("train", "test"):
+        (x, y), (own_x, own_y) = sums.part(part), images.part(part)
+        where = [(h.unsqueeze(1) == own_x).all(-1).int().argmax(1) for h in x.split(64, dim=1)]
+        for h, i in zip(x.split(64, dim=1), where, strict=True):
+            torch.testing.assert_close(h, own_x[i])
+        assert torch.equal((own_y[where[0]] + own_y[where[1]]) % 10, y)
+    counts = torch.zeros(10, 10).index_put((own_y[where[0]], y), torch.ones(400), accumulate=True)
+    assert counts.sum(1).min() > 20 and (counts > 0).float().mean() > 0.9
+    with pytest.raises(ValueError, match="0 training and 5 test pairs"):
+        digit_sums(train=0, test=5)
 
 
 def test_test_samples_have_no_part_in_the_preparation():
