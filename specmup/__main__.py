@@ -1,38 +1,29 @@
-"""The command line: ``specmup rules`` prints the scaling rules of an optimizer."""
+"""The command line: scaling rules, plans for models, and checks of them."""
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Sequence
 
-from specmup.theory.rules import rules
-from specmup.theory.tables import FORMATS
-from specmup.theory.update import LAWS
+from specmup.cli import check, plan, rules
+from specmup.cli.command import OneLineParser
 
-
-class _OneLineParser(argparse.ArgumentParser):
-    """A parser whose errors are one line and exit status 2, without the usage text."""
-
-    def error(self, message: str):
-        self.exit(2, f"{self.prog}: {message}\n")
+COMMANDS = {"rules": rules, "plan": plan, "check": check}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; returns 0, or exits with status 2 and one line on bad input."""
-    parser = _OneLineParser(prog="specmup", description=__doc__)
+    """Run the command line; returns its status, or exits with 2 and one line on bad input."""
+    parser = OneLineParser(prog="specmup", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
-    command = commands.add_parser("rules", help="print the factors on base values, role by role")
-    command.add_argument("--optimizer", required=True, help=f"one of {', '.join(LAWS)}")
-    command.add_argument("--block-depth", type=int, required=True, help="maps in a branch, k ≥ 1")
-    command.add_argument("--format", default="table", choices=FORMATS, help="default: table")
+    parsers = {}
+    for name, module in COMMANDS.items():
+        parsers[name] = commands.add_parser(name, help=module.HELP, description=module.__doc__)
+        module.add_arguments(parsers[name])
     asked = parser.parse_args(arguments)
     try:
-        table = rules(asked.optimizer, asked.block_depth)
+        return COMMANDS[asked.command].run(asked) or 0
     except ValueError as problem:
-        command.error(str(problem))
-    print(FORMATS[asked.format](table))
-    return 0
+        parsers[asked.command].error(str(problem))
 
 
 if __name__ == "__main__":

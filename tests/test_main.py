@@ -47,3 +47,41 @@ def test_bad_input_exits_2_with_one_line_that_lists_what_exists(arguments, lists
 def test_the_module_runs_as_a_command():
     command = [sys.executable, "-m", "specmup", "rules", "--optimizer", "sgd", "--block-depth", "2"]
     assert subprocess.run(command, capture_output=True, check=True, text=True).stdout
+
+
+SMALL_CHECK = [
+    *("check", "--model", "hf:gpt2", "--base", "n_embd=32,n_head=2,n_layer=2", "--std", "0.02"),
+    *("--widths", "1", "2", "3", "--depths", "1", "2", "3", "--seeds", "1", "--steps", "2"),
+]
+
+
+def test_check_prints_slopes_a_verdict_and_writes_a_figure(capsys, tmp_path):
+    figure = tmp_path / "check.svg"
+    assert main([*SMALL_CHECK, "--figure", str(figure)]) in (0, 1)
+    out = capsys.readouterr().out
+    for rule in ("plan", "sp"):
+        for feature in ("last", "logits", "attention"):
+            assert f"{rule:<6}{feature:<11}width  slope" in out
+    assert "\nplan: " in out
+    assert figure.stat().st_size > 1000
+
+
+def test_check_fails_where_the_rate_makes_the_model_diverge(capsys):
+    assert main([*SMALL_CHECK, "--optimizer", "sgd", "--learning-rate", "1e30"]) == 1
+    assert "diverged" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        (["--base", "vocab_size=32"], "--width-names"),
+        (["--depth-names", "n_head", "layers"], "--depth-names"),
+        (["--seeds", "0"], "--seeds"),
+        (["--widths", "1", "2", "--depths", "1", "2"], "three sizes"),
+    ],
+)
+def test_a_check_of_nothing_is_refused(changes, says, capsys):
+    with pytest.raises(SystemExit) as stop:
+        main([*SMALL_CHECK, *changes])
+    assert stop.value.code == 2
+    assert says in capsys.readouterr().err

@@ -1,0 +1,59 @@
+"""Bases that do not fit a model, refused with the reason."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from specmup.apply.anatomy import Anatomy
+
+if TYPE_CHECKING:  # roles.py calls this module
+    from specmup.apply.roles import Comparison
+
+
+def check_same_parts(target: Anatomy, small: Anatomy) -> None:
+    """Refuse a base with other parameters, other lists of blocks, or other ties.
+
+    Raises:
+        ValueError: If it has.
+    """
+    for one, other, of_one, of_other in (
+        (target, small, "model", "base"),
+        (small, target, "base", "model"),
+    ):
+        if lacking := [name for name in one.parts if name not in other.parts]:
+            raise ValueError(
+                f"the {of_one} has {', '.join(lacking)}, the {of_other} has not: a base is the "
+                "same architecture, with the same kinds of blocks, at another size"
+            )
+    for name, part in target.parts.items():
+        before = small.parts[name]
+        if len(part.shape) != len(before.shape) or bool(part.aliases) != bool(before.aliases):
+            raise ValueError(
+                f"{name} is of shape {part.shape}{' and tied' if part.aliases else ''} in the "
+                f"model, {before.shape}{' and tied' if before.aliases else ''} in the base: a base "
+                "is the same architecture at another size"
+            )
+
+
+def check_growth(comparison: Comparison) -> None:
+    """Refuse a base that is larger in one dimension and smaller in another.
+
+    Raises:
+        ValueError: If it is.
+    """
+    sizes = {"width": comparison.width, "depth": comparison.depth}
+    for member in comparison.members:
+        if member.place != "head":
+            sizes |= {f"the outputs of {member.part.pattern}": member.fan_out}
+        if member.role != "input":
+            sizes |= {f"the inputs of {member.part.pattern}": member.fan_in}
+        sizes |= {f"the number of {member.part.blocks}": member.depth}
+    grows = [name for name, size in sizes.items() if size.ratio > 1]
+    shrinks = [name for name, size in sizes.items() if size.ratio < 1]
+    if grows and shrinks:
+        up, down = sizes[grows[0]], sizes[shrinks[0]]
+        raise ValueError(
+            f"from base to model {grows[0]} grows, {up.base:g} → {up.target:g}, but {shrinks[0]} "
+            f"shrinks, {down.base:g} → {down.target:g}: choose a base that is at most as large as "
+            "the model in every dimension"
+        )

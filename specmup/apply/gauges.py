@@ -1,0 +1,133 @@
+"""Two gauges: multipliers in the forward pass, or folded into the numbers of a parameter.
+
+With W = c·W' the function stays the same at every step if init, learning rate, decay and ε change
+by powers of c that depend on the optimizer alone. The powers come out of the update laws; what
+keeps the identity from being exact in the library's code is said here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from math import log2
+
+from specmup.theory.layer import HALF, Layer, MatrixSize
+from specmup.theory.order import Number
+from specmup.theory.rules import SolvedLayer, solved_layers
+from specmup.theory.update import UpdateLaw, update_law
+
+GAUGES = ("forward", "folded")
+
+# Why a change of gauge is not an identity for what the libraries run.
+INEXACT = {
+    "sophia": "the bound on m/h does not move with the gauge: exact only while every entry of a "
+    "step is clipped, as all are before the first estimate of h",
+    "lamb": "exact for a parameter that starts away from zero, but for the ε that the library adds "
+    "to the norm of a step as well, and while its max_grad_norm bounds nothing; a parameter at "
+    "zero takes its first step with a trust ratio of one in either gauge",
+    "lamb-clamped": "the clamp compares ‖W‖_F with a constant, so folding moves weights across it: "
+    "the rules hold where ‖W‖_F stays above the clamp",
+}
+# Where rounding makes two gauges part visibly: not at all if c is a power of two.
+ROUNDING = {
+    **dict.fromkeys(("muon", "muon-original", "muon-kimi"), "its iteration rounds to bfloat16"),
+    "soap": "eigenvectors of statistics without full rank magnify it",
+}
+
+
+@dataclass(frozen=True)
+class GaugeChange:
+    """How the numbers of W' follow from those of W = c·W'.
+
+    Args:
+        rate: Power p: η is divided by c^p and λ multiplied by c^p.
+        epsilon: Power q: ε is multiplied by c^q; None without ε.
+        inexact: Where the change is no identity in practice, why; None where it is one.
+        rounding: Where rounding shows unless c is a power of two, why; None where it does not.
+    """
+
+    rate: int
+    epsilon: int | None
+    inexact: str | None
+    rounding: str | None = None
+
+    def text(self) -> str:
+        """One sentence."""
+        powers = ["init ÷ c", "η and λ as they are" if self.rate == 0 else self._rates()]
+        if self.epsilon is not None:
+            powers.append(f"ε × {_power(self.epsilon)}")
+        identity = f"W = c·W' takes {', '.join(powers)}"
+        if self.inexact is not None:
+            return f"{identity}; {self.inexact}"
+        if self.rounding is not None:
+            return f"{identity}, exactly but for rounding ({self.rounding}) if c is no power of two"
+        return f"{identity}, exactly"
+
+    def _rates(self) -> str:
+        return f"η ÷ {_power(self.rate)}, λ × {_power(self.rate)}"
+
+
+def gauge_change(optimizer: str) -> GaugeChange:
+    """The powers of one optimizer, from its law.
+
+    Raises:
+        ValueError: If there is no such optimizer.
+    """
+    law = law_as_run(optimizer)
+    numbers = solved_layers(2)["hidden"].at(fan_out=1, fan_in=1, width=1, depth=1)
+    after = numbers.regauged(Number(2.0)).rule(law)
+    epsilon = None if after.epsilon is None else round(log2(after.epsilon.value))
+    rate = round(-log2(after.learning_rate.value))
+    return GaugeChange(rate, epsilon, INEXACT.get(optimizer), ROUNDING.get(optimizer))
+
+
+def law_as_run(optimizer: str, *, transposed: bool = False) -> UpdateLaw:
+    """The update law of what the package runs, where that differs from the law's convention.
+
+    SSO is run on the sphere through the weight's own start, so its radius follows the weight in any
+    gauge. LAMB's clamp is taken to be reached. Muon's original factor is of the shape as stored.
+
+    Args:
+        optimizer: A name in :data:`specmup.theory.update.LAWS`.
+        transposed: Whether the weight is stored as (n_in, n_out).
+
+    Raises:
+        ValueError: If there is no such optimizer.
+    """
+    law = update_law(optimizer)
+    if optimizer == "sso":
+        return _with_step(law, lambda layer: _to_norm(layer, layer.weight_norm))
+    if optimizer == "lamb-clamped":
+        return _with_step(law, lambda layer: layer.gradient.sign().normalised())
+    if optimizer == "muon-original" and transposed:
+        return _with_step(law, _stored_transposed)
+    return law
+
+
+def _with_step(law: UpdateLaw, step: Callable[[Layer], MatrixSize]) -> UpdateLaw:
+    return UpdateLaw(law.name, law.title, step, law.epsilon, law.matrices_only)
+
+
+def _to_norm(layer: Layer, norm: Number) -> MatrixSize:
+    """UVᵀ scaled to an RMS operator norm."""
+    direction = layer.gradient.orthogonalised()
+    return direction.scaled(norm / direction.rms_operator)
+
+
+def _stored_transposed(layer: Layer) -> MatrixSize:
+    factor = (layer.larger_fan / layer.fan_out) ** HALF
+    return layer.gradient.orthogonalised().scaled(factor)
+
+
+def folded_by(solved: SolvedLayer, share: int = 1) -> Number:
+    """The constant c with W = c·W' that takes a multiplier out of the forward pass.
+
+    Args:
+        solved: As numbers.
+        share: How many parameters share the multiplier evenly, if they stand in one tensor.
+    """
+    return solved.multiplier ** f"-1/{share}"
+
+
+def _power(exponent: int) -> str:
+    return "c" if exponent == 1 else f"c^{exponent}"

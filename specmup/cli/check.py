@@ -1,0 +1,120 @@
+"""``specmup check`` trains small copies of a model for a few steps: do its features stay level?
+
+Runs the coordinate check over widths and depths, under the plan and under the standard
+parametrization, on made-up text. Prints a slope for each feature and axis, a verdict and what it
+means; the exit status is 1 if the plan's features are surely not level.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
+
+from specmup.cli.command import factory, number_or_mapping, sizes
+
+if TYPE_CHECKING:  # torch is slow to import: only where it is needed
+    from torch import nn
+
+HELP = "check on small copies of a model that its features change alike at every size"
+# Sizes that grow with the width or are the depth, by the names that configurations give them.
+WIDTHS = (
+    *("n_embd", "n_head", "n_inner"),
+    *("hidden_size", "intermediate_size", "num_attention_heads", "num_key_value_heads"),
+    *("width", "d_model", "heads"),
+)
+DEPTHS = ("n_layer", "num_hidden_layers", "depth", "layers")
+
+
+def add_arguments(command: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    add = command.add_argument
+    add("--model", required=True, help="hf:gpt2, hf:llama, …; or module:function for your own")
+    add("--base", required=True, type=sizes, help="smallest sizes: n_embd=64,n_head=4,n_layer=4")
+    add(
+        "--fixed", type=sizes, default={}, help="sizes that never grow; default: a small vocabulary"
+    )
+    add("--width-names", nargs="+", help="those of the base's sizes that grow with the width")
+    add("--depth-names", nargs="+", help="those that grow with the depth")
+    for axis, growth in (("widths", [1, 2, 3, 4, 6]), ("depths", [1, 2, 3, 4, 6])):
+        text = f"factors on the base's {axis}; default: {' '.join(map(str, growth))}"
+        add(f"--{axis}", nargs="+", type=int, default=growth, help=text)
+    add("--optimizer", default="adamw", help="default: adamw")
+    add("--learning-rate", type=number_or_mapping, default=2**-8, help="default: 2^-8")
+    add("--std", type=number_or_mapping, help="of the base's matrices; default: the model's own")
+    add("--block-depth", type=int, help="maps in a branch, where not known")
+    add("--branch-ends", nargs="+", default=(), help="names that end a branch, where not known")
+    add("--vocabulary", type=int, default=16, help="tokens in the made-up text; default: 16")
+    add("--length", type=int, default=16, help="its context; default: 16")
+    add("--batch", type=int, default=8, help="sequences a step; default: 8")
+    add("--steps", type=int, default=3, help="default: 3")
+    add("--seeds", type=int, default=3, help="how many; default: 3")
+    add("--tolerance", type=float, default=0.25, help="largest slope called flat; default: 0.25")
+    add("--figure", help="a file to draw to, .svg, .png or .pdf")
+
+
+def run(asked: argparse.Namespace) -> int:
+    """Check, draw and print; 1 if the plan's features are surely not flat, else 0."""
+    from specmup.apply.plan import make_plan  # torch is slow to import: only where it is needed
+    from specmup.lab.check_report import FAILS, draw, findings, report, verdict
+    from specmup.lab.model_check import axes, model_check, token_batches
+
+    make = _by_factors(asked)
+    if asked.seeds < 1:
+        raise ValueError(f"--seeds is {asked.seeds}: give at least 1")
+
+    def planned(parametrization: str) -> Callable:
+        return lambda model: make_plan(
+            model,
+            base=make(1, 1),  # with memory: its own start is measured where no std is given
+            optimizer=asked.optimizer,
+            learning_rate=asked.learning_rate,
+            std=asked.std,
+            block_depth=asked.block_depth,
+            branch_ends=asked.branch_ends,
+            parametrization=parametrization,
+        )
+
+    frame = model_check(
+        make,
+        {"plan": planned("spectral"), "sp": planned("sp")},
+        token_batches(asked.vocabulary, asked.length, asked.batch),
+        sizes=axes(sorted(asked.widths), sorted(asked.depths)),
+        seeds=range(asked.seeds),
+        steps=asked.steps,
+    )
+    found = findings(frame, tolerance=asked.tolerance)
+    print(report(found))
+    if asked.figure:
+        draw(frame, found, asked.figure)
+        print(f"figure: {asked.figure}")
+    return int(verdict([finding for finding in found if finding.rule == "plan"]) == FAILS)
+
+
+def _by_factors(asked: argparse.Namespace) -> Callable[[int, int], nn.Module]:
+    """A factory of the model by its factors on the base's width and depth."""
+    build = factory(asked.model)
+    wide = _names(asked, "width", asked.width_names, WIDTHS)
+    deep = _names(asked, "depth", asked.depth_names, DEPTHS)
+    fixed = dict(asked.fixed)
+    if asked.model.startswith("hf:"):
+        fixed = {"vocab_size": asked.vocabulary} | fixed
+
+    def make(width: int, depth: int) -> nn.Module:
+        growth = dict.fromkeys(wide, width) | dict.fromkeys(deep, depth)
+        grown: Mapping[str, int] = {k: v * growth.get(k, 1) for k, v in asked.base.items()}
+        return build({**fixed, **grown})
+
+    return make
+
+
+def _names(
+    asked: argparse.Namespace, axis: str, given: list[str] | None, known: tuple[str, ...]
+) -> list[str]:
+    names = given or [name for name in asked.base if name in known]
+    if not names or any(name not in asked.base for name in names):
+        raise ValueError(
+            f"which of {', '.join(asked.base)} grow with the {axis}? "
+            f"Name them: --{axis}-names NAME …"
+        )
+    return names

@@ -1,0 +1,130 @@
+"""What the commands share: one-line errors, sizes and models named on the command line."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:  # torch is slow to import: only where it is needed
+    from torch import nn
+
+
+class OneLineParser(argparse.ArgumentParser):
+    """A parser whose errors are one line and exit status 2, without the usage text."""
+
+    def error(self, message: str):
+        """Print the message on one line and leave."""
+        self.exit(2, f"{self.prog}: {' '.join(message.split())}\n")
+
+
+def sizes(text: str) -> dict[str, int]:
+    """The sizes in ``n_embd=256,n_layer=4``.
+
+    Raises:
+        argparse.ArgumentTypeError: If it is not of that form.
+    """
+    found = {}
+    for piece in text.split(","):
+        name, equals, value = (part.strip() for part in piece.partition("="))
+        if not (equals and name.isidentifier() and value.isdigit()):
+            raise argparse.ArgumentTypeError(
+                f"{piece!r} is no size: write name=integer, such as n_embd=256,n_layer=4"
+            )
+        found[name] = int(value)
+    return found
+
+
+def place(text: str) -> tuple[str, str]:
+    """A name pattern and its place in ``pooler=head``.
+
+    Raises:
+        argparse.ArgumentTypeError: If it is not of that form.
+    """
+    pattern, equals, name = text.rpartition("=")
+    if not (pattern and equals and name):
+        raise argparse.ArgumentTypeError(f"{text!r} gives no place: write NAME=PLACE")
+    return pattern, name
+
+
+def number_or_mapping(text: str) -> float | dict[str, float]:
+    """A number, or numbers by role or name pattern: ``0.02`` or ``hidden=0.02,*=0.002``.
+
+    Raises:
+        argparse.ArgumentTypeError: If it is neither.
+    """
+    try:
+        if "=" not in text:
+            return float(text)
+        pairs = (piece.rpartition("=") for piece in text.split(","))
+        return {key.strip(): float(value) for key, _, value in pairs}
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is neither a number nor of the form hidden=0.02,*=0.002"
+        ) from None
+
+
+def factory(name: str) -> Callable[[Mapping[str, int]], nn.Module]:
+    """What makes the model called ``name`` at given sizes.
+
+    Args:
+        name: ``hf:TYPE`` for a causal language model of Hugging Face by its model type, or
+            ``module:function`` for a function that takes the sizes as keyword arguments.
+
+    Raises:
+        ValueError: If there is no such model, or ``transformers`` is not installed.
+    """
+    kind, colon, rest = name.partition(":")
+    if not (colon and rest):
+        raise ValueError(f"unknown model {name!r}: write hf:gpt2, or module:function for your own")
+    return _hugging_face(rest) if kind == "hf" else _own(kind, rest)
+
+
+def _hugging_face(model_type: str) -> Callable[[Mapping[str, int]], nn.Module]:
+    from specmup.apply.resize import resized_config
+
+    try:
+        from transformers import AutoConfig, AutoModelForCausalLM
+        from transformers.utils import logging
+    except ImportError as problem:
+        raise ValueError(
+            f"hf:{model_type} needs the package transformers ({problem}): pip install transformers"
+        ) from problem
+    logging.set_verbosity_error()
+    try:
+        config = AutoConfig.for_model(model_type)
+    except ValueError as problem:
+        raise ValueError(
+            f"transformers has no model type {model_type!r}: it takes gpt2, llama, mistral, "
+            "gpt_neox and others"
+        ) from problem
+
+    def build(sizes: Mapping[str, int]) -> nn.Module:
+        wanted = resized_config(config, sizes)
+        try:
+            return AutoModelForCausalLM.from_config(wanted)
+        except ValueError as problem:
+            reason = str(problem).splitlines()[0]
+            raise ValueError(f"no language model hf:{model_type}: {reason}") from problem
+
+    return build
+
+
+def _own(module: str, function: str) -> Callable[[Mapping[str, int]], nn.Module]:
+    try:
+        make = getattr(importlib.import_module(module), function)
+    except (ImportError, AttributeError) as problem:
+        raise ValueError(
+            f"{module}:{function} cannot be found ({problem}): it must be importable from here"
+        ) from problem
+
+    def build(sizes: Mapping[str, int]) -> nn.Module:
+        try:
+            return make(**sizes)
+        except TypeError as problem:
+            raise ValueError(
+                f"{module}:{function} does not take the sizes {', '.join(sizes)}: {problem}"
+            ) from problem
+
+    return build

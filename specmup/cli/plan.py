@@ -1,0 +1,76 @@
+"""``specmup plan`` prints the numbers for every parameter of a model."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from specmup.cli.command import factory, number_or_mapping, place, sizes
+
+HELP = "print every parameter's role, initial std, learning rate, decay and ε"
+FORMATS = ("table", "json", "markdown")
+BASE_VALUES = {
+    "--learning-rate": "η of the base; without it, factors only",
+    "--std": "initial std of the base's matrices; without it, the model's own where it is known",
+    "--weight-decay": "decoupled decay λ of the base's matrices; default: 0",
+    "--epsilon": "ε of the base; default: the library's",
+}
+
+
+def add_arguments(command: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    command.add_argument(
+        "--model", required=True, help="hf:gpt2, hf:llama, …; or module:function for your own"
+    )
+    for name, what in (("--base", "tuned"), ("--target", "wanted")):
+        command.add_argument(
+            name, required=True, type=sizes, help=f"sizes of the {what} model: n_embd=256,n_layer=4"
+        )
+    command.add_argument("--optimizer", default="adamw", help="default: adamw")
+    for name, what in BASE_VALUES.items():
+        command.add_argument(
+            name, type=number_or_mapping, help=f"{what}; a number, or by role: hidden=…,*=…"
+        )
+    command.add_argument("--gauge", help="forward or folded; default: what the model offers")
+    command.add_argument("--block-depth", type=int, help="maps in a branch, where not known")
+    command.add_argument(
+        "--branch-ends", nargs="+", default=(), help="names that end a branch, where not known"
+    )
+    command.add_argument(
+        "--places",
+        nargs="+",
+        type=place,
+        default=(),
+        help="NAME=PLACE, for what nothing else tells",
+    )
+    command.add_argument("--format", default="table", choices=FORMATS, help="default: table")
+
+
+def run(asked: argparse.Namespace) -> None:
+    """Make the plan without memory for the models, and print it."""
+    from specmup.apply.plan import make_plan  # torch is slow to import: only where it is needed
+
+    build = factory(asked.model)
+    report = make_plan(
+        lambda: build(asked.target),
+        base=lambda: build(asked.base),
+        optimizer=asked.optimizer,
+        learning_rate=asked.learning_rate,
+        std=asked.std,
+        weight_decay=asked.weight_decay,
+        epsilon=asked.epsilon,
+        gauge=asked.gauge,
+        block_depth=asked.block_depth,
+        branch_ends=asked.branch_ends,
+        places=dict(asked.places),
+    ).report()
+    if asked.format == "json":
+        print(report.json())
+    elif asked.format == "markdown":
+        print(report.markdown())
+    elif sys.stdout.isatty():
+        from rich.console import Console
+
+        Console().print(report.rich())
+    else:
+        print(report.plain())

@@ -1,0 +1,102 @@
+"""``specmup plan``, as a user calls it."""
+
+import builtins
+import json
+import sys
+
+import pytest
+
+from specmup.__main__ import main
+
+SIZES = ["--base", "n_embd=64,n_layer=2", "--target", "n_embd=128,n_layer=4"]
+OWN = ["--base", "width=16,depth=2", "--target", "width=32,depth=4"]
+
+
+@pytest.fixture
+def own_model(tmp_path, monkeypatch):
+    """A module of the user's own, with a factory of a network that no family knows."""
+    (tmp_path / "mine.py").write_text(
+        """
+from torch import nn
+
+def build(width, depth):
+    blocks = nn.ModuleList(
+        nn.Sequential(nn.Linear(width, width), nn.ReLU(), nn.Linear(width, width))
+        for _ in range(depth)
+    )
+    return nn.ModuleDict({"stem": nn.Linear(3, width), "blocks": blocks})
+"""
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    yield ["plan", "--model", "mine:build", *OWN]
+    sys.modules.pop("mine", None)
+
+
+def test_a_hugging_face_model_as_a_table(capsys):
+    pytest.importorskip("transformers")
+    assert main(["plan", "--model", "hf:gpt2", *SIZES, "--optimizer", "muon-kimi"]) == 0
+    out = capsys.readouterr().out
+    assert out.startswith("GPT-2: width 64 → 128, depth 2 → 4; muon-kimi, k = 2, folded gauge")
+    assert "heads keep their dimension of 64" in out
+    assert "transformer.wte.weight = lm_head.weight" in out
+
+
+def test_ones_own_model_as_json(own_model, capsys):
+    more = ["--block-depth", "2", "--branch-ends", "blocks.*.2", "--format", "json"]
+    values = ["--learning-rate", "hidden=0.2,*=0.1", "--std", "0.1", "--weight-decay", "0.5"]
+    assert main([*own_model, *more, *values]) == 0
+    told = json.loads(capsys.readouterr().out)
+    last = told["parameters"]["blocks.3.2.weight"]
+    assert last["learning_rate"] == pytest.approx(0.2 / 2 / 2)  # 1/r_n, and 1/r_L folded in
+    assert last["weight_decay"] == pytest.approx(0.5 * 4)
+    assert told["parameters"]["stem.weight"]["learning_rate"] == 0.1
+
+
+def test_places_on_the_command_line(own_model, capsys):
+    main([*own_model, "--block-depth", "2", "--places", "blocks.*.2=branch_end"])
+    assert "declared architecture: width 16 → 32" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["--model", "gpt2", *SIZES], "write hf:gpt2"),
+        (["--model", "hf:gpt9", *SIZES], "no model type 'gpt9'"),
+        (["--model", "hf:t5", *SIZES], "has no size 'n_embd'"),
+        (
+            ["--model", "hf:vit", "--base", "depth=2", "--target", "depth=4"],
+            "no language model hf:vit",
+        ),
+        (["--model", "nowhere:build", *SIZES], "cannot be found"),
+        (["--model", "json:dumps", *SIZES], "does not take the sizes"),
+        (["--model", "hf:gpt2", "--base", "64", *SIZES[2:]], "write name=integer"),
+        (["--model", "hf:gpt2", *SIZES, "--optimizer", "adam"], "choose one of sgd"),
+        (["--model", "hf:gpt2", *SIZES, "--learning-rate", "fast"], "neither a number nor"),
+        (["--model", "hf:gpt2", *SIZES, "--format", "xml"], "markdown"),
+        (["--model", "hf:gpt2", "--base", "n_embd=65", "--target", "n_layer=2"], "multiple of 64"),
+        (["--model", "hf:gpt2"], "--base"),
+    ],
+)
+def test_bad_input_exits_2_with_one_line(arguments, says, capsys):
+    pytest.importorskip("transformers")
+    with pytest.raises(SystemExit) as stop:
+        main(["plan", *arguments])
+    printed = capsys.readouterr()
+    assert stop.value.code == 2
+    assert printed.out == ""
+    assert printed.err.count("\n") == 1
+    assert says in printed.err
+
+
+def test_without_transformers_the_error_says_so(monkeypatch, capsys):
+    real = builtins.__import__
+
+    def missing(name, *args, **kwargs):
+        if name.split(".")[0] == "transformers":
+            raise ImportError("No module named 'transformers'")
+        return real(name, *args, **kwargs)
+
+    monkeypatch.setattr(builtins, "__import__", missing)
+    with pytest.raises(SystemExit):
+        main(["plan", "--model", "hf:gpt2", *SIZES])
+    assert "pip install transformers" in capsys.readouterr().err
