@@ -144,8 +144,7 @@ def attained_second_order(expansion: Expansion, model: ResNet, before: Snapshot)
             f"block depth {model.shape.block_depth}, activation {model.shape.activation}: "
             "the bound is that of two linear maps"
         )
-    depth = model.shape.depth
-    chosen = torch.linspace(0, depth - 1, min(PROBED_BLOCKS, depth)).long().tolist()
+    chosen = probed_blocks(model.shape.depth)
     moved = model.blocks()
     updates = torch.stack(
         [
@@ -162,6 +161,11 @@ def attained_second_order(expansion: Expansion, model: ResNet, before: Snapshot)
     bound = rms_operator_norm(updates).prod(1) * overall_rms(entering)
     attained = overall_rms(expansion.terms[(1, 2)][chosen]) / bound
     return attained.mean(0).reshape(-1) / model.multipliers["hidden"]
+
+
+def probed_blocks(depth: int) -> list[int]:
+    """A few evenly spaced blocks, the first and the last among them."""
+    return torch.linspace(0, depth - 1, min(PROBED_BLOCKS, depth)).long().tolist()
 
 
 def overall_rms(h: Tensor) -> Tensor:

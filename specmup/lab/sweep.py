@@ -55,6 +55,7 @@ def learning_rate_sweep(
     steps: int,
     batch_size: int,
     options: Mapping | None = None,
+    make_optimizer: Callable = replica_optimizer,
     memory: int = 2**30,
 ) -> pd.DataFrame:
     """Train every size under every rule at every learning rate with every seed.
@@ -74,6 +75,7 @@ def learning_rate_sweep(
         steps: Updates a run.
         batch_size: Samples a step.
         options: More options of the optimizer, such as ``{"betas": (0.9, 0.95)}``.
+        make_optimizer: Called as ``make_optimizer(model, settings, optimizer, **options)``.
         memory: Bytes that a stack may take by estimate; more replicas are trained stack by stack.
 
     Returns:
@@ -103,7 +105,7 @@ def learning_rate_sweep(
             model = build(shape, settings[0], own_seeds)
             trained = train(
                 model,
-                replica_optimizer(model, settings, optimizer, **options or {}),
+                make_optimizer(model, settings, optimizer, **options or {}),
                 task,
                 steps=steps,
                 batch_size=batch_size,

@@ -1,0 +1,125 @@
+"""Chapters 12 and 13's experiment: what it runs, what stands for what, and that it can fail."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from specmup.experiments import optimizer_transfer
+from specmup.experiments.optimizer_transfer import (
+    BASE_WIDTH,
+    LOWEST,
+    RATES,
+    RULES,
+    SAME,
+    SCALES,
+    base,
+    beyond_edges,
+    over,
+    run,
+    sweep_one_size,
+)
+from specmup.lab.transfer import transfer
+from specmup.theory.update import LAWS
+
+
+@pytest.fixture(scope="module")
+def quick(tmp_path_factory):
+    return run("quick", tmp_path_factory.mktemp("pieces")).frame
+
+
+def test_quick_is_a_slice_of_reference():
+    reference = SCALES["reference"]["cases"]
+    for case in SCALES["quick"]["cases"]:
+        assert any(
+            set(case[key]) <= set(whole[key])
+            for whole in reference
+            for key in ("optimizers", "widths", "depths")
+        )
+
+
+def test_every_optimizer_is_run_or_stood_for():
+    names = [name for case in SCALES["reference"]["cases"] for name in case["optimizers"]]
+    assert sorted(names) == sorted(LOWEST)
+    for law in LAWS:
+        for rule in RULES:
+            assert SAME.get((law, rule), law) in names
+
+
+def test_optima_lie_inside_their_grids(quick):
+    assert set(quick.rule) == set(RULES)
+    assert quick.groupby(["rule", "width"]).log2_lr.nunique().min() >= RATES
+    for _, rows in quick.groupby(["rule", "width"]):
+        assert not beyond_edges(rows)
+
+
+def test_runs_at_the_base_stand_for_sp(quick):
+    sp, k2 = (over(quick, "width", rule, "adamw") for rule in ("sp", "k2"))
+    at_base = [rows[rows.width == BASE_WIDTH].loss.tolist() for rows in (sp, k2)]
+    assert at_base[0] == at_base[1]
+    assert set(sp.width) == set(k2.width) == {16, 32, 64}
+    assert set(sp.rule) == {"sp"}
+    lamb = over(quick, "width", "enforced", "lamb")
+    assert set(lamb.optimizer) == {"lamb"}
+    assert lamb.loss.tolist() == over(quick, "width", "enforced", "adamw").loss.tolist()
+
+
+def test_transfer_can_be_measured_under_every_rule(quick):
+    for rule in RULES:
+        found = transfer(over(quick, "width", rule, "adamw"), "width", base=BASE_WIDTH)
+        assert np.isfinite([found.drift.estimate, found.sizes[0].regret.estimate]).all()
+
+
+@pytest.mark.parametrize("pair", [p for p in SAME.items() if p[0][0] != "lamb-clamped"], ids=str)
+def test_optimizers_that_stand_for_others_are_the_same(pair, monkeypatch):
+    (name, rule), other = pair
+    monkeypatch.setattr(optimizer_transfer, "STEPS", 4)
+    lowest = LOWEST[other][rule == "enforced"] + 2
+    losses = [
+        optimizer_transfer._sweep(which, rule, 32, 2, [0], [lowest]).loss.iloc[0]
+        for which in (name, other)
+    ]
+    assert losses[0] == pytest.approx(losses[1], rel=1e-3)
+
+
+def test_different_optimizers_are_not(monkeypatch):
+    monkeypatch.setattr(optimizer_transfer, "STEPS", 4)
+    losses = [
+        optimizer_transfer._sweep(name, "enforced", 32, 2, [0], [-5]).loss.iloc[0]
+        for name in ("adamw", "muon-kimi")
+    ]
+    assert losses[0] != pytest.approx(losses[1], rel=1e-3)
+
+
+def grid(losses):
+    rows = [
+        {"seed": seed, "log2_lr": rate, "loss": loss}
+        for seed, curve in enumerate(losses)
+        for rate, loss in enumerate(curve)
+    ]
+    return pd.DataFrame(rows)
+
+
+@pytest.mark.parametrize(
+    ("losses", "added"),
+    [
+        ([[3, 1, 2]], []),
+        ([[1, 2, 3]], [-2, -1]),
+        ([[3, 2, 1], [3, 1, 2]], [3, 4]),
+        ([[1, 2, 3], [3, 2, 1]], [-2, -1, 3, 4]),
+        ([[np.inf] * 3], [-2, -1]),
+    ],
+)
+def test_a_grid_is_extended_beyond_the_edge_that_is_best(losses, added):
+    assert beyond_edges(grid(losses)) == added
+
+
+def test_a_grid_is_extended_until_the_optimum_is_inside():
+    frame = sweep_one_size(optimizer="sgd", rule="k2", width=16, depth=2, lowest=-14, seeds=[0])
+    assert frame.log2_lr.nunique() > RATES
+    assert not beyond_edges(frame)
+    assert frame.log2_lr.is_monotonic_increasing
+
+
+def test_the_base_has_one_rate_unless_the_optimizer_asks_for_another():
+    rates = {role: s.learning_rate for role, s in base(1.6).settings.items()}
+    assert rates == {"input": 1.0, "hidden": 1.6, "output": 1.0}
