@@ -7,10 +7,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from benchmarks.harness import Row, median_seconds
-from specmup.apply.enforced import Enforced
-from specmup.apply.optimizers import make_optimizer
 from specmup.lab.data import digits
 from specmup.norms import rms_operator_norm
+from specmup.optimizers.enforced import Enforced
+from specmup.optimizers.registry import make_optimizer
 
 WIDTH, DEPTH = 1024, 4
 LEARNING_RATE = 2.0**-8

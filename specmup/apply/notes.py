@@ -11,7 +11,7 @@ from specmup.apply.gauges import gauge_change
 from specmup.apply.roles import Comparison
 from specmup.theory.update import update_law
 
-# As specmup.apply.optimizers.idle_steps says; repeated here because its libraries load for seconds.
+# As specmup.optimizers.registry.idle_steps says; repeated here as its libraries load for seconds.
 IDLE_STEPS = {"adopt": 1, "soap": 1}
 
 

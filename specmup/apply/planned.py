@@ -141,9 +141,9 @@ class Plan(Mapping[str, ParameterPlan]):
             options: Options of the optimizer itself.
 
         Raises:
-            ValueError: As :meth:`groups` and :func:`specmup.apply.optimizers.make_optimizer` do.
+            ValueError: As :meth:`groups` and :func:`specmup.optimizers.registry.make_optimizer` do.
         """
-        from specmup.apply.optimizers import make_optimizer  # its libraries load for seconds
+        from specmup.optimizers.registry import make_optimizer  # its libraries load for seconds
 
         groups = self.groups(model)
         self._refuse_non_matrices()

@@ -14,7 +14,6 @@ from pathlib import Path
 
 import pandas as pd
 
-from specmup.apply.enforced import enforced_rules
 from specmup.apply.scaling import Base
 from specmup.experiments import digits_transfer
 from specmup.experiments.digits_transfer import BASE_DEPTH, BASE_WIDTH, shape
@@ -23,6 +22,7 @@ from specmup.lab.data import digits
 from specmup.lab.enforced import enforced_replicas
 from specmup.lab.replicas import replica_optimizer
 from specmup.lab.sweep import learning_rate_sweep
+from specmup.optimizers.enforced import enforced_rules
 
 STEPS, BATCH_SIZE = 50, 32
 RULES = ("sp", "k2", "enforced")

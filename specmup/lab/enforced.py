@@ -8,11 +8,11 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from specmup.apply.enforced import INNER_LEARNING_RATE
-from specmup.apply.rescaling import set_step_
 from specmup.apply.scaling import Settings
 from specmup.lab.replicas import ReplicaOptimizer, replica_optimizer
 from specmup.models.resnet import ResNet
+from specmup.optimizers.enforced import INNER_LEARNING_RATE
+from specmup.optimizers.rescaling import set_step_
 
 
 class EnforcedReplicas:
@@ -75,7 +75,7 @@ def enforced_replicas(
     """A library's optimizer for each replica, with ‖ΔW‖_R = the settings' learning rate.
 
     Each matrix of each replica is measured and rescaled by itself, as
-    :class:`specmup.apply.enforced.Enforced` does it for one model.
+    :class:`specmup.optimizers.enforced.Enforced` does it for one model.
 
     Args:
         model: Plain or stacked.

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 
 from torch import Tensor, nn
 
-from specmup.apply.optimizers import ADAPTERS, make_optimizer
 from specmup.apply.scaling import Settings
 from specmup.models.resnet import ResNet
+from specmup.optimizers.registry import ADAPTERS, make_optimizer
 from specmup.theory.update import update_law
 
 Groups = list[dict]

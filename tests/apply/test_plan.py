@@ -12,10 +12,10 @@ from torch.nn import functional as F
 
 from specmup.apply.base_values import EPSILON
 from specmup.apply.gauges import gauge_change
-from specmup.apply.optimizers import make_optimizer
 from specmup.apply.plan import Plan, make_plan
 from specmup.models.gpt import GPT, GPTShape
 from specmup.models.resnet import ResNet, ResNetShape
+from specmup.optimizers.registry import make_optimizer
 from specmup.theory.rules import parametrization, solved_layers
 from specmup.theory.update import LAWS, update_law
 

@@ -8,10 +8,10 @@ import pytest
 from rich.console import Console
 
 from specmup.apply.notes import IDLE_STEPS
-from specmup.apply.optimizers import idle_steps
 from specmup.apply.plan import make_plan
 from specmup.apply.report import COLUMNS
 from specmup.models.resnet import ResNet, ResNetShape
+from specmup.optimizers.registry import idle_steps
 from specmup.theory.update import LAWS
 
 

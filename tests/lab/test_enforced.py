@@ -6,14 +6,14 @@ from dataclasses import replace
 import pytest
 import torch
 
-from specmup.apply.enforced import Enforced, enforced_rules
-from specmup.apply.optimizers import make_optimizer
 from specmup.apply.scaling import scale
 from specmup.lab.data import digits
 from specmup.lab.enforced import enforced_replicas
 from specmup.lab.sweep import ordinary_base
 from specmup.lab.train import train
 from specmup.models.resnet import ResNetShape, build
+from specmup.optimizers.enforced import Enforced, enforced_rules
+from specmup.optimizers.registry import make_optimizer
 from specmup.theory.update import LAWS
 
 RATES = [2.0**-7, 2.0**-5]

@@ -2,12 +2,12 @@ import pytest
 import torch
 from torch import nn
 
-from specmup.apply.optimizers import ADAPTERS, make_optimizer
 from specmup.apply.scaling import Settings
 from specmup.lab.data import digits
 from specmup.lab.replicas import replica_optimizer
 from specmup.lab.train import train
 from specmup.models.resnet import ResNetShape, build
+from specmup.optimizers.registry import ADAPTERS, make_optimizer
 from specmup.theory.update import LAWS
 
 DATA = digits()

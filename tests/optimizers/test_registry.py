@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import nn
 
-from specmup.apply.optimizers import ADAPTERS, idle_steps, make_optimizer
 from specmup.norms import rms_operator_norm
+from specmup.optimizers.registry import ADAPTERS, idle_steps, make_optimizer
 from specmup.theory.layer import Layer
 from specmup.theory.order import Number
 from specmup.theory.update import LAWS, shampoo, soap

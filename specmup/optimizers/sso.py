@@ -25,7 +25,7 @@ from torch import Tensor
 from torch.nn.functional import normalize
 from torch.optim import Optimizer
 
-from specmup.apply.adapters import finite_only
+from specmup.optimizers.adapters import finite_only
 
 SIGN_STEPS = 6
 

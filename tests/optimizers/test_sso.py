@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import nn
 
-from specmup.apply.sso import SSO, msign, tangent_sign, top_singular
+from specmup.optimizers.sso import SSO, msign, tangent_sign, top_singular
 
 
 def randoms(*shape, seed=0):
@@ -99,7 +99,7 @@ def test_a_step_leaves_the_sphere_to_second_order_only():
 
 
 def test_without_the_tangent_condition_it_leaves_to_first_order(monkeypatch):
-    monkeypatch.setattr("specmup.apply.sso.tangent_sign", lambda M, Theta, tolerance: msign(M))
+    monkeypatch.setattr("specmup.optimizers.sso.tangent_sign", lambda M, Theta, tolerance: msign(M))
     assert distance(0.02, 1) / distance(0.01, 1) == pytest.approx(2, rel=0.2)
     assert distance(0.01, 1) > 2e-3
 

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
-from specmup.apply.rescaling import set_step_
+from specmup.optimizers.rescaling import set_step_
 from specmup.theory.rules import Rules, solved_layers
 from specmup.theory.update import UpdateLaw
 
@@ -73,7 +73,7 @@ class Enforced(Optimizer):
             depend on it, up to rounding: the step is the difference of the weights after and
             before, so a small one would be lost. Weights in float16 need a smaller one.
         tol: Relative tolerance to which norms are measured; see
-            :func:`specmup.apply.power_iteration.leading`.
+            :func:`specmup.optimizers.power_iteration.leading`.
     """
 
     def __init__(

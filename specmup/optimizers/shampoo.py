@@ -25,7 +25,7 @@ from pytorch_optimizer.optimizer.utils.partition import PreConditionerType
 from pytorch_optimizer.optimizer.utils.preconditioner import PreConditioner
 from torch import Tensor
 
-from specmup.apply.adapters import Copyable, finite_only
+from specmup.optimizers.adapters import Copyable, finite_only
 
 SIDES = {
     "both": PreConditionerType.ALL,

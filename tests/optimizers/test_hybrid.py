@@ -6,8 +6,8 @@ import torch
 from torch import nn
 from torch.optim import lr_scheduler
 
-from specmup.apply.hybrid import Hybrid
-from specmup.apply.optimizers import make_optimizer
+from specmup.optimizers.hybrid import Hybrid
+from specmup.optimizers.registry import make_optimizer
 from specmup.theory.update import LAWS
 
 MATRICES = [name for name, law in LAWS.items() if law.matrices_only]

@@ -7,8 +7,8 @@ import math
 import torch
 from torch import Tensor
 
-from specmup.apply.power_iteration import leading
 from specmup.norms import rms_norm
+from specmup.optimizers.power_iteration import leading
 
 
 @torch.no_grad()

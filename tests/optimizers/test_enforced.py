@@ -8,11 +8,11 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from specmup.apply import rescaling
-from specmup.apply.enforced import Enforced, enforced_rules
-from specmup.apply.optimizers import idle_steps, make_optimizer
-from specmup.apply.power_iteration import leading
 from specmup.lab.data import digits
+from specmup.optimizers import rescaling
+from specmup.optimizers.enforced import Enforced, enforced_rules
+from specmup.optimizers.power_iteration import leading
+from specmup.optimizers.registry import idle_steps, make_optimizer
 from specmup.theory.rules import parametrization
 from specmup.theory.update import LAWS
 

@@ -5,8 +5,8 @@ import math
 import pytest
 import torch
 
-from specmup.apply import power_iteration
-from specmup.apply.power_iteration import SMALL, leading
+from specmup.optimizers import power_iteration
+from specmup.optimizers.power_iteration import SMALL, leading
 
 SHAPES = [(10, 96), (64, 64), (100, 80), (80, 100), (256, 256)]
 

@@ -18,10 +18,10 @@ from dataclasses import dataclass, field
 import torch
 from torch.optim import Optimizer
 
-from specmup.apply import adapters
-from specmup.apply.hybrid import Hybrid, require_matrices
-from specmup.apply.shampoo import Shampoo
-from specmup.apply.sso import SSO
+from specmup.optimizers import adapters
+from specmup.optimizers.hybrid import Hybrid, require_matrices
+from specmup.optimizers.shampoo import Shampoo
+from specmup.optimizers.sso import SSO
 from specmup.theory.update import UpdateLaw, update_law
 
 COMPANION = "adamw"
@@ -95,9 +95,9 @@ def make_optimizer(
         options: Options of the named optimizer, see :attr:`Adapter.options`.
 
     Returns:
-        One optimizer with the groups in the order given; a :class:`~specmup.apply.hybrid.Hybrid`
-        where there is a companion. ``idle_steps(name)`` tells how many of its first steps move
-        nothing.
+        One optimizer with the groups in the order given; where there is a companion, a
+        :class:`~specmup.optimizers.hybrid.Hybrid`. ``idle_steps(name)`` tells how many of its
+        first steps move nothing.
 
     Raises:
         ValueError: If the name or an option is unknown; a group has no learning rate, or a number
