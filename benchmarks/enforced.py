@@ -15,7 +15,7 @@ from specmup.optimizers.registry import make_optimizer
 WIDTH, DEPTH = 1024, 4
 LEARNING_RATE = 2.0**-8
 # A whole step: forward and backward pass of a batch, the optimizer's step, and the rescaling.
-CASES = (("adamw", 64), ("adamw", 256), ("muon-kimi", 256))
+CASES = (("adamw", 64), ("adamw", 256), ("adamw", 1024), ("muon-kimi", 256))
 MATRIX = ("muon-kimi",)
 LARGEST_SHARE = 0.15
 LARGEST_ERROR = 0.02

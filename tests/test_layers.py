@@ -9,7 +9,10 @@ import specmup
 
 ROOT = Path(specmup.__file__).parent
 # From the ground up; sweeps of one's own models stand beside the book's experiments.
-LAYERS = ("theory", "norms", "models", "optimizers", "apply", "lab", "experiments", "cli")
+LAYERS = (
+    *("theory", "norms", "models", "optimizers", "apply", "lab"),
+    *("experiments", "sweeps", "cli"),
+)
 TOP = ("__init__", "__main__")
 
 

@@ -78,6 +78,9 @@ def test_check_fails_where_the_rate_makes_the_model_diverge(capsys):
         (["--depth-names", "n_head", "layers"], "--depth-names"),
         (["--seeds", "0"], "--seeds"),
         (["--widths", "1", "2", "--depths", "1", "2"], "three sizes"),
+        (["--places", "wte=door"], "unknown place 'door' for wte"),
+        (["--length", "2000"], "cannot learn from made-up text of"),
+        (["--fixed", "vocab_size=8"], "see --vocabulary and --length"),
     ],
 )
 def test_a_check_of_nothing_is_refused(changes, says, capsys):

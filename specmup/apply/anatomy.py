@@ -5,7 +5,7 @@ Reads shapes and classes only, so a model on the meta device will do.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from math import prod
 
@@ -96,6 +96,13 @@ def canonical(name: str) -> str:
     return name.removeprefix("module.")
 
 
+def some(names: Iterable[str], limit: int = 4) -> str:
+    """The first few names, and how many more there are."""
+    names = list(names)
+    more = len(names) - limit
+    return ", ".join(names[:limit]) + (f" and {more} more" if more > 0 else "")
+
+
 def parameters_by_name(model: nn.Module) -> dict[str, nn.Parameter]:
     """The parameters by their names without wrappers; a tied one under its first name."""
     return {canonical(name): p for name, p in model.named_parameters()}
@@ -160,7 +167,7 @@ def _part(
     if len(set(shapes)) > 1:
         raise ValueError(
             f"{pattern} has shapes {', '.join(sorted({str(tuple(s)) for s in shapes}))}: "
-            "a plan needs blocks of one shape"
+            "a plan needs blocks of one shape; put the residual blocks alone into an nn.ModuleList"
         )
     blocks = next((p for p in depths if pattern.startswith(f"{p}.*." if p else "*.")), None)
     if blocks is not None and len(firsts) != depths[blocks]:

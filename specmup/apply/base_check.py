@@ -35,6 +35,32 @@ def check_same_parts(target: Anatomy, small: Anatomy) -> None:
             )
 
 
+def check_orientation(comparison: Comparison) -> None:
+    """Refuse an end of the network whose growth is on the wrong side.
+
+    A parameter without a module that tells its orientation is read as (n_out, n_in).
+
+    Raises:
+        ValueError: If an input grows in its inputs only, or a head in its outputs only.
+    """
+    for member in comparison.members:
+        out, into = member.fan_out.ratio != 1, member.fan_in.ratio != 1
+        if member.part.oriented or member.is_vector or comparison.width.ratio == 1:
+            continue
+        said = f"{member.part.names[0]}, of shape {member.part.shape}, is declared as"
+        if member.role == "input" and into and not out:
+            raise ValueError(
+                f"{said} {member.place}, but its last dimension grows, and a map is read as "
+                f"(n_out, n_in): if its rows are added to the residual stream, declare "
+                f"places={{{member.part.pattern!r}: 'embedding'}}; otherwise store it transposed"
+            )
+        if member.role == "output" and out and not into:
+            raise ValueError(
+                f"{said} {member.place}, but its last dimension stays, and a map is read as "
+                "(n_out, n_in): store it transposed"
+            )
+
+
 def check_growth(comparison: Comparison) -> None:
     """Refuse a base that is larger in one dimension and smaller in another.
 

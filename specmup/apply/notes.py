@@ -58,6 +58,8 @@ def _tie(comparison: Comparison, gauge: str) -> Iterator[str]:
     if gauge == "forward":
         place = "in front of the head"
     shrinks = 1 / comparison.width.ratio
+    if shrinks == 1:
+        return
     for member in comparison.members:
         if member.tied:
             yield (

@@ -77,6 +77,8 @@ def make_plan(
     law = update_law(optimizer)
     if epsilon is not None and law.epsilon is None and not law.matrices_only:
         raise ValueError(f"{law.title} has no ε, but epsilon is {epsilon}: leave it out")
+    if not isinstance(places or {}, Mapping):
+        raise ValueError(f"places is {places!r}: give a mapping, {{'name': 'place'}}")
     model = _made(model)
     base = resized(model, base) if isinstance(base, Mapping) else _made(base)
     offered = offered_multipliers(model)
@@ -124,7 +126,9 @@ def _made(model: Model) -> nn.Module:
     with torch.device("meta"):
         made = model()
     if not isinstance(made, nn.Module):
-        raise ValueError(f"the factory {model!r} made {made!r}: it must return a module")
+        raise ValueError(
+            f"the factory {model!r} made a {type(made).__name__}: it must return a module"
+        )
     return made
 
 

@@ -13,13 +13,16 @@ from dataclasses import dataclass
 from torch import nn
 from torch.optim import Optimizer
 
-from specmup.apply.anatomy import canonical, parameters_by_name
+from specmup.apply.anatomy import canonical, parameters_by_name, some
 from specmup.apply.entries import ParameterPlan
 from specmup.apply.factors import Factors
 from specmup.apply.initial import Start, redraw, rescale, set_multipliers
 from specmup.apply.report import Report
 from specmup.apply.roles import Growth
 from specmup.theory.update import update_law
+
+# An optimizer's options that a plan decides, and what make_plan calls them.
+OF_THE_PLAN = {"lr": "learning_rate", "weight_decay": "weight_decay", "eps": "epsilon"}
 
 
 @dataclass(frozen=True)
@@ -64,7 +67,10 @@ class Plan(Mapping[str, ParameterPlan]):
             KeyError: If there is no such parameter.
         """
         if (entry := self._index.get(canonical(name))) is None:
-            raise KeyError(f"no parameter {name!r} in the plan: it has {', '.join(self)}")
+            near = [known for known in self if name in known] or list(self)
+            raise KeyError(
+                f"no parameter {name!r} in the plan: it has {some(near)}; see list(plan)"
+            )
         return entry
 
     def __iter__(self) -> Iterator[str]:
@@ -135,16 +141,27 @@ class Plan(Mapping[str, ParameterPlan]):
     ) -> Optimizer:
         """The optimizer, with :meth:`groups`.
 
+        A schedule must scale each group's own rate, as most do. ``OneCycleLR`` sets it instead:
+        give it ``max_lr=[group["lr"] for group in optimizer.param_groups]``, and, where there is a
+        companion, ``cycle_momentum=False``.
+
         Args:
             model: The target.
             companion: Options of AdamW beside an optimizer of matrices, such as ``betas``.
             options: Options of the optimizer itself.
 
         Raises:
-            ValueError: As :meth:`groups` and :func:`specmup.optimizers.registry.make_optimizer` do.
+            ValueError: As :meth:`groups` and :func:`specmup.optimizers.registry.make_optimizer` do;
+                and if an option is a number that the plan holds for each group.
         """
         from specmup.optimizers.registry import make_optimizer  # its libraries load for seconds
 
+        for key, kind in OF_THE_PLAN.items():
+            if key in {**options, **(companion or {})}:
+                raise ValueError(
+                    f"{key} is a number of the plan, one for each group: give it to make_plan, as "
+                    f"{kind}"
+                )
         groups = self.groups(model)
         self._refuse_non_matrices()
         return make_optimizer(self.optimizer_name, groups, companion=companion, **options)
@@ -186,7 +203,7 @@ class Plan(Mapping[str, ParameterPlan]):
         found = parameters_by_name(model)
         if unknown := [name for name in found if name not in self._index]:
             raise ValueError(
-                f"the model has {', '.join(unknown)}, which the plan does not know: make the plan "
+                f"the model has {some(unknown)}, which the plan does not know: make the plan "
                 "for this model"
             )
         for entry in self.entries:

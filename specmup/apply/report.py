@@ -60,6 +60,17 @@ class Report:
         ]
         return "\n".join([self.title, "", *lines, "", *(f"- {n}" for n in self._notes())])
 
+    def __str__(self) -> str:
+        """As :meth:`plain`."""
+        return self.plain()
+
+    def __rich__(self) -> Table:
+        """As :meth:`rich`, for ``rich.print``."""
+        return self.rich()
+
+    def _repr_html_(self) -> str:
+        return self.html()
+
     def rich(self) -> Table:
         """A table for :class:`rich.console.Console`, with the notes below it."""
         from rich.box import SIMPLE_HEAD

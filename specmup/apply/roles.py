@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from torch import nn
 
 from specmup.apply.anatomy import Anatomy, Part, dissect
-from specmup.apply.base_check import check_growth, check_same_parts
+from specmup.apply.base_check import check_growth, check_orientation, check_same_parts
 from specmup.apply.families import Family, find_family
 from specmup.apply.places import PLACES, Locator, declared_places, role_of
 
@@ -145,11 +145,15 @@ def compare(
     members = tuple(member(part) for part in target.parts.values())
     comparison = Comparison(members, width, depth, _block_depth(family, model, block_depth), family)
     check_growth(comparison)
+    check_orientation(comparison)
     return comparison
 
 
 def _width(target: Anatomy, small: Anatomy, spots: Mapping[str, str]) -> Growth:
-    """Width of the residual stream: what the maps that end a branch write."""
+    """Width of the residual stream: what the maps that end a branch write.
+
+    Branches may also end in a size that stays, as those that mix a fixed number of tokens do.
+    """
     found: dict[Growth, str] = {}
     for name, part in target.parts.items():
         if spots[name] == "branch_end":
@@ -159,13 +163,14 @@ def _width(target: Anatomy, small: Anatomy, spots: Mapping[str, str]) -> Growth:
             "no parameter ends a branch: declare the last maps, branch_ends=['…'], by name among "
             f"{', '.join(n for n, p in target.parts.items() if p.blocks is not None)}"
         )
-    if len(found) > 1:
-        several = ", ".join(f"{name} {s.base} → {s.target}" for s, name in found.items())
+    growing = {size: name for size, name in found.items() if size.ratio != 1}
+    if len(growing) > 1:
+        several = ", ".join(f"{name} {s.base} → {s.target}" for s, name in growing.items())
         raise ValueError(
-            f"the branches end in streams of different widths ({several}): a plan needs one "
-            "residual stream"
+            f"the branches end in streams of different widths ({several}): a plan needs one that "
+            "grows; keep the others' widths, or take from branch_ends what ends no branch"
         )
-    return next(iter(found))
+    return max(growing or found, key=lambda size: size.target)
 
 
 def _depths(target: Anatomy, small: Anatomy) -> dict[str | None, Growth]:

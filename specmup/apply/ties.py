@@ -23,7 +23,7 @@ def check_foldable(comparison: Comparison, gauge: str) -> None:
     if gauge != "folded":
         return
     gain = any(m.place == "final_norm" and m.part.is_gain for m in comparison.members)
-    if comparison.tied and not gain:
+    if comparison.tied and not gain and comparison.width.ratio != 1:  # 1/r_n is something
         tied = next(m.part for m in comparison.members if m.tied)
         raise ValueError(
             f"{tied.names[0]} and {tied.aliases[0]} are one tensor, and the readout's multiplier "

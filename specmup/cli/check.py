@@ -11,7 +11,7 @@ import argparse
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
-from specmup.cli.command import factory, number_or_mapping, sizes
+from specmup.cli.command import factory, number_or_mapping, place, sizes
 
 if TYPE_CHECKING:  # torch is slow to import: only where it is needed
     from torch import nn
@@ -44,6 +44,13 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     add("--std", type=number_or_mapping, help="of the base's matrices; default: the model's own")
     add("--block-depth", type=int, help="maps in a branch, where not known")
     add("--branch-ends", nargs="+", default=(), help="names that end a branch, where not known")
+    add(
+        "--places",
+        nargs="+",
+        type=place,
+        default=(),
+        help="NAME=PLACE, for what nothing else tells",
+    )
     add("--vocabulary", type=int, default=16, help="tokens in the made-up text; default: 16")
     add("--length", type=int, default=16, help="its context; default: 16")
     add("--batch", type=int, default=8, help="sequences a step; default: 8")
@@ -63,6 +70,9 @@ def run(asked: argparse.Namespace) -> int:
     if asked.seeds < 1:
         raise ValueError(f"--seeds is {asked.seeds}: give at least 1")
 
+    batches = token_batches(asked.vocabulary, asked.length, asked.batch)
+    _try(asked.model, make(1, 1), batches)
+
     def planned(parametrization: str) -> Callable:
         return lambda model: make_plan(
             model,
@@ -72,13 +82,14 @@ def run(asked: argparse.Namespace) -> int:
             std=asked.std,
             block_depth=asked.block_depth,
             branch_ends=asked.branch_ends,
+            places=dict(asked.places),
             parametrization=parametrization,
         )
 
     frame = model_check(
         make,
         {"plan": planned("spectral"), "sp": planned("sp")},
-        token_batches(asked.vocabulary, asked.length, asked.batch),
+        batches,
         sizes=axes(sorted(asked.widths), sorted(asked.depths)),
         seeds=range(asked.seeds),
         steps=asked.steps,
@@ -89,6 +100,21 @@ def run(asked: argparse.Namespace) -> int:
         draw(frame, found, asked.figure)
         print(f"figure: {asked.figure}")
     return int(verdict([finding for finding in found if finding.rule == "plan"]) == FAILS)
+
+
+def _try(name: str, model: nn.Module, batches: Callable) -> None:
+    """Refuse a model that cannot read made-up text."""
+    import torch
+
+    from specmup.lab.model_check import cross_entropy
+
+    try:
+        cross_entropy(model, *batches(torch.Generator().manual_seed(0)))
+    except (RuntimeError, TypeError, IndexError, ValueError) as problem:
+        raise ValueError(
+            f"{name} cannot learn from made-up text of (batch, length) tokens ({problem}): see "
+            "--vocabulary and --length; for other inputs call specmup.lab.model_check.model_check"
+        ) from problem
 
 
 def _by_factors(asked: argparse.Namespace) -> Callable[[int, int], nn.Module]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import sys
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
@@ -112,11 +113,15 @@ def _hugging_face(model_type: str) -> Callable[[Mapping[str, int]], nn.Module]:
 
 
 def _own(module: str, function: str) -> Callable[[Mapping[str, int]], nn.Module]:
+    # An installed command, unlike python -m, does not look in the folder where it is called.
+    if "" not in sys.path:
+        sys.path.insert(0, "")
     try:
         make = getattr(importlib.import_module(module), function)
     except (ImportError, AttributeError) as problem:
         raise ValueError(
-            f"{module}:{function} cannot be found ({problem}): it must be importable from here"
+            f"{module}:{function} cannot be found ({problem}): call this in the folder of "
+            f"{module.split('.')[0]}.py, or put that folder into PYTHONPATH"
         ) from problem
 
     def build(sizes: Mapping[str, int]) -> nn.Module:

@@ -9,6 +9,7 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 
 from specmup.lab.fit import Exponents, fit_exponents
 from specmup.lab.interval import Interval
@@ -68,7 +69,7 @@ class Finding:
         general = {
             "diverged": "some size diverged: the base rate is too high for it.",
             "still": "this does not move at some size: is it frozen, or its rate zero?",
-            "cannot tell": "the interval reaches across the tolerance: add seeds, sizes or steps.",
+            "cannot tell": "the interval reaches across the tolerance: add sizes, seeds or steps.",
             "grows": "this moves more in larger models.",
             "falls": "this moves less in larger models.",
         }
@@ -180,5 +181,15 @@ def draw(frame: pd.DataFrame, found: Sequence[Finding], path: str | Path) -> Non
                 )
             ax.set_ylabel(f"change of {finding.feature}")
             ax.set_xlabel(LABELS[finding.axis] if finding.feature == features[-1] else "")
+        for ax in grid.flat:
+            _at_least_fourfold(ax)
         figure.savefig(path, format=Path(path).suffix[1:] or None)
         plt.close(figure)
+
+
+def _at_least_fourfold(ax: Axes) -> None:
+    """Let the vertical axis span a factor of four, so that what is flat looks flat."""
+    low, high = ax.get_ylim()
+    if high < 4 * low:
+        centre = (low * high) ** 0.5
+        ax.set_ylim(centre / 2, centre * 2)

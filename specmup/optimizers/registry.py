@@ -147,7 +147,9 @@ def _made(name: str, groups: list[dict], options: Mapping) -> Optimizer:
             raise ValueError(f"{key}={value!r} would not be {name}, whose shape factor is fixed")
         if key not in adapter.options:
             known = ", ".join(adapter.options)
-            raise ValueError(f"{name} has no option {key!r}: choose among {known}")
+            beside = law.matrices_only and key in ADAPTERS[COMPANION].options
+            hint = f"; for the {COMPANION} beside it, companion={{{key!r}: …}}" if beside else ""
+            raise ValueError(f"{name} has no option {key!r}: choose among {known}{hint}")
     defaults = dict(adapter.defaults)
     if name == "sgd" and any(hasattr(p, "placements") for group in groups for p in group["params"]):
         defaults["fused"] = False  # torch cannot run the fused kernel of SGD on sharded parameters

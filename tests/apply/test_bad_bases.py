@@ -91,6 +91,10 @@ def test_ties_that_cannot_be_exact(nano_gpt, residual):
     with pytest.raises(ValueError, match=r"one tensor.*Untie them.*gauge='forward'"):
         make_plan(gpt(16, 2, **bare), base=gpt(8, 2, **bare), gauge="folded")
     assert make_plan(gpt(16, 2, **bare), base=gpt(8, 2, **bare)).gauge == "forward"
+    # Only deeper: 1/r_n is one, and there is nothing to fold.
+    deeper = make_plan(gpt(8, 4, **bare), base=gpt(8, 2, **bare), gauge="folded")
+    assert deeper["tokens.weight"].factors.folded == 1
+    assert not any("final normalisation" in note for note in deeper.notes)
 
     with pytest.raises(ValueError, match=r"learning_rate is 0\.1 for tokens\.weight and 0\.2"):
         make_plan(
@@ -148,7 +152,8 @@ def test_models_that_only_look_like_llama(hugging_face, model_type, says):
         ({"base": {"width": 32, "layers": 2}}, "has no size 'layers': choose among n_layer"),
         ({"base": {"n_embd": 20}}, "whole number of heads.*take a multiple of 8"),
         ({"base": {"depth": 0}}, "n_layer is 0"),
-        ({"base": lambda: None}, "must return a module"),
+        ({"base": lambda: None}, "made a NoneType: it must return a module"),
+        ({"places": ["wte"]}, r"places is \['wte'\]: give a mapping"),
         ({"base": "small"}, "a module or a factory"),
     ],
 )
@@ -175,10 +180,54 @@ def test_optimizers_are_refused_where_the_rules_would_break(nano_gpt):
         plan.groups(untied)
     with pytest.raises(ValueError, match="make the plan for this model"):
         plan.groups(nn.Linear(2, 2))
-    with pytest.raises(KeyError, match="no parameter 'wte'"):
+    with pytest.raises(KeyError, match=r"no parameter 'wte'.* has transformer\.wte\.weight; see"):
         plan["wte"]
+    with pytest.raises(KeyError, match=r"no parameter 'decoder'.* and \d+ more; see list"):
+        plan["decoder"]
 
     stacked = ResNet(ResNetShape(6, 8, 2, 3), {"input": 1, "hidden": 1, "output": 1})
     plan = make_plan(stacked, base=stacked, learning_rate=0.1, optimizer="muon")
     with pytest.raises(ValueError, match="replica_optimizer"):
         plan.optimizer(stacked)
+
+
+@pytest.mark.parametrize(
+    ("option", "kind"),
+    [("lr", "learning_rate"), ("weight_decay", "weight_decay"), ("eps", "epsilon")],
+)
+def test_numbers_of_the_plan_are_no_options_of_its_optimizer(nano_gpt, option, kind):
+    model = nano_gpt()
+    plan = make_plan(model, base=model, learning_rate=0.1, optimizer="muon")
+    for options in ({option: 0.1}, {"companion": {option: 0.1}}):
+        with pytest.raises(ValueError, match=f"{option} is a number of the plan.*as {kind}"):
+            plan.optimizer(model, **options)
+    with pytest.raises(ValueError, match=r"for the adamw beside it, companion={'betas': …}"):
+        plan.optimizer(model, betas=(0.9, 0.95))
+
+
+def test_bare_parameters_are_read_as_outputs_by_inputs(residual):
+    def with_token(width, shape):
+        model = residual(width, 2)
+        model.token = nn.Parameter(torch.zeros(shape))
+        return model
+
+    def plan(place, *shapes):
+        models = [with_token(width, shape) for width, shape in zip((16, 8), shapes, strict=True)]
+        return make_plan(models[0], base=models[1], **DECLARED, places={"token": place})["token"]
+
+    rows = (1, 1, 16), (1, 1, 8)
+    with pytest.raises(ValueError, match=r"token, of shape \(1, 1, 16\).*places={'token': 'embed"):
+        plan("input", *rows)
+    token = plan("embedding", *rows)
+    assert (token.fan_out, token.fan_in, token.factors.learning_rate) == (16, 1, 1)
+    with pytest.raises(ValueError, match=r"token.*declared as head.*store it transposed"):
+        plan("head", (16, 3), (8, 3))
+    assert plan("head", (3, 16), (3, 8)).fan_in == 16
+
+
+def test_a_list_of_unlike_layers_holds_no_blocks():
+    def model(width):
+        return nn.Sequential(nn.Linear(3, width), nn.Linear(width, width), nn.Linear(width, 2))
+
+    with pytest.raises(ValueError, match=r"put the residual blocks alone into an nn\.ModuleList"):
+        make_plan(model(16), base=model(8), block_depth=1)

@@ -245,3 +245,26 @@ def test_wrappers_do_not_change_names(nano_gpt):
     plain = set(dissect(model).parts)
     assert set(dissect(torch.compile(model)).parts) == plain
     assert set(dissect(nn.DataParallel(model)).parts) == plain
+
+
+def test_branches_may_end_in_a_size_that_stays(residual):
+    """As the maps of an MLP-Mixer that mix a fixed number of tokens."""
+
+    def mixer(width, depth, tokens=6):
+        model = residual(width, depth)
+        for layer in model.layers:
+            layer.mix_in, layer.mix_out = nn.Linear(tokens, 10), nn.Linear(10, tokens)
+        return model
+
+    ends = {"branch_ends": ["narrow", "mix_out"], "block_depth": 2}
+    plan = make_plan(mixer(16, 6), base=mixer(8, 2), **ends)
+    assert plan.width.ratio == 2
+    mixing = plan["layers.0.mix_out.weight"]
+    # Its fans stay, so only the depth speaks: 1/r_L, folded in.
+    assert mixing.factors.folded == pytest.approx(1 / 3)
+    assert mixing.factors.learning_rate == pytest.approx(1 / 3)
+    assert plan["layers.0.narrow.weight"].factors.learning_rate == pytest.approx(1 / 6)
+    with pytest.raises(
+        ValueError, match=r"different widths.*mix_out\.weight 6 → 12.*one that grows"
+    ):
+        make_plan(mixer(16, 2, 12), base=mixer(12, 2), **ends, places={"mix_in": "branch"})

@@ -95,3 +95,12 @@ def test_notes_speak_of_what_is_there(plan, nano_gpt):
     assert not has(deeper, "moves nothing")
     stacked = ResNet(ResNetShape(6, 8, 2, 3), {"input": 1, "hidden": 1, "output": 1})
     assert has(make_plan(stacked, base=stacked, optimizer="lamb"), "one trust ratio")
+
+
+def test_a_report_prints_itself(plan):
+    report = plan.report()
+    assert str(report) == report.plain()
+    assert report._repr_html_() == report.html()
+    stream = io.StringIO()
+    Console(file=stream, width=200).print(report)
+    assert "norm_gain" in stream.getvalue()

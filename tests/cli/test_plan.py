@@ -3,6 +3,7 @@
 import builtins
 import json
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -100,3 +101,14 @@ def test_without_transformers_the_error_says_so(monkeypatch, capsys):
     with pytest.raises(SystemExit):
         main(["plan", "--model", "hf:gpt2", *SIZES])
     assert "pip install transformers" in capsys.readouterr().err
+
+
+def test_the_installed_command_finds_a_model_in_the_current_folder(own_model, monkeypatch, capsys):
+    folder = next(path for path in sys.path if (Path(path) / "mine.py").exists())
+    monkeypatch.setattr(sys, "path", [path for path in sys.path if path not in ("", folder)])
+    more = ["--block-depth", "2", "--branch-ends", "blocks.*.2"]
+    with pytest.raises(SystemExit):
+        main([*own_model, *more])
+    assert "PYTHONPATH" in capsys.readouterr().err
+    monkeypatch.chdir(folder)
+    assert main([*own_model, *more]) == 0

@@ -1,11 +1,21 @@
 """The coordinate check on any model: what it follows, what it records, and what it says."""
 
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
 import pytest
 import torch
 from torch import nn
 from torch.nn import functional as F
 
-from specmup.lab.check_report import READOUT, along, draw, findings, report, verdict
+from specmup.lab.check_report import (
+    READOUT,
+    along,
+    draw,
+    findings,
+    report,
+    verdict,
+)
 from specmup.lab.model_check import axes, followed, last_block, model_check, token_batches
 
 VOCABULARY, WIDTHS, DEPTHS = 8, [32, 64, 128, 256], [2, 4, 8, 16]
@@ -137,6 +147,22 @@ def test_a_figure_is_written(tmp_path):
     for ending in ("svg", "png"):
         draw(frame, findings(frame), tmp_path / f"check.{ending}")
         assert (tmp_path / f"check.{ending}").stat().st_size > 1000
+
+
+def test_what_is_flat_is_drawn_flat_and_nothing_is_cut_off(tmp_path, monkeypatch):
+    frame = check({"k2": ByHand}, seeds=[0])
+    other = frame.assign(rule="sp", change=frame.change * frame.width)
+    both = pd.concat([frame, other])
+    monkeypatch.setattr(plt, "close", lambda figure: None)
+    for drawn in (frame, both):
+        draw(drawn, findings(drawn), tmp_path / "check.svg")
+        for ax in plt.gcf().axes:
+            low, high = ax.get_ylim()
+            heights = np.concatenate([line.get_ydata() for line in ax.lines])
+            assert low < heights.min() <= heights.max() < high
+            assert high / low > 3.99
+    monkeypatch.undo()
+    plt.close("all")
 
 
 def test_along_keeps_the_smallest_size_of_the_other_axis():
