@@ -4,6 +4,8 @@
     h_l = h_{l-1} + α_hidden f_l(h_{l-1}),    f_l(h) = W⁽ᵏ⁾ φ(… φ(W⁽¹⁾ h))    (k = 1: φ(W h))
     logits = α_out W_out h_L
 
+A pre-activation branch has φ before every map instead: f_l(h) = W⁽ᵏ⁾ φ(… W⁽¹⁾ φ(h)).
+
 One module serves a single network and R networks trained side by side: every parameter may carry
 a leading replica dimension, and ``h @ W.mT`` broadcasts over it. Replicas share nothing but the
 shape and the multipliers, so each computes what it would compute alone.
@@ -25,6 +27,7 @@ ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "relu": torch.relu,
     "abs": torch.abs,
 }
+PLACEMENTS = ("post", "pre")
 
 
 @dataclass(frozen=True)
@@ -41,9 +44,11 @@ class ResNetShape:
         activation: One of ``linear``, ``relu``, ``abs``.
         mean_subtraction: Subtract, after each activation, the mean over the width (``yang2024``).
         bias: Add a bias to the input map and to every map of a branch.
+        placement: ``post`` as said above, or ``pre``: the activation stands before every map of a
+            branch, the first included, and none after the last.
 
     Raises:
-        ValueError: If a size is below 1 or the activation is unknown.
+        ValueError: If a size is below 1, or the activation or its placement is unknown.
     """
 
     inputs: int
@@ -54,9 +59,10 @@ class ResNetShape:
     activation: str = "relu"
     mean_subtraction: bool = False
     bias: bool = False
+    placement: str = "post"
 
     def __post_init__(self) -> None:
-        """Refuse sizes below 1 and unknown activations."""
+        """Refuse sizes below 1, unknown activations and unknown placements."""
         for name in ("inputs", "width", "depth", "outputs", "block_depth"):
             size = getattr(self, name)
             if not isinstance(size, Integral) or size < 1:
@@ -64,6 +70,9 @@ class ResNetShape:
         if self.activation not in ACTIVATIONS:
             known = ", ".join(ACTIVATIONS)
             raise ValueError(f"unknown activation {self.activation!r}: choose one of {known}")
+        if self.placement not in PLACEMENTS:
+            known = ", ".join(PLACEMENTS)
+            raise ValueError(f"unknown placement {self.placement!r}: choose one of {known}")
 
     @property
     def parameters(self) -> dict[str, tuple[int, ...]]:
@@ -147,10 +156,14 @@ class ResNet(nn.Module):
         return [(maps[i : i + k], biases[i : i + k]) for i in range(0, len(maps), k)]
 
     def branch(self, h: Tensor, maps: Sequence[Tensor], biases: Sequence[Tensor] = ()) -> Tensor:
-        """f(h) for one block's maps: φ between maps, none after the last; φ(Wh) for one map."""
-        activated = max(1, len(maps) - 1)
+        """f(h) for one block's maps: φ between maps, none after the last; φ(Wh) for one map.
+
+        A pre-activation branch has φ before each map.
+        """
+        before = self.shape.placement == "pre"
+        activated = 0 if before else max(1, len(maps) - 1)
         for i, weight in enumerate(maps):
-            h = h @ weight.mT
+            h = (self.activate(h) if before else h) @ weight.mT
             if biases:
                 h = h + biases[i].unsqueeze(-2)
             if i < activated:

@@ -7,7 +7,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from specmup.apply.scaling import Settings
-from specmup.models.resnet import ACTIVATIONS, ResNet, ResNetShape, build, initialise
+from specmup.models.resnet import (
+    ACTIVATIONS,
+    PLACEMENTS,
+    ResNet,
+    ResNetShape,
+    build,
+    initialise,
+)
 
 shapes = st.builds(
     ResNetShape,
@@ -19,6 +26,7 @@ shapes = st.builds(
     activation=st.sampled_from(list(ACTIVATIONS)),
     mean_subtraction=st.booleans(),
     bias=st.booleans(),
+    placement=st.sampled_from(PLACEMENTS),
 )
 
 
@@ -50,6 +58,9 @@ def by_hand(model, x):
         f = h
         for i in range(shape.block_depth):
             bias = p["hidden_bias"][block, i] if shape.bias else zero
+            if shape.placement == "pre":
+                f = p["hidden"][block, i] @ phi(f) + bias
+                continue
             f = p["hidden"][block, i] @ f + bias
             if i < shape.block_depth - 1 or shape.block_depth == 1:
                 f = phi(f)
@@ -152,6 +163,21 @@ def test_a_size_below_one_is_refused(name, size):
 def test_an_unknown_activation_is_refused():
     with pytest.raises(ValueError, match="unknown activation 'tanh': choose one of linear, relu"):
         ResNetShape(3, 4, 2, 2, activation="tanh")
+
+
+def test_an_unknown_placement_is_refused():
+    with pytest.raises(ValueError, match="unknown placement 'mid': choose one of post, pre"):
+        ResNetShape(3, 4, 2, 2, placement="mid")
+
+
+def test_post_activation_is_the_default():
+    shape, x = ResNetShape(3, 8, 2, 2, activation="abs"), torch.randn(5, 3)
+    default, post, pre = (
+        build(s, settings(), 0)(x)
+        for s in (shape, replace(shape, placement="post"), replace(shape, placement="pre"))
+    )
+    assert torch.equal(default, post)
+    assert not torch.allclose(default, pre)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,40 @@
+"""Chapter 8's ridge: what it runs, and that two maps differ from one."""
+
+import numpy as np
+
+from specmup.experiments.ridge import SCALES, run, sweep_one_multiplier
+from specmup.lab.optimum import optimum
+
+
+def test_quick_is_a_slice_of_reference():
+    quick, reference = SCALES["quick"], SCALES["reference"]
+    assert all(set(quick[axis]) <= set(reference[axis]) for axis in ("depths", "seeds"))
+    assert set(quick["block_depths"]) <= set(reference["block_depths"])
+    for axis in ("multipliers", "rates"):
+        (low, high), (lowest, highest) = quick[axis], reference[axis]
+        assert lowest <= low <= high <= highest
+
+
+def test_a_row_a_run(tmp_path):
+    frame = run("quick", tmp_path).frame
+    assert len(frame) == 2 * 3 * 3 * 2  # depths, multipliers, rates, seeds
+    assert set(frame.log2_multiplier) == {-2, -1, 0}
+    assert np.isfinite(frame.loss).all()
+
+
+def test_one_map_trades_one_to_one_and_two_maps_do_not():
+    """A multiplier 8 times smaller: the rate of one map grows 8-fold, of two by much less."""
+
+    def best(block_depth, log2_multiplier, rates):
+        frame = sweep_one_multiplier(
+            block_depth=block_depth,
+            depth=2,
+            log2_multiplier=log2_multiplier,
+            rates=rates,
+            seeds=[0, 1],
+        )
+        losses = frame.groupby("log2_lr").loss.mean()
+        return optimum(losses.index, losses).log2_lr
+
+    assert 2.5 < best(1, -4, (-4, 0)) - best(1, -1, (-7, -3)) < 3.5
+    assert 1 < best(2, -4, (-7, -3)) - best(2, -1, (-9, -5)) < 2.3
