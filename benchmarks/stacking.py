@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 import torch
 from torch import Tensor
 
-from benchmarks.harness import Row, median_seconds
+from benchmarks.harness import Row, median_seconds, threads
 from specmup.lab.data import digits
 from specmup.lab.sweep import ordinary_base
 from specmup.lab.train import replica_optimizer, train
@@ -33,15 +30,15 @@ def ratios() -> list[Row]:
     losses = {}
 
     def stacked() -> None:
-        with _threads(2):
+        with threads(2):
             losses["stacked"] = train_stacked()
 
     def loop() -> None:
-        with _threads(2):
+        with threads(2):
             losses["loop"] = train_one_by_one()
 
     def loop_on_one_thread() -> None:
-        with _threads(1):
+        with threads(1):
             train_one_by_one()
 
     sweeps = {"stack": stacked, "loop": loop, "loop on one thread": loop_on_one_thread}
@@ -80,13 +77,3 @@ def train_one_by_one() -> Tensor:
         optimizer = torch.optim.AdamW(model.parameters(), lr=rate, weight_decay=0.0, fused=True)
         losses.append(train(model, optimizer, data, seeds=seed, **RUN))
     return torch.cat(losses, dim=1)
-
-
-@contextmanager
-def _threads(count: int) -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(count)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)

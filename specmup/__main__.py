@@ -5,10 +5,10 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
-from specmup.cli import check, plan, rules
+from specmup.cli import check, plan, rules, sweep
 from specmup.cli.command import OneLineParser
 
-COMMANDS = {"rules": rules, "plan": plan, "check": check}
+COMMANDS = {"rules": rules, "plan": plan, "check": check, "sweep": sweep}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -2,32 +2,20 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 from torch.optim import Optimizer
-from tqdm import tqdm
 
 from specmup.lab.curvature import gauss_newton_bartlett
 from specmup.lab.data import Task, batch_order
+from specmup.lab.progress import progress_bar
 from specmup.lab.replicas import ReplicaOptimizer, replica_optimizer
 from specmup.models.resnet import ResNet, seeds_of
 
 __all__ = ["evaluate", "progress_bar", "replica_losses", "replica_optimizer", "train"]
-
-
-def progress_bar(iterable: Iterable | None = None, **options) -> tqdm:
-    """A tqdm bar that shows itself after two seconds, and only on a terminal.
-
-    The environment variable ``SPECMUP_PROGRESS`` overrules: 1 shows it anywhere, 0 nowhere. A book
-    being built has no terminal, so its pages hold no bars.
-    """
-    wish = os.environ.get("SPECMUP_PROGRESS")
-    disable = None if wish is None else wish == "0"  # None: tqdm asks whether it is a terminal
-    return tqdm(iterable, **{"disable": disable, "delay": 2.0, "leave": False} | options)
 
 
 def replica_losses(model: ResNet, x: Tensor, y: Tensor) -> Tensor:

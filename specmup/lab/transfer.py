@@ -20,7 +20,10 @@ from specmup.lab.optimum import Optimum, optimum
 Axis = Literal["width", "depth"]
 
 # What must be the same in every run of one comparison, where a column for it exists.
-CONFIGURATION = ("rule", "optimizer", "block_depth", "activation", "steps", "batch_size", "dtype")
+CONFIGURATION = (
+    *("rule", "optimizer", "block_depth", "activation", "normalisation", "weight_decay"),
+    *("steps", "batch_size", "dtype"),
+)
 
 
 @dataclass(frozen=True)

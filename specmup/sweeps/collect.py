@@ -1,0 +1,86 @@
+"""From a sweep's records to one table of runs."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+
+import pandas as pd
+
+from specmup.lab.results import save
+from specmup.sweeps.configuration import Sweep
+from specmup.sweeps.estimate import parameters
+from specmup.sweeps.growth import wanted
+from specmup.sweeps.run import Run
+from specmup.sweeps.store import Kept, Record, SweepError
+
+SORT = ("normalisation", "optimizer", "rule", "weight_decay", "width", "depth", "log2_lr", "seed")
+
+
+def finished_and_missing(sweep: Sweep, kept: Kept) -> tuple[list[Record], list[Run]]:
+    """Records that the sweep asks for, and runs that it asks for and that are not finished."""
+    runs = wanted(sweep, {name: record.loss for name, record in kept.records.items()})
+    done = [kept.records[run.identity] for run in runs if run.identity in kept.records]
+    return done, [run for run in runs if run.identity not in kept.records]
+
+
+def frame_of(records: list[Record]) -> pd.DataFrame:
+    """One row a run, sorted by what tells runs apart; both losses are ``inf`` if it diverged."""
+    rows = [_row(record) for record in records]
+    return pd.DataFrame(rows).sort_values(list(SORT), ignore_index=True)
+
+
+def collect(
+    sweep: Sweep, kept: Kept, *, partial: bool = False, folder: str | Path | None = None
+) -> Path:
+    """Write the table and its manifest through :func:`specmup.lab.results.save`.
+
+    Args:
+        sweep: What was run.
+        kept: What its store holds.
+        partial: Also when runs are missing; the manifest then says how many.
+        folder: Where to write; the book's results by default.
+
+    Raises:
+        SweepError: If nothing is finished, or runs are missing and ``partial`` is not set.
+    """
+    done, missing = finished_and_missing(sweep, kept)
+    if not done or (missing and not partial):
+        raise SweepError(
+            f"{len(missing)} of {len(done) + len(missing)} runs of {sweep.name} are not finished: "
+            "run the sweep to its end, or collect what there is with --partial"
+        )
+    return save(
+        frame_of(done),
+        sweep.name,
+        scale=sweep.scale,
+        configuration={
+            **asdict(sweep),
+            "missing_runs": len(missing),
+            "devices": sorted({record.origin["device"] for record in done}),
+        },
+        wall_seconds=sum(record.result["seconds"] for record in done),
+        folder=folder,
+    )
+
+
+def _row(record: Record) -> dict:
+    run, result = record.run, record.result
+    return {
+        "rule": run.rule,
+        "optimizer": run.optimizer,
+        "normalisation": run.shape.normalisation,
+        "width": run.width,
+        "depth": run.depth,
+        "log2_lr": run.log2_lr,
+        "weight_decay": run.weight_decay,
+        "seed": run.seed,
+        "steps": run.recipe.steps,
+        "batch_size": run.recipe.batch_size,
+        "dtype": "bfloat16" if run.recipe.autocast else "float32",
+        "parameters": parameters(run.shape),
+        "tokens": run.tokens,
+        "loss": float(result["loss"]),
+        "train_loss": float(result["train_loss"]),
+        "diverged_at": result["diverged_at"],
+    }

@@ -1,0 +1,121 @@
+"""What runs cost before they are run: parameters, FLOPs, memory, and time by what runs took."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from statistics import median
+
+import numpy as np
+from scipy.optimize import nnls
+
+from specmup.models.gpt import GPTShape
+from specmup.sweeps.run import Run
+from specmup.sweeps.store import Record
+from specmup.theory.update import update_law
+
+# Dense bfloat16 FLOP/s of the makers' data sheets, and the part of it that training is taken to
+# reach. Small models reach less.
+DEVICES = {"a100": 312e12, "h100": 989e12, "h200": 989e12, "rtx4090": 165e12, "l4": 121e12}
+UTILISATION = 0.35
+NEWTON_SCHULZ_STEPS = 5
+# Floats of a block that the backward pass keeps, in units of n a token: the stream twice, both
+# normalised inputs, q, k, v, what attention mixes and its transpose, 4n before and after the GELU.
+KEPT_BY_A_BLOCK = 17
+
+
+def parameters(shape: GPTShape) -> int:
+    """Number of parameters, a tied matrix once."""
+    n, d = shape.width, shape.head_dimension
+    ends = (shape.vocabulary * (1 if shape.tied else 2) + shape.context) * n
+    block = 12 * n * n + (9 * n if shape.bias else 0) + (2 * d if shape.qk_norm else 0)
+    gains = (2 * shape.depth + 1) * n * (2 if shape.bias else 1)
+    return ends + shape.depth * block + (gains if shape.normalisation == "layernorm" else 0)
+
+
+def flops(run: Run) -> float:
+    """Floating-point operations of a run's training, its matrix optimizer's included.
+
+    Six a parameter of a matrix and token; for attention 12·L·T·n a token (masked products counted);
+    for orthogonalised updates, 4m²p + 2m³ in each of five Newton–Schulz steps of an (m, p) matrix,
+    m ≤ p. What Shampoo, SOAP and SSO compute beside the gradient is not counted.
+    """
+    shape, steps = run.shape, run.recipe.steps
+    n, blocks = shape.width, shape.depth
+    a_token = 6 * (12 * n * n * blocks + shape.vocabulary * n) + 12 * blocks * shape.context * n
+    total = float(run.tokens) * a_token
+    if run.optimizer.startswith("muon"):
+        square, oblong = 6 * n**3, 18 * n**3  # of four (n, n) and of two (4n, n) a block
+        total += float(steps) * blocks * NEWTON_SCHULZ_STEPS * (4 * square + 2 * oblong)
+    return total
+
+
+def memory(run: Run) -> float:
+    """Bytes that a run takes beside the process: weights, gradients, moments, activations."""
+    shape, recipe = run.shape, run.recipe
+    copies = 3 if update_law(run.optimizer).matrices_only else 4
+    tokens = recipe.batch_size // recipe.accumulation * shape.context
+    kept = shape.depth * KEPT_BY_A_BLOCK * shape.width * (0.6 if recipe.autocast else 1.0)
+    return 4.0 * (copies * parameters(shape) + tokens * (kept + 3 * shape.vocabulary))
+
+
+@dataclass(frozen=True)
+class CostModel:
+    """Seconds of a run: so much a step and block, so much a FLOP, times a factor by optimizer.
+
+    Args:
+        a_step_and_block: Seconds that a block's calls take, however small it is.
+        a_flop: Seconds.
+        by_optimizer: What the optimizer's runs took over what the first two say.
+        runs: How many finished runs it was fitted to.
+    """
+
+    a_step_and_block: float
+    a_flop: float
+    by_optimizer: dict[str, float]
+    runs: int
+
+    def seconds(self, run: Run) -> float:
+        """Expected seconds of a run."""
+        calls, work = _regressors(run)
+        expected = self.a_step_and_block * calls + self.a_flop * work
+        return expected * self.by_optimizer.get(run.optimizer, 1.0)
+
+    @classmethod
+    def fitted(cls, records: Iterable[Record]) -> CostModel | None:
+        """From runs that went to their end; None if there is none.
+
+        Least squares of relative errors under coefficients of at least zero.
+        """
+        ended = [r for r in records if r.result["diverged_at"] < 0 and r.result["seconds"] > 0]
+        if not ended:
+            return None
+        took = np.array([r.result["seconds"] for r in ended])
+        rows = np.array([_regressors(r.run) for r in ended]) / took[:, None]
+        scale = rows.max(0)
+        solution = nnls(rows / scale, np.ones(len(ended)))[0] / scale
+        over = 1 / (rows @ solution)
+        names = [r.run.optimizer for r in ended]
+        factors = {n: median(over[[i for i, m in enumerate(names) if m == n]]) for n in set(names)}
+        return cls(*map(float, solution), factors, len(ended))
+
+
+def remaining_seconds(model: CostModel, runs: Sequence[Run], workers: int) -> float:
+    """How long the runs will take side by side: no less than the longest of them."""
+    each = [model.seconds(run) for run in runs]
+    return max([sum(each) / workers, *each], default=0.0)
+
+
+def device_seconds(runs: Iterable[Run], device: str) -> float:
+    """Seconds on a device of :data:`DEVICES`, one run after the other.
+
+    Raises:
+        ValueError: If the device is not known.
+    """
+    if device not in DEVICES:
+        raise ValueError(f"unknown device {device!r}: known are {', '.join(DEVICES)}")
+    return sum(flops(run) for run in runs) / (DEVICES[device] * UTILISATION)
+
+
+def _regressors(run: Run) -> tuple[float, float]:
+    return float(run.recipe.steps * run.recipe.accumulation * (run.depth + 1)), flops(run)

@@ -1,0 +1,77 @@
+"""Which runs a sweep wants, given what has been found: grids grow until the optimum is inside."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from specmup.lab.optimum import optimum
+from specmup.sweeps.configuration import Curve, Grid, Sweep
+from specmup.sweeps.run import Run
+
+Losses = Mapping[str, float]
+
+
+def wanted(sweep: Sweep, losses: Losses) -> list[Run]:
+    """All runs of the sweep, those that its findings so far ask for included, each once.
+
+    A curve whose optimum sits on an end of its grid for some seed is continued there, rate by rate
+    and for all seeds, at most ``extend`` rates beyond the grid. Every size of a family also runs
+    the rates that were added at the base, so that a rate tuned there has been tried everywhere.
+    Nothing else is remembered: the same losses give the same runs.
+
+    Args:
+        sweep: The sweep.
+        losses: Validation loss by a run's identity; ``inf`` for one that diverged.
+    """
+    found: dict[str, Run] = {}
+    for grid, curves in sweep.families():
+        of_base: Sequence[float] = ()
+        for curve in curves:
+            rates = rates_of(grid, curve, losses, also=of_base)
+            if curve.is_base:
+                of_base = rates
+            for run in (curve.run(rate, seed) for rate in rates for seed in grid.seeds):
+                found[run.identity] = run
+    return list(found.values())
+
+
+def rates_of(grid: Grid, curve: Curve, losses: Losses, also: Sequence[float] = ()) -> list[float]:
+    """The learning rates (log2) that one curve is run at, increasing.
+
+    Args:
+        grid: The grid it belongs to.
+        curve: The curve.
+        losses: As for :func:`wanted`.
+        also: More rates to run.
+    """
+    first = grid.log2_lr
+    rates = sorted({*first, *also})
+    added = {
+        "low": sum(rate < first[0] for rate in rates),
+        "high": sum(rate > first[-1] for rate in rates),
+    }
+    while True:
+        ends = {
+            "low": rates[0] - (first[1] - first[0]) if len(first) > 1 else None,
+            "high": rates[-1] + (first[-1] - first[-2]) if len(first) > 1 else None,
+        }
+        asked = [end for end in _edges(grid, curve, rates, losses) if added[end] < grid.extend]
+        if not asked:
+            return rates
+        rates = sorted({*rates, *(ends[end] for end in asked)})
+        for end in asked:
+            added[end] += 1
+
+
+def _edges(grid: Grid, curve: Curve, rates: Sequence[float], losses: Losses) -> set[str]:
+    """The ends of the grid on which some seed's optimum sits; none while a run is missing."""
+    if not grid.extend:
+        return set()
+    found = set()
+    for seed in grid.seeds:
+        curve_losses = [losses.get(curve.run(rate, seed).identity) for rate in rates]
+        if None in curve_losses:
+            return set()
+        best = optimum(rates, curve_losses)
+        found.add("low" if best.diverged else best.edge)
+    return found - {None}

@@ -1,0 +1,138 @@
+"""Worker processes, one thread each, that outlive neither their work nor whoever started them."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import threading
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
+from multiprocessing.connection import Connection, wait
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Finished:
+    """One job that came back.
+
+    Args:
+        job: As it was given.
+        value: What the work returned; None if it failed.
+        error: What went wrong; None if nothing did.
+    """
+
+    job: Any
+    value: Any = None
+    error: BaseException | None = None
+
+
+class WorkerDied(RuntimeError):
+    """A worker process ended in the middle of a job, mostly because memory ran out."""
+
+
+class Pool:
+    """Processes that carry out jobs, as many at a time as there are workers.
+
+    A worker that dies takes only its own job along, and is replaced when there is another one. If
+    the process that holds the pool is killed, its workers end themselves.
+
+    Args:
+        work: Called as ``work(job, worker)`` with the worker's number; importable by name.
+        workers: How many; at least 1.
+    """
+
+    def __init__(self, work: Callable[[Any, int], Any], workers: int) -> None:
+        """No process is started before there is a job."""
+        if workers < 1:
+            raise ValueError(f"workers is {workers}: give at least 1")
+        self._work, self._idle, self._busy = work, [], {}
+        self._unused = list(reversed(range(workers)))  # numbers
+
+    @property
+    def has_room(self) -> bool:
+        """Whether a job would be begun at once."""
+        return bool(self._idle or self._unused)
+
+    def submit(self, job: Any) -> None:
+        """Begin a job; there must be room."""
+        worker = self._idle.pop() if self._idle else _Worker(self._work, self._unused.pop())
+        worker.pipe.send(job)
+        self._busy[worker.pipe] = worker, job
+
+    def next(self, timeout: float | None = None) -> list[Finished]:
+        """Wait for jobs in flight, until at least one is back or the time is over."""
+        return [self._received(pipe) for pipe in wait(list(self._busy), timeout)]
+
+    def close(self) -> None:
+        """End all processes, whatever they are doing."""
+        for worker in [*self._idle, *(worker for worker, _ in self._busy.values())]:
+            worker.end()
+        self._idle, self._busy = [], {}
+
+    def _received(self, pipe: Connection) -> Finished:
+        worker, job = self._busy.pop(pipe)
+        try:
+            value, error = pipe.recv()
+        except (EOFError, OSError):
+            worker.process.join()
+            self._unused.append(worker.number)
+            code = worker.process.exitcode
+            return Finished(job, error=WorkerDied(f"its process ended with status {code}"))
+        self._idle.append(worker)
+        return Finished(job, value, error)
+
+    def __enter__(self) -> Pool:
+        """The pool; its processes end with the block."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """End all processes."""
+        self.close()
+
+
+class _Worker:
+    """A process and this side's end of the pipe to it."""
+
+    def __init__(self, work: Callable[[Any, int], Any], number: int) -> None:
+        # A forked process would share torch's threads, which do not survive the fork.
+        context = multiprocessing.get_context("spawn")
+        self.number = number
+        self.pipe, other = context.Pipe()
+        self.process = context.Process(target=_serve, args=(work, number, other), daemon=True)
+        threads = {name: os.environ.get(name) for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS")}
+        os.environ.update(dict.fromkeys(threads, "1"))  # read when a process begins
+        try:
+            self.process.start()
+        finally:
+            for name, before in threads.items():
+                os.environ.pop(name) if before is None else os.environ.update({name: before})
+        other.close()  # so that the pipe ends with the process
+
+    def end(self) -> None:
+        self.process.kill()
+        self.process.join()
+        self.pipe.close()
+
+
+def _serve(work: Callable[[Any, int], Any], number: int, pipe: Connection) -> None:
+    """What a worker process does until its pipe ends."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the one that started it
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    while True:
+        try:
+            job = pipe.recv()
+        except EOFError:
+            return
+        try:
+            answer = work(job, number), None
+        except Exception as error:
+            error.add_note(traceback.format_exc())
+            answer = None, error
+        pipe.send(answer)
+
+
+def _end_with_parent() -> None:
+    wait([multiprocessing.parent_process().sentinel])
+    os._exit(1)

@@ -1,0 +1,87 @@
+"""One run of a sweep: a complete description, and its name."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from specmup.lab.recipe import Recipe
+from specmup.models.gpt import GPTShape
+
+# Raised when the meaning of a configuration changes, so that old records are not taken for new.
+FORMAT = 1
+# A rule is what make_plan is told. SP is that of plans: the base's std where the fan-in stays,
+# smaller as 1/√fan-in where it grows, no multipliers and one learning rate. GPT-2's own habits, one
+# std at all widths and residual maps divided by √(2L), are not in it.
+RULES = {"sp": {"parametrization": "sp"}, "k1": {"block_depth": 1}, "k2": {"block_depth": 2}}
+OWN_OPTIONS = ("companion", "companion_rate", "epsilon")
+
+
+@dataclass(frozen=True)
+class Run:
+    """One training run, completely described: equal descriptions give equal results.
+
+    Args:
+        text: ``source`` and ``vocabulary``.
+        model: Options of :class:`specmup.models.gpt.GPTShape` but the sizes that are swept.
+        base: ``width``, ``depth`` and ``std`` of the tuned model; ``epsilon`` if not the library's.
+        training: Options of :class:`specmup.lab.recipe.Recipe`; ``floor_rate`` in place of
+            ``floor`` is the base learning rate to which the schedule falls.
+        rule: A key of :data:`RULES`.
+        optimizer: A name in :data:`specmup.theory.update.LAWS`.
+        options: Of the optimizer; ``companion``: those of AdamW beside an optimizer of matrices;
+            ``companion_rate``: what AdamW's learning rate is there, in units of the matrices';
+            ``epsilon``: in place of the base's, a number or numbers by role.
+        width: n.
+        depth: L.
+        log2_lr: Base-2 logarithm of the base's learning rate.
+        weight_decay: Decoupled decay of the base.
+        seed: Of the initial weights and of the training windows.
+    """
+
+    text: Mapping[str, Any]
+    model: Mapping[str, Any]
+    base: Mapping[str, Any]
+    training: Mapping[str, Any]
+    rule: str
+    optimizer: str
+    options: Mapping[str, Any]
+    width: int
+    depth: int
+    log2_lr: float
+    weight_decay: float
+    seed: int
+
+    def __post_init__(self) -> None:
+        """Give the run its name: the hash of all it says."""
+        said = json.dumps({"format": FORMAT, **asdict(self)}, sort_keys=True)
+        object.__setattr__(self, "identity", hashlib.sha256(said.encode()).hexdigest()[:20])
+
+    @property
+    def shape(self) -> GPTShape:
+        """The model that is trained."""
+        return self._shape(self.width, self.depth)
+
+    @property
+    def base_shape(self) -> GPTShape:
+        """The model whose numbers are scaled."""
+        return self._shape(self.base["width"], self.base["depth"])
+
+    @property
+    def recipe(self) -> Recipe:
+        """How it is trained."""
+        told = dict(self.training)
+        if (rate := told.pop("floor_rate", None)) is not None:
+            told["floor"] = min(1.0, rate / 2.0**self.log2_lr)
+        return Recipe(**told)
+
+    @property
+    def tokens(self) -> int:
+        """Tokens that it is trained on."""
+        return self.recipe.steps * self.recipe.batch_size * self.shape.context
+
+    def _shape(self, width: int, depth: int) -> GPTShape:
+        return GPTShape(self.text["vocabulary"], width=width, depth=depth, **self.model)

@@ -1,0 +1,156 @@
+"""Carrying out one run of a sweep: what its workers do."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch.optim import Optimizer
+
+import specmup
+from specmup.apply.plan import Plan, make_plan
+from specmup.lab.checkpoint import Checkpoint
+from specmup.lab.language import train_language_model
+from specmup.lab.text import Text, king_james, token_files
+from specmup.models.gpt import GPT
+from specmup.sweeps.run import OWN_OPTIONS, RULES, Run
+from specmup.sweeps.store import Store
+from specmup.theory.update import update_law
+
+CHECKPOINT_EVERY = 250  # steps; shorter runs keep none
+CURVE_POINTS = 32  # of the training loss that a record keeps
+TAIL = 0.1  # part of the steps, the last ones, over which the training loss is averaged
+
+
+def plan_of(run: Run) -> Plan:
+    """The run's numbers for every parameter."""
+    rate, law = 2.0**run.log2_lr, update_law(run.optimizer)
+    has_epsilon = law.epsilon is not None or law.matrices_only  # then AdamW beside it has one
+    companion_rate = run.options.get("companion_rate", 1.0)
+    return make_plan(
+        lambda: GPT(run.shape),
+        base=lambda: GPT(run.base_shape),
+        optimizer=run.optimizer,
+        learning_rate={"hidden": rate, "*": companion_rate * rate},
+        std=run.base["std"],
+        weight_decay=run.weight_decay,
+        epsilon=run.options.get("epsilon", run.base.get("epsilon")) if has_epsilon else None,
+        **RULES[run.rule],
+    )
+
+
+def start(run: Run, device: str = "cpu") -> tuple[GPT, Optimizer]:
+    """The model at its start, and its optimizer."""
+    plan, model = plan_of(run), GPT(run.shape)
+    plan.initialise(model, run.seed)
+    model.to(device)
+    options = {k: v for k, v in run.options.items() if k not in OWN_OPTIONS}
+    companion = run.options.get("companion") if update_law(run.optimizer).matrices_only else None
+    return model, plan.optimizer(model, companion=companion, **options)
+
+
+def carry_out(
+    run: Run,
+    *,
+    device: str = "cpu",
+    text_folder: Path | None = None,
+    checkpoint: Checkpoint | None = None,
+) -> dict[str, Any]:
+    """Train, and say what came of it in values that JSON knows but for infinities.
+
+    Args:
+        run: What to do.
+        device: Where.
+        text_folder: Holds ``train.bin`` and ``val.bin``, for a text that is not built in.
+        checkpoint: Where the state is kept meanwhile.
+
+    Returns:
+        ``loss`` on the validation windows and ``train_loss``, the mean of the last tenth of the
+        steps, both ``inf`` for a run that diverged; ``diverged_at``, its step or -1; ``curve``,
+        some training losses on the way, each the first of an equal part of the steps;
+        ``validation``, by step; ``seconds`` in training.
+
+    Raises:
+        ValueError: If the text is missing or does not fit.
+    """
+    text = text_of(run.text["source"], run.text["vocabulary"], run.shape.context, text_folder)
+    model, optimizer = start(run, device)
+    history = train_language_model(
+        model,
+        optimizer,
+        text,
+        run.recipe,
+        context=run.shape.context,
+        seed=run.seed,
+        checkpoint=checkpoint,
+        progress=False,
+    )
+    steps = run.recipe.steps
+    tail = history.losses[-max(1, math.ceil(TAIL * steps)) :]
+    return {
+        "loss": history.loss,
+        "train_loss": float(tail.mean()) if history.diverged_at is None else math.inf,
+        "diverged_at": -1 if history.diverged_at is None else history.diverged_at,
+        "curve": history.losses[:: math.ceil(steps / CURVE_POINTS)].tolist(),
+        "validation": {str(step): loss for step, loss in history.validation.items()},
+        "seconds": history.seconds,
+    }
+
+
+@dataclass(frozen=True)
+class Where:
+    """Where runs are carried out.
+
+    Args:
+        device: ``cpu`` or ``cuda``; with several GPUs, worker i takes GPU i.
+        text_folder: Of ``train.bin`` and ``val.bin``, for a text that is not built in.
+        folder: Of the store, for checkpoints; None keeps none.
+    """
+
+    device: str = "cpu"
+    text_folder: Path | None = None
+    folder: Path | None = None
+
+    def __call__(self, run: Run, worker: int) -> dict[str, Any]:
+        """Carry out a run as the worker of that number; what a record keeps of it."""
+        device = self.device
+        if device == "cpu":
+            torch.set_num_threads(1)
+        elif device == "cuda":
+            device = f"cuda:{worker % torch.cuda.device_count()}"
+        checkpoint = None
+        if self.folder is not None:
+            checkpoint = Store(self.folder).checkpoint(run, CHECKPOINT_EVERY)
+        result = carry_out(run, device=device, text_folder=self.text_folder, checkpoint=checkpoint)
+        return {"result": result, "origin": _origin(device)}
+
+
+@cache
+def text_of(source: str, vocabulary: int, context: int, folder: Path | None) -> Text:
+    """A text by its name; ``king-james`` is built in, others are token files in a folder.
+
+    Raises:
+        ValueError: If the files are missing or do not fit.
+    """
+    if source == "king-james":
+        return king_james(vocabulary)
+    if folder is None:
+        raise ValueError(
+            f"the text {source!r} is not built in: name the folder of its train.bin and val.bin "
+            "with --text-folder"
+        )
+    try:
+        files = folder / "train.bin", folder / "val.bin"
+        return token_files(*files, vocabulary=vocabulary, context=context, name=source)
+    except FileNotFoundError as problem:
+        raise ValueError(f"the text {source!r}: {problem}") from problem
+
+
+def _origin(device: str) -> dict[str, str]:
+    on_gpu = device.startswith("cuda")
+    name = torch.cuda.get_device_name(device) if on_gpu else "cpu"
+    return {"device": name, "torch": torch.__version__, "specmup": specmup.__version__}

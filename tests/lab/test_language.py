@@ -1,0 +1,231 @@
+"""The loop for language models: schedule, clipping, resume, divergence, precision, norms."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from specmup.apply.plan import make_plan
+from specmup.lab.checkpoint import Checkpoint
+from specmup.lab.language import LOOK_EVERY, Recipe, train_language_model, validation_loss
+from specmup.lab.stream import StreamRecorder
+from specmup.lab.text import Text
+from specmup.models.gpt import GPT, GPTShape
+from specmup.norms import rms_operator_norm
+from specmup.theory.update import LAWS
+
+CONTEXT, V = 8, 16
+RECIPE = Recipe(steps=24, batch_size=4, warm_up=4, validation_windows=10)
+
+
+class Stopped(Exception):
+    pass
+
+
+@pytest.fixture(scope="module")
+def text():
+    """Counting in steps of one or two: a bit of entropy a token, so the loss can fall to ln 2."""
+    steps = np.random.default_rng(0).integers(1, 3, size=6000)
+    tokens = (np.cumsum(steps) % V).astype(np.uint16)
+    return Text("counting", tokens[:5000], tokens[5000:], V)
+
+
+def small(optimizer="adamw", learning_rate=2.0**-6, seed=0, **plan):
+    model = GPT(GPTShape(V, CONTEXT, 16, 2, head_dimension=8))
+    base = GPT(GPTShape(V, CONTEXT, 8, 1, head_dimension=8))
+    numbers = {"learning_rate": learning_rate, "std": 0.1} | plan
+    made = make_plan(model, base=base, optimizer=optimizer, **numbers)
+    made.initialise(model, seed)
+    return model, made.optimizer(model)
+
+
+def trained(text, recipe=RECIPE, *, of=None, seed=0, **options):
+    model, optimizer = small() if of is None else of
+    options = {"context": CONTEXT, "seed": seed, "progress": False} | options
+    return train_language_model(model, optimizer, text, recipe, **options)
+
+
+def test_the_loss_falls_towards_the_entropy_of_the_text(text):
+    history = trained(text, Recipe(steps=150, batch_size=16, warm_up=10))
+    assert history.losses[0] > 2.5
+    assert math.log(2) < history.loss < 1.0
+    assert history.diverged_at is None
+
+
+def test_the_same_seed_gives_the_same_run(text):
+    first, again, other = (trained(text, seed=seed) for seed in (3, 3, 4))
+    torch.testing.assert_close(first.losses, again.losses, rtol=0, atol=0)
+    assert first.loss == again.loss
+    assert (first.losses[0] - other.losses[0]).abs() > 1e-4  # one start, other windows
+
+
+@pytest.mark.parametrize("optimizer", LAWS)
+def test_a_run_that_was_stopped_goes_on_exactly(text, tmp_path, optimizer):
+    whole = trained(text, of=small(optimizer, 2.0**-8))
+    kept = Checkpoint(tmp_path / "run.pt", every=5)
+
+    def stop(step, model):
+        if step == 13:
+            raise Stopped
+
+    with pytest.raises(Stopped):
+        trained(text, of=small(optimizer, 2.0**-8), checkpoint=kept, on_step=stop)
+    called = []
+    resumed = trained(
+        text,
+        of=small(optimizer, 2.0**-8, seed=7),  # what is drawn now must not matter
+        checkpoint=kept,
+        on_step=lambda step, model: called.append(step),
+    )
+    assert called == list(range(10, RECIPE.steps))
+    torch.testing.assert_close(resumed.losses, whole.losses, rtol=0, atol=0)
+    assert resumed.validation == whole.validation
+
+
+def test_a_checkpoint_of_another_run_is_refused(text, tmp_path):
+    kept = Checkpoint(tmp_path / "run.pt", every=5)
+    trained(text, checkpoint=kept)
+    for change in ({"seed": 1}, {"of": small(learning_rate=2.0**-5)}):
+        with pytest.raises(ValueError, match=r"is of another run: its (seed|peaks) is"):
+            trained(text, checkpoint=kept, **change)
+
+
+def test_a_damaged_checkpoint_is_set_aside(text, tmp_path):
+    kept = Checkpoint(tmp_path / "run.pt", every=5)
+    whole = trained(text, checkpoint=kept)
+    kept.path.write_bytes(kept.path.read_bytes()[:-200])
+    with pytest.warns(UserWarning, match=r"kept as run\.pt\.damaged"):
+        again = trained(text, checkpoint=kept)
+    assert again.loss == whole.loss
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["run.pt", "run.pt.damaged"]
+
+
+def test_a_full_disk_leaves_the_last_checkpoint_whole(tmp_path, monkeypatch):
+    kept = Checkpoint(tmp_path / "run.pt", every=1)
+    kept.write({"step": 1}, {"seed": 0})
+
+    def full(state, file):
+        file.write(b"half of it")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(torch, "save", full)
+    with pytest.raises(OSError, match="No space left"):
+        kept.write({"step": 2}, {"seed": 0})
+    assert kept.read({"seed": 0}) == {"step": 1}
+    assert [p.name for p in tmp_path.iterdir()] == ["run.pt"]
+
+
+def test_a_batch_in_parts_is_the_same_batch(text):
+    whole = trained(text, Recipe(steps=10, batch_size=8))
+    parts = trained(text, Recipe(steps=10, batch_size=8, accumulation=4))
+    torch.testing.assert_close(parts.losses, whole.losses, rtol=1e-4, atol=0)
+
+
+def test_the_schedule_warms_up_and_falls_to_its_floor(text):
+    recipe = Recipe(steps=100, batch_size=2, warm_up=10, floor=0.1)
+    assert recipe.factor(0) == pytest.approx(0.1)
+    assert recipe.factor(9) == recipe.factor(10) == 1.0
+    assert recipe.factor(55) == pytest.approx(0.55)
+    assert recipe.factor(99) == pytest.approx(0.1, abs=1e-3)
+    seen, (model, optimizer) = [], small(learning_rate=2.0**-6)
+    peaks = [group["lr"] for group in optimizer.param_groups]
+    assert len(set(peaks)) > 1  # a plan gives each role its own
+
+    def look(step, model):
+        seen.append([group["lr"] for group in optimizer.param_groups])
+
+    trained(text, of=(model, optimizer), on_step=look)
+    expected = [[peak * RECIPE.factor(step) for peak in peaks] for step in range(RECIPE.steps)]
+    assert seen == expected
+
+
+def test_the_gradient_is_clipped(text):
+    norms = {None: [], 0.1: []}
+    for clip, found in norms.items():
+
+        def look(step, model, found=found):
+            squares = [p.grad.square().sum() for p in model.parameters()]
+            found.append(float(torch.stack(squares).sum().sqrt()))
+
+        trained(text, Recipe(steps=5, batch_size=4, clip=clip), on_step=look)
+    assert max(norms[0.1]) <= 0.1 * (1 + 1e-5)
+    assert min(norms[None]) > 0.1
+
+
+def test_divergence_ends_a_run_early_and_is_recorded(text):
+    calls = []
+    history = trained(
+        text,
+        Recipe(steps=200, batch_size=4, clip=None),
+        of=small("sgd", 1e30),
+        on_step=lambda step, model: calls.append(step),
+    )
+    assert history.loss == math.inf
+    assert 0 < history.diverged_at < 5
+    assert len(calls) <= 2 * LOOK_EVERY
+    assert history.losses[: history.diverged_at].isfinite().all()
+    assert history.losses[history.diverged_at :].isinf().all()
+    assert len(history.losses) == 200
+
+
+def test_a_last_step_that_ruins_the_model_is_a_divergence(text):
+    history = trained(text, Recipe(steps=1, batch_size=4, clip=None), of=small("sgd", 1e38))
+    assert history.losses.isfinite().all()
+    assert history.diverged_at == 1
+    assert history.loss == math.inf
+
+
+def test_validation_windows_are_fixed_and_cover_each_window_once(text):
+    model, _ = small()
+    losses = {
+        batch: validation_loss(model, text, Recipe(1, batch, validation_windows=10), context=8)
+        for batch in (1, 4, 10)
+    }
+    assert losses[4] == pytest.approx(losses[1], rel=1e-6)
+    assert losses[10] == pytest.approx(losses[1], rel=1e-6)
+    history = trained(text, Recipe(steps=6, batch_size=4, validate_every=2))
+    assert list(history.validation) == [2, 4, 6]
+
+
+def test_autocast_is_close_to_full_precision_but_not_equal(text):
+    whole = trained(text)
+    half = trained(text, Recipe(24, 4, warm_up=4, validation_windows=10, autocast=True))
+    assert half.loss == pytest.approx(whole.loss, rel=0.02)
+    assert half.loss != whole.loss
+
+
+def test_norms_of_the_stream_and_of_updates(text):
+    model, optimizer = small()
+    tokens = torch.from_numpy(text.val[: 2 * CONTEXT].astype(np.int64)).view(2, CONTEXT)
+    recorder = StreamRecorder(tokens, steps=(0, 3))
+    kept = {}
+
+    def look(step, model):
+        recorder(step, model)
+        kept[step] = model.blocks[1].mlp.up.weight.detach().clone()
+
+    with torch.no_grad():
+        size = model.features(tokens)[1].square().mean().sqrt()
+    trained(text, Recipe(5, 4), of=(model, optimizer), on_step=look)
+    found = recorder.frame().set_index(["step", "quantity", "name"])["size"]
+    assert found[0, "feature", "h_1"] == pytest.approx(float(size), rel=1e-5)
+    expected = float(rms_operator_norm(kept[3] - kept[2]))
+    assert found[3, "update", "blocks.1.mlp.up.weight"] == pytest.approx(expected)
+    assert "update" not in found[0].index.get_level_values("quantity")
+    assert {f"h_{i}" for i in range(3)} | {"tokens.weight"} <= set(found[3].index.levels[1])
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"steps": 0}, "steps is 0"),
+        ({"accumulation": 3}, "does not split into accumulation 3"),
+        ({"warm_up": 25}, "warm_up is 25: give 0 to steps = 24"),
+        ({"floor": 1.5}, "floor is 1.5"),
+        ({"clip": 0.0}, "clip is 0.0"),
+    ],
+)
+def test_recipes_that_cannot_be_run(change, message):
+    with pytest.raises(ValueError, match=message):
+        Recipe(**{"steps": 24, "batch_size": 4} | change)

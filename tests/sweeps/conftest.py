@@ -1,0 +1,75 @@
+"""A sweep of seconds, and ways to run it here."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from specmup.sweeps.configuration import sweep_from
+from specmup.sweeps.pool import Finished
+
+CONFIGURATION = {
+    "name": "tiny",
+    "scale": "quick",
+    "text": {"source": "counting", "vocabulary": 16},
+    "model": {"context": 8, "head_dimension": 4},
+    "base": {"width": 8, "depth": 1, "std": 0.1},
+    "training": {"steps": 6, "batch_size": 4, "warm_up": 2, "validation_windows": 8},
+    "optimizers": {"adamw": {"betas": [0.9, 0.95]}},
+    "grid": [
+        {
+            "rules": ["sp", "k2"],
+            "optimizers": ["adamw"],
+            "widths": [8, 16],
+            "log2_lr": [-8.0, -6.0, -4.0],
+        }
+    ],
+}
+
+
+def make_sweep(training=None, **grid):
+    told = {**CONFIGURATION, "grid": [{**CONFIGURATION["grid"][0], **grid}]}
+    return sweep_from({**told, "training": {**told["training"], **(training or {})}})
+
+
+class Inline:
+    """A pool of this process: a job is carried out when it is waited for."""
+
+    def __init__(self, work, workers):
+        self.work, self.workers, self.jobs = work, workers, []
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        pass
+
+    @property
+    def has_room(self):
+        return len(self.jobs) < self.workers
+
+    def submit(self, job):
+        self.jobs.append(job)
+
+    def next(self, timeout):
+        job = self.jobs.pop(0)
+        try:
+            return [Finished(job, self.work(job, 0))]
+        except Exception as error:
+            return [Finished(job, error=error)]
+
+
+@pytest.fixture(scope="session")
+def counting_text(tmp_path_factory):
+    """Token files that count in steps of one or two."""
+    folder = tmp_path_factory.mktemp("counting")
+    steps = np.random.default_rng(0).integers(1, 3, size=6000)
+    tokens = (np.cumsum(steps) % 16).astype("<u2")
+    tokens[:5000].tofile(folder / "train.bin")
+    tokens[5000:].tofile(folder / "val.bin")
+    return folder
+
+
+@pytest.fixture
+def sweeps():
+    return SimpleNamespace(make=make_sweep, Inline=Inline, configuration=CONFIGURATION)

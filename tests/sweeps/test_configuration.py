@@ -1,0 +1,102 @@
+"""Sweep files: what they say, what they refuse, and what makes two runs the same run."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from specmup.sweeps.configuration import read_sweep, sweep_from
+from specmup.sweeps.growth import wanted
+
+FILES = sorted((Path(__file__).parents[2] / "book" / "sweeps").glob("*.toml"))
+
+
+def test_a_grid_is_every_combination_and_shared_sizes_are_run_once(sweeps):
+    sweep = sweeps.make(depths=[1, 2], seeds=[0, 1], weight_decay=[0.0, 0.1])
+    runs = wanted(sweep, {})
+    sizes = {(run.width, run.depth) for run in runs}
+    assert sizes == {(8, 1), (16, 1), (8, 2)}
+    assert len(runs) == 2 * 3 * 3 * 2 * 2
+    assert len({run.identity for run in runs}) == len(runs)
+
+
+def test_the_identity_is_of_the_whole_configuration(sweeps):
+    run, *_ = wanted(sweeps.make(), {})
+    again, *_ = wanted(sweeps.make(), {})
+    assert run.identity == again.identity
+    changes = [{"seed": 5}, {"log2_lr": 1.0}, {"width": 24}, {"weight_decay": 1.0}]
+    changes += [{"rule": "k1"}, {"training": {**run.training, "clip": 0.5}}]
+    changes += [{"options": {"betas": [0.9, 0.99]}}, {"base": {**run.base, "std": 0.2}}]
+    assert len({run.identity} | {replace(run, **c).identity for c in changes}) == 9
+
+
+def test_tables_of_a_grid_override_those_of_the_sweep(sweeps):
+    told = dict(sweeps.configuration)
+    other = {"model": {"normalisation": "none"}, "training": {"steps": 9}}
+    told["grid"] = [told["grid"][0], {**told["grid"][0], **other}]
+    runs = wanted(sweep_from(told), {})
+    assert [run.shape.normalisation for run in runs] == ["layernorm"] * 12 + ["none"] * 12
+    assert {(run.recipe.steps, run.recipe.batch_size) for run in runs[12:]} == {(9, 4)}
+
+
+def test_a_floor_in_units_of_the_learning_rate(sweeps):
+    by_rate = {run.log2_lr: run for run in wanted(sweeps.make({"floor_rate": 2.0**-7}), {})}
+    assert by_rate[-4.0].recipe.floor == pytest.approx(2.0**-3)
+    assert by_rate[-8.0].recipe.floor == 1.0  # lower than its floor: constant
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"scale": "huge"}, "scale 'huge' is not one of"),
+        ({"colour": 1}, "unknown colour: it takes base, grid"),
+        ({"grid": []}, r"there is no \[\[grid\]\]"),
+        ({"text": {"source": "x"}}, r"\[text\] has source: it takes source, vocabulary"),
+        ({"base": {"width": 8, "depth": 1}}, r"\[base\] has depth, width"),
+        ({"model": {"context": 8, "head_dimension": 3}}, "not divisible by head_dimension 3"),
+        ({"model": {"contxt": 8}}, r"\[model\] or \[training\]: .*'contxt'"),
+        ({"training": {"batch_size": 4}}, r"\[model\] or \[training\]: .*'steps'"),
+        ({"optimizers": {"adam": {}}}, "unknown optimizer 'adam'"),
+    ],
+)
+def test_sweeps_that_are_refused(sweeps, change, message):
+    with pytest.raises(ValueError, match=message):
+        sweep_from({**sweeps.configuration, **change})
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"rules": ["mup"]}, "grid 1: unknown rule 'mup': choose among sp, k1, k2"),
+        ({"widths": []}, "grid 1: a grid needs widths, depths or both"),
+        ({"log2_lr": [-4.0, -6.0]}, "give finite numbers that increase"),
+        ({"log2_lr": [-4.0], "extend": 1}, "three rates at least"),
+        ({"seeds": []}, "seeds is empty"),
+        ({"lr": [1]}, "grid 1: unknown lr"),
+    ],
+)
+def test_grids_that_are_refused(sweeps, change, message):
+    with pytest.raises(ValueError, match=message):
+        sweeps.make(**change)
+
+
+def test_files_that_cannot_be_read(tmp_path):
+    with pytest.raises(ValueError, match="there is no file"):
+        read_sweep(tmp_path / "none.toml")
+    (tmp_path / "bad.toml").write_text("name = ")
+    with pytest.raises(ValueError, match=r"bad\.toml is not TOML"):
+        read_sweep(tmp_path / "bad.toml")
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_the_sweeps_of_the_book_can_be_planned(path):
+    from specmup.sweeps.work import plan_of
+
+    sweep = read_sweep(path)
+    runs = wanted(sweep, {})
+    for choice in {(run.rule, run.optimizer): run for run in runs}.values():
+        # The base's own size, where all rules are the same.
+        plan = plan_of(replace(choice, width=sweep.base["width"], depth=sweep.base["depth"]))
+        rates = {entry.learning_rate for entry in plan.values()}
+        rate = 2.0**choice.log2_lr
+        assert rates <= {rate, rate * choice.options.get("companion_rate", 1)}

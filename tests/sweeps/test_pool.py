@@ -1,0 +1,62 @@
+"""Worker processes: work comes back, failures too, and a dead worker takes its own job only."""
+
+import os
+import sys
+import time
+
+import pytest
+
+from specmup.sweeps.pool import Pool, WorkerDied
+
+WORK = """
+import os
+import signal
+
+import torch
+
+
+def work(job, worker):
+    if job == "fail":
+        raise ValueError("as asked")
+    if job == "die":
+        os.kill(os.getpid(), signal.SIGKILL)
+    return os.getpid(), worker, torch.get_num_threads()
+"""
+
+
+@pytest.fixture
+def work(tmp_path, monkeypatch):
+    """A function that other processes can import."""
+    (tmp_path / "pool_work.py").write_text(WORK)
+    monkeypatch.syspath_prepend(tmp_path)
+    import pool_work
+
+    yield pool_work.work
+    sys.modules.pop("pool_work")
+
+
+def test_jobs_come_back_whatever_becomes_of_others(work):
+    with Pool(work, workers=2) as pool:
+        for job in ("die", "fail"):
+            pool.submit(job)
+        assert not pool.has_room
+        back = {}
+        while len(back) < 2:
+            back |= {one.job: one for one in pool.next(timeout=60)}
+        assert isinstance(back["die"].error, WorkerDied)
+        assert "status -9" in str(back["die"].error)
+        assert isinstance(back["fail"].error, ValueError)
+        pool.submit("again")
+        (one,) = pool.next(timeout=60)
+        pid, worker, threads = one.value
+        assert (worker, threads) == (1, 1)  # the worker that failed serves on
+        assert pid != os.getpid()
+    deadline = time.monotonic() + 10
+    while os.path.exists(f"/proc/{pid}") and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not os.path.exists(f"/proc/{pid}")
+
+
+def test_a_pool_needs_a_worker(work):
+    with pytest.raises(ValueError, match="workers is 0"):
+        Pool(work, 0)

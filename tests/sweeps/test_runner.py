@@ -1,0 +1,181 @@
+"""Running a sweep: what is missing, largest first; failures, full disks, and restarts."""
+
+import math
+from dataclasses import replace
+
+import pytest
+
+from specmup.sweeps import runner as runner_module
+from specmup.sweeps import work as work_module
+from specmup.sweeps.estimate import flops
+from specmup.sweeps.growth import wanted
+from specmup.sweeps.runner import run_sweep
+from specmup.sweeps.store import DiskFull, Store
+from specmup.sweeps.work import carry_out
+
+
+@pytest.fixture
+def store(tmp_path):
+    return Store(tmp_path / "store")
+
+
+@pytest.fixture
+def go(sweeps, store, counting_text):
+    """Run a sweep in this process."""
+
+    def run(sweep, workers=2):
+        pool = sweeps.Inline
+        return run_sweep(sweep, store, workers=workers, text_folder=counting_text, make_pool=pool)
+
+    return run
+
+
+@pytest.fixture
+def carried(monkeypatch):
+    """The runs that are carried out, in order."""
+    seen = []
+
+    def look(run, **options):
+        seen.append(run)
+        return carry_out(run, **options)
+
+    monkeypatch.setattr(work_module, "carry_out", look)
+    return seen
+
+
+def test_a_sweep_is_run_largest_first_and_only_once(sweeps, store, go, carried):
+    sweep = sweeps.make()
+    report = go(sweep)
+    runs = wanted(sweep, {})
+    assert (report.finished, report.found, report.failed) == (len(runs), 0, [])
+    assert [flops(run) for run in carried] == sorted(map(flops, runs), reverse=True)
+    assert set(store.read().records) == {run.identity for run in runs}
+    assert go(sweep).found == len(runs)
+    assert len(carried) == len(runs)
+
+
+def test_rules_agree_at_the_base_and_differ_beyond_it(sweeps, store, go):
+    go(sweeps.make())
+    losses = {
+        (r.run.rule, r.run.width, r.run.log2_lr): r.loss for r in store.read().records.values()
+    }
+    for rate in (-8.0, -6.0, -4.0):
+        assert losses["sp", 8, rate] == losses["k2", 8, rate]
+        assert losses["sp", 16, rate] != losses["k2", 16, rate]
+
+
+def test_a_changed_configuration_keeps_what_there_was(sweeps, store, go):
+    go(sweeps.make(rules=["sp"]))
+    before = set(store.read().records)
+    report = go(sweeps.make({"steps": 7}, rules=["sp"]))
+    assert report.finished == 6
+    assert before < set(store.read().records)
+
+
+def test_a_corrupt_record_is_kept_and_its_run_done_again(sweeps, store, go, carried):
+    sweep = sweeps.make(rules=["sp"], widths=[8])
+    go(sweep)
+    path = next(store.runs.glob("*.json"))
+    content = path.read_bytes()
+    path.write_bytes(content[:100])
+    carried.clear()
+    report = go(sweep)
+    assert [run.identity for run in carried] == [path.stem]
+    assert [aside.read_bytes() for aside in report.corrupt] == [content[:100]]
+    assert store.read().records[path.stem].run == carried[0]
+
+
+def test_a_run_that_fails_does_not_stop_the_others(sweeps, store, go, monkeypatch):
+    def carry(run, **options):
+        if run.log2_lr == -6.0:
+            raise MemoryError("too large")
+        return carry_out(run, **options)
+
+    monkeypatch.setattr(work_module, "carry_out", carry)
+    report = go(sweeps.make(rules=["sp"]))
+    assert report.finished == 4
+    assert [(run.log2_lr, str(problem)) for run, problem in report.failed] == [
+        (-6, "too large")
+    ] * 2
+    monkeypatch.undo()
+    assert go(sweeps.make(rules=["sp"])).finished == 2
+
+
+def test_divergence_is_a_result(sweeps, store, go):
+    report = go(sweeps.make({"clip": 1e9}, optimizers=["sgd"], log2_lr=[120.0], rules=["sp"]))
+    assert report.finished == 2
+    assert all(record.loss == math.inf for record in store.read().records.values())
+
+
+def test_a_full_disk_waits_for_runs_in_flight_and_starts_no_more(
+    sweeps, store, go, carried, monkeypatch
+):
+    write = Store.write
+
+    def full(self, record):
+        write(self, record)
+        raise DiskFull("no space left; every finished run is kept")
+
+    monkeypatch.setattr(Store, "write", full)
+    with pytest.raises(DiskFull, match="every finished run is kept"):
+        go(sweeps.make(), workers=3)
+    assert len(carried) == len(store.read().records) == 3
+    monkeypatch.undo()
+    assert go(sweeps.make()).found == 3
+
+
+def test_runs_in_flight_fit_into_memory(sweeps, store, go, monkeypatch):
+    sizes = []
+    monkeypatch.setattr(runner_module, "memory", lambda run: float(run.width))
+    monkeypatch.setattr(runner_module, "machine_memory", lambda: 25 / runner_module.MEMORY_PART)
+
+    class Watched(sweeps.Inline):
+        def next(self, timeout):
+            sizes.append(sum(job.width for job in self.jobs))
+            return super().next(timeout)
+
+    monkeypatch.setattr(sweeps, "Inline", Watched)
+    go(sweeps.make(), workers=4)
+    assert max(sizes) == 24  # one of 16 beside one of 8, though there are four workers
+    for path in store.runs.glob("*.json"):
+        path.unlink()
+    sizes.clear()
+    monkeypatch.setattr(runner_module, "machine_memory", lambda: 10.0)
+    assert go(sweeps.make(), workers=4).finished == 12
+    assert set(sizes) == {16, 8}  # what fits nowhere is run alone
+
+
+def test_a_missing_text_is_told_before_anything_is_run(sweeps, store, tmp_path):
+    with pytest.raises(ValueError, match="the text 'counting' is not built in"):
+        run_sweep(sweeps.make(), store)
+    with pytest.raises(ValueError, match="the text 'counting': no token file"):
+        run_sweep(sweeps.make(), store, text_folder=tmp_path)
+
+
+def test_a_checkpoint_is_taken_up_and_discarded(sweeps, store, go, monkeypatch):
+    monkeypatch.setattr(work_module, "CHECKPOINT_EVERY", 2)
+    sweep = sweeps.make(rules=["sp"], widths=[8], log2_lr=[-6.0])
+    (run,) = wanted(sweep, {})
+    go(sweep)
+    (whole,) = store.read().records.values()
+    (store.runs / f"{run.identity}.json").unlink()
+    checkpoint = store.checkpoint(run, 2)
+    monkeypatch.setattr(type(checkpoint), "discard", lambda self: None)
+    go(sweep)
+    assert checkpoint.path.exists()  # after step 4
+    (store.runs / f"{run.identity}.json").unlink()
+    monkeypatch.undo()
+    go(sweep)
+    (resumed,) = store.read().records.values()
+    assert resumed.result["curve"] == whole.result["curve"]
+    assert resumed.loss == whole.loss
+    assert not checkpoint.path.exists()
+
+
+def test_the_companions_rate_is_of_all_but_the_branches_matrices(sweeps):
+    from specmup.sweeps.work import plan_of
+
+    run = replace(wanted(sweeps.make(), {})[0], optimizer="muon", options={"companion_rate": 0.1})
+    rates = {entry.role: entry.learning_rate for entry in plan_of(run).values()}
+    assert rates["hidden"] == 2.0**run.log2_lr
+    assert rates["input"] == rates["output"] == pytest.approx(0.1 * 2.0**run.log2_lr)

@@ -1,0 +1,107 @@
+"""Records: whole or not at all, checked when read, alone in their folder, safe on a full disk."""
+
+import math
+import os
+import subprocess
+import sys
+
+import pytest
+
+from specmup.sweeps import store as store_module
+from specmup.sweeps.growth import wanted
+from specmup.sweeps.store import DiskFull, Record, Store, SweepError
+
+
+@pytest.fixture
+def record(sweeps):
+    run, *_ = wanted(sweeps.make(), {})
+    result = {"loss": math.inf, "curve": [1.25, math.inf], "diverged_at": 1, "seconds": 0.1}
+    return Record(run, result, {"device": "cpu"})
+
+
+@pytest.fixture
+def store(tmp_path):
+    made = Store(tmp_path / "store")
+    with made.locked():
+        yield made
+
+
+def test_a_record_comes_back_as_it_was_infinities_included(store, record):
+    store.write(record)
+    kept = store.read()
+    assert kept.records == {record.run.identity: record}
+    assert kept.records[record.run.identity].run.identity == record.run.identity
+    assert kept.corrupt == ()
+
+
+@pytest.mark.parametrize("damage", ["cut", "changed", "emptied", "renamed"])
+def test_a_corrupt_record_is_noticed_and_set_aside(store, record, damage):
+    store.write(record)
+    path = store.runs / f"{record.run.identity}.json"
+    text = path.read_text()
+    damaged = {"cut": text[:-20], "changed": text.replace("1.25", "1.26"), "emptied": ""}
+    if damage == "renamed":
+        path = path.rename(path.with_stem("0" * 20))
+    else:
+        assert damaged[damage] != text
+        path.write_text(damaged[damage])
+    kept = store.read()
+    assert (kept.records, kept.corrupt) == ({}, (path,))
+    aside = store.set_aside(path)
+    assert aside.suffix == ".corrupt-1"
+    assert store.read().corrupt == ()
+    store.write(record)  # of the same run, which is damaged again: the first is kept too
+    (store.runs / f"{record.run.identity}.json").write_text("")
+    again = store.set_aside(store.runs / f"{record.run.identity}.json")
+    assert aside.exists() and again.exists()
+
+
+def test_a_full_disk_gives_up_the_reserve_and_keeps_the_record(store, record, monkeypatch):
+    reserve = store.folder / "reserve"
+    assert reserve.stat().st_size == store_module.RESERVE
+    fsync = os.fsync
+
+    def full(descriptor):
+        if reserve.exists():
+            raise OSError(28, "No space left on device")
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(DiskFull, match="every finished run is kept: free some"):
+        store.write(record)
+    assert set(store.read().records) == {record.run.identity}
+    assert [p.name for p in store.runs.iterdir()] == [f"{record.run.identity}.json"]
+
+
+def test_a_disk_too_full_for_the_reserve_says_what_is_lost(store, record, monkeypatch):
+    def full(descriptor):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(DiskFull, match="the run that had just finished is lost"):
+        store.write(record)
+    assert list(store.runs.iterdir()) == []
+
+
+def test_a_folder_in_use_is_refused_until_its_holder_is_killed(tmp_path):
+    folder = tmp_path / "store"
+    program = f"""
+import time
+from specmup.sweeps.store import Store
+with Store({str(folder)!r}).locked():
+    print("held", flush=True)
+    time.sleep(60)
+"""
+    holder = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True)
+    try:
+        assert holder.stdout.readline() == "held\n"
+        assert Store(folder).holder() == str(holder.pid)
+        with pytest.raises(SweepError, match=f"in use by process {holder.pid}: wait for it"):
+            with Store(folder).locked():
+                pass
+    finally:
+        holder.kill()
+        holder.communicate()
+    with Store(folder).locked():
+        assert Store(folder).holder() == str(os.getpid())
+    assert Store(folder).holder() is None
