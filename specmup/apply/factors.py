@@ -8,10 +8,9 @@ from dataclasses import dataclass
 from specmup.apply.gauges import folded_by, law_as_run
 from specmup.apply.roles import Comparison, Growth, Member
 from specmup.theory.order import Number
-from specmup.theory.rules import SolvedLayer, solved_layers
+from specmup.theory.rules import COMPANION, SolvedLayer, solved_layers
 from specmup.theory.tables import Rule
 
-COMPANION = "adamw"
 DIGITS = 12
 PARAMETRIZATIONS = ("spectral", "sp")
 

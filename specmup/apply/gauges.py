@@ -8,7 +8,7 @@ keeps the identity from being exact in the library's code is said here.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import log2
 
 from specmup.theory.layer import HALF, Layer, MatrixSize
@@ -105,7 +105,7 @@ def law_as_run(optimizer: str, *, transposed: bool = False) -> UpdateLaw:
 
 
 def _with_step(law: UpdateLaw, step: Callable[[Layer], MatrixSize]) -> UpdateLaw:
-    return UpdateLaw(law.name, law.title, step, law.epsilon, law.matrices_only)
+    return replace(law, step=step)
 
 
 def _to_norm(layer: Layer, norm: Number) -> MatrixSize:

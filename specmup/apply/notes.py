@@ -11,9 +11,6 @@ from specmup.apply.gauges import gauge_change
 from specmup.apply.roles import Comparison
 from specmup.theory.update import update_law
 
-# As specmup.optimizers.registry.idle_steps says; repeated here as its libraries load for seconds.
-IDLE_STEPS = {"adopt": 1, "soap": 1}
-
 
 def notes(
     comparison: Comparison,
@@ -78,7 +75,7 @@ def _optimizer(comparison: Comparison, optimizer: str) -> Iterator[str]:
                 f"{member.part.pattern} holds queries, keys and values in one matrix, which "
                 f"{law.title} takes as one: a model with three matrices is trained otherwise."
             )
-    if count := IDLE_STEPS.get(optimizer):
+    if count := law.idle_steps:
         yield f"{law.title}: the first {count} step moves nothing but fills its statistics."
     stacked = [m for m in comparison.members if m.role == "hidden" and m.part.stacked]
     if optimizer.startswith("lamb") and stacked:

@@ -11,7 +11,7 @@ import argparse
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
-from specmup.cli.command import factory, number_or_mapping, place, sizes
+from specmup.cli.command import add_declarations, declared, factory, number_or_mapping, sizes
 
 if TYPE_CHECKING:  # torch is slow to import: only where it is needed
     from torch import nn
@@ -42,15 +42,7 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     add("--optimizer", default="adamw", help="default: adamw")
     add("--learning-rate", type=number_or_mapping, default=2**-8, help="default: 2^-8")
     add("--std", type=number_or_mapping, help="of the base's matrices; default: the model's own")
-    add("--block-depth", type=int, help="maps in a branch, where not known")
-    add("--branch-ends", nargs="+", default=(), help="names that end a branch, where not known")
-    add(
-        "--places",
-        nargs="+",
-        type=place,
-        default=(),
-        help="NAME=PLACE, for what nothing else tells",
-    )
+    add_declarations(command)
     add("--vocabulary", type=int, default=16, help="tokens in the made-up text; default: 16")
     add("--length", type=int, default=16, help="its context; default: 16")
     add("--batch", type=int, default=8, help="sequences a step; default: 8")
@@ -80,9 +72,7 @@ def run(asked: argparse.Namespace) -> int:
             optimizer=asked.optimizer,
             learning_rate=asked.learning_rate,
             std=asked.std,
-            block_depth=asked.block_depth,
-            branch_ends=asked.branch_ends,
-            places=dict(asked.places),
+            **declared(asked),
             parametrization=parametrization,
         )
 

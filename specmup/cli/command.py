@@ -6,7 +6,7 @@ import argparse
 import importlib
 import sys
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:  # torch is slow to import: only where it is needed
     from torch import nn
@@ -47,6 +47,30 @@ def place(text: str) -> tuple[str, str]:
     if not (pattern and equals and name):
         raise argparse.ArgumentTypeError(f"{text!r} gives no place: write NAME=PLACE")
     return pattern, name
+
+
+def add_declarations(command: argparse.ArgumentParser) -> None:
+    """The options that tell an unfamiliar architecture; :func:`declared` reads them."""
+    command.add_argument("--block-depth", type=int, help="maps in a branch, where not known")
+    command.add_argument(
+        "--branch-ends", nargs="+", default=(), help="names that end a branch, where not known"
+    )
+    command.add_argument(
+        "--places",
+        nargs="+",
+        type=place,
+        default=(),
+        help="NAME=PLACE, for what nothing else tells",
+    )
+
+
+def declared(asked: argparse.Namespace) -> dict[str, Any]:
+    """What :func:`specmup.apply.plan.make_plan` is told of the architecture."""
+    return {
+        "block_depth": asked.block_depth,
+        "branch_ends": asked.branch_ends,
+        "places": dict(asked.places),
+    }
 
 
 def number_or_mapping(text: str) -> float | dict[str, float]:

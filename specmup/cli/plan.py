@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from specmup.cli.command import factory, number_or_mapping, place, sizes
+from specmup.cli.command import add_declarations, declared, factory, number_or_mapping, sizes
 
 HELP = "print every parameter's role, initial std, learning rate, decay and ε"
 FORMATS = ("table", "json", "markdown")
@@ -32,17 +32,7 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
             name, type=number_or_mapping, help=f"{what}; a number, or by role: hidden=…,*=…"
         )
     command.add_argument("--gauge", help="forward or folded; default: what the model offers")
-    command.add_argument("--block-depth", type=int, help="maps in a branch, where not known")
-    command.add_argument(
-        "--branch-ends", nargs="+", default=(), help="names that end a branch, where not known"
-    )
-    command.add_argument(
-        "--places",
-        nargs="+",
-        type=place,
-        default=(),
-        help="NAME=PLACE, for what nothing else tells",
-    )
+    add_declarations(command)
     command.add_argument("--format", default="table", choices=FORMATS, help="default: table")
 
 
@@ -60,9 +50,7 @@ def run(asked: argparse.Namespace) -> None:
         weight_decay=asked.weight_decay,
         epsilon=asked.epsilon,
         gauge=asked.gauge,
-        block_depth=asked.block_depth,
-        branch_ends=asked.branch_ends,
-        places=dict(asked.places),
+        **declared(asked),
     ).report()
     if asked.format == "json":
         print(report.json())

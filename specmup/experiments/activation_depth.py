@@ -14,13 +14,12 @@ from pathlib import Path
 import pandas as pd
 
 from specmup.apply.scaling import Base, Settings
-from specmup.experiments.feature_diversity import KEPT
+from specmup.experiments.feature_diversity import KEPT, WIDTH, shape
 from specmup.experiments.pieces import Pieces, run_pieces
 from specmup.lab.data import digit_sums
 from specmup.lab.sweep import learning_rate_sweep
-from specmup.models.resnet import ResNetShape
 
-INPUTS, WIDTH, BASE_DEPTH = 128, 64, 2
+INPUTS, BASE_DEPTH = 128, 2
 STEPS, BATCH_SIZE = 200, 64
 
 # Learning rates go from 2^lowest to 2^highest, doubling; the start is 2^log2_start times the usual.
@@ -78,22 +77,9 @@ def sweep_one_depth(
     seeds: list[int],
 ) -> pd.DataFrame:
     """All learning rates and seeds of one network at one depth."""
-
-    def shape(width: int, depth: int) -> ResNetShape:
-        return ResNetShape(
-            inputs=INPUTS,
-            width=width,
-            depth=depth,
-            outputs=10,
-            block_depth=1,
-            activation=activation,
-            mean_subtraction=activation != "linear",
-            placement=placement,
-        )
-
     frame = learning_rate_sweep(
         digit_sums(),
-        shape,
+        lambda width, depth: shape(depth, activation, placement, INPUTS),
         rules=["k1"],
         optimizer="adamw",
         sizes=[(WIDTH, depth)],

@@ -18,6 +18,7 @@ from specmup.apply.scaling import Base, scale
 from specmup.experiments.pieces import Pieces, run_pieces
 from specmup.lab.data import digits
 from specmup.lab.replicas import replica_optimizer
+from specmup.lab.results import significant
 from specmup.lab.sweep import ordinary_base
 from specmup.lab.train import train
 from specmup.lab.updates import MEASURED, StepRecorder
@@ -52,9 +53,6 @@ COMPANION_RATE = 2.0**-8  # of AdamW, beside an optimizer of hidden matrices
 EPSILON = {"sophia": 1e-12, "shampoo": 1e-6}
 OPTIONS: Mapping[str, Mapping] = {
     "sgd": {"momentum": 0.9},
-    # The library would clip the gradients of all stacked networks as if they were one.
-    "lamb": {"max_grad_norm": 0.0},
-    "lamb-clamped": {"max_grad_norm": 0.0},
     "sso": {"tolerance": 1e-2},
 }
 NO_MOMENTUM: Mapping[str, Mapping] = {
@@ -124,7 +122,7 @@ def run(scale_name: str, folder: Path | None = None) -> Pieces:
     ]
     jobs.sort(key=lambda job: job["width"] ** 2 * job["depth"])
     frame, seconds = run_pieces(train_and_measure, jobs, folder=folder)
-    return Pieces(_rounded(frame), seconds)
+    return Pieces(significant(frame), seconds)
 
 
 def train_and_measure(
@@ -214,9 +212,3 @@ def _windows(steps: pd.DataFrame) -> pd.DataFrame:
     first.columns = ["first_step", *(f"{name}_first" for name in FIRST)]
     late = steps[steps.step > LATE].groupby(run, sort=False)[list(MEASURED)].mean()
     return first.join(late.add_suffix("_late")).reset_index()
-
-
-def _rounded(frame: pd.DataFrame) -> pd.DataFrame:
-    """Four significant digits of each measured number, which is more than seeds agree on."""
-    measured = frame.select_dtypes("float").columns
-    return frame.assign(**{c: [float(f"{v:.4g}") for v in frame[c]] for c in measured})

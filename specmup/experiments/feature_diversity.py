@@ -20,10 +20,11 @@ from torch import Tensor
 from torch.nn.functional import cosine_similarity
 
 from specmup.apply.scaling import Base, Settings, scale
-from specmup.experiments.phase_diagram import depthwise, rounded
+from specmup.experiments.phase_diagram import depthwise
 from specmup.experiments.pieces import Pieces, run_pieces
 from specmup.lab.data import digits
 from specmup.lab.phases import mean_square_increments
+from specmup.lab.results import significant
 from specmup.lab.train import replica_optimizer, train
 from specmup.models.resnet import ResNet, ResNetShape, build
 
@@ -122,7 +123,7 @@ def train_and_measure(
         for step, seed in zip(frame.steps, frame.seed, strict=True)
     ]
     about = {"activation": activation, "placement": placement, "alpha": float(Fraction(alpha))}
-    return rounded(frame.assign(loss=loss)).assign(**about, depth=depth)
+    return significant(frame.assign(loss=loss), digits=5).assign(**about, depth=depth)
 
 
 def neighbour_likeness(gradients: Tensor) -> Tensor:
@@ -131,10 +132,13 @@ def neighbour_likeness(gradients: Tensor) -> Tensor:
     return cosine_similarity(flat[:, 1:], flat[:, :-1], dim=-1).mean(-1)
 
 
-def shape(depth: int, activation: str, placement: str) -> ResNetShape:
-    """A network for digits with one map a branch; the mean is subtracted unless it is linear."""
+def shape(depth: int, activation: str, placement: str, inputs: int = 64) -> ResNetShape:
+    """A network with one map a branch; the mean is subtracted unless it is linear.
+
+    Digits have 64 inputs, their sums 128.
+    """
     return ResNetShape(
-        inputs=64,
+        inputs=inputs,
         width=WIDTH,
         depth=depth,
         outputs=10,

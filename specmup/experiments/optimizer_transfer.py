@@ -31,9 +31,6 @@ EPSILON = 1e-12
 
 OPTIONS: Mapping[str, Mapping] = {
     "sgd": {"momentum": 0.9},
-    # The library would clip the gradients of all stacked networks as if they were one.
-    "lamb": {"max_grad_norm": 0.0},
-    "lamb-clamped": {"max_grad_norm": 0.0},
     "shampoo": {"period": 10},  # inverse roots at steps 1, 10, 20, …; SOAP's bases likewise
     "sso": {"tolerance": 1e-2},
 }

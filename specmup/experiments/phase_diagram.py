@@ -22,6 +22,7 @@ from specmup.experiments.pieces import Pieces, run_pieces
 from specmup.lab.data import digits
 from specmup.lab.phases import walk_and_trend
 from specmup.lab.probe import overall_rms
+from specmup.lab.results import significant
 from specmup.lab.train import replica_optimizer, train
 from specmup.models.resnet import ResNet, ResNetShape, build
 from specmup.theory.order import DEPTH
@@ -97,7 +98,7 @@ def train_and_measure(*, alpha: str, gamma: str, depth: int, seeds: list[int]) -
     }
     columns = {name: v.nan_to_num(torch.inf, torch.inf).tolist() for name, v in sizes.items()}
     about = {"alpha": float(Fraction(alpha)), "gamma": float(Fraction(gamma)), "depth": depth}
-    return rounded(pd.DataFrame({**about, "seed": seeds, **columns}))
+    return significant(pd.DataFrame({**about, "seed": seeds, **columns}), digits=5)
 
 
 def preactivations(model: ResNet, x: Tensor) -> Tensor:
@@ -118,9 +119,3 @@ def base() -> Base:
     still = Settings(std=WIDTH**-0.5, learning_rate=0.0)
     hidden = Settings(std=WIDTH**-0.5, learning_rate=RATE, epsilon=1e-12)
     return Base(WIDTH, 1, {"input": still, "hidden": hidden, "output": still})
-
-
-def rounded(frame: pd.DataFrame) -> pd.DataFrame:
-    """Five significant digits of each measured number, which is more than seeds agree on."""
-    measured = frame.select_dtypes("float").columns
-    return frame.assign(**{c: [float(f"{v:.5g}") for v in frame[c]] for c in measured})

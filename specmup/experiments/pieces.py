@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from specmup.lab.train import progress_bar
+from specmup.lab.progress import progress_bar
 
 SECONDS = "piece_seconds"
 

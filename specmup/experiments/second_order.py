@@ -21,6 +21,7 @@ from specmup.experiments.pieces import Pieces, run_pieces
 from specmup.lab.data import Task, batch_order, digits
 from specmup.lab.probe import Snapshot, attained_second_order, expand_step
 from specmup.lab.replicas import replica_optimizer
+from specmup.lab.results import significant
 from specmup.lab.train import replica_losses
 from specmup.models.resnet import ResNet, ResNetShape, build
 from specmup.theory.rules import parametrization
@@ -77,7 +78,7 @@ def run(scale_name: str, folder: Path | None = None) -> Pieces:
         )
     ]
     frame, seconds = run_pieces(train_and_expand, jobs, folder=folder)
-    return Pieces(_rounded(frame), seconds)
+    return Pieces(significant(frame), seconds)
 
 
 def train_and_expand(
@@ -124,12 +125,6 @@ def train_and_expand(
     return (
         pd.concat(frames, ignore_index=True).assign(**condition).pipe(_condition_first, condition)
     )
-
-
-def _rounded(frame: pd.DataFrame) -> pd.DataFrame:
-    """Four significant digits of each measured number, which is more than seeds agree on."""
-    measured = frame.select_dtypes("float").columns
-    return frame.assign(**{c: [float(f"{v:.4g}") for v in frame[c]] for c in measured})
 
 
 def base(optimizer: str) -> Base:

@@ -11,6 +11,7 @@ from torch import Tensor
 from specmup.lab import assumptions as measures
 from specmup.lab.contributions import addition, branch_outputs, branch_updates
 from specmup.lab.probe import Snapshot, overall_rms
+from specmup.lab.results import significant
 from specmup.lab.train import replica_losses
 from specmup.models.resnet import ResNet
 from specmup.norms import rms_operator_norm
@@ -68,9 +69,7 @@ class Recorder:
 
     def frame(self) -> pd.DataFrame:
         """Columns replica, step, layer, and the measures to four significant digits."""
-        frame = pd.concat(self._frames, ignore_index=True)
-        measured = frame.select_dtypes("float").columns
-        return frame.assign(**{c: [float(f"{v:.4g}") for v in frame[c]] for c in measured})
+        return significant(pd.concat(self._frames, ignore_index=True))
 
     @torch.no_grad()
     def _go_on(self) -> tuple[dict[str, Tensor], dict[str, Tensor]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
+
+from specmup.lab.files import replacing
 
 
 @dataclass(frozen=True)
@@ -39,15 +40,8 @@ class Checkpoint:
     def write(self, state: Mapping[str, Any], run: Mapping[str, Any]) -> None:
         """Replace the file by ``state``, with the description of the run that it belongs to."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        partial = self.path.with_name(f".{self.path.name}.{os.getpid()}")
-        try:
-            with partial.open("wb") as file:
-                torch.save({"run": dict(run), "state": dict(state)}, file)
-                file.flush()
-                os.fsync(file.fileno())
-            partial.replace(self.path)
-        finally:
-            partial.unlink(missing_ok=True)
+        with replacing(self.path) as file:
+            torch.save({"run": dict(run), "state": dict(state)}, file)
 
     def read(self, run: Mapping[str, Any]) -> dict[str, Any] | None:
         """The state kept, on the CPU; None if there is none.

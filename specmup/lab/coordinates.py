@@ -12,8 +12,9 @@ from torch import Tensor
 from specmup.apply.scaling import Base, scale
 from specmup.lab.data import Task
 from specmup.lab.probe import overall_rms
+from specmup.lab.progress import progress_bar
 from specmup.lab.replicas import replica_optimizer
-from specmup.lab.train import progress_bar, train
+from specmup.lab.train import train
 from specmup.models.resnet import ResNet, ResNetShape, build
 from specmup.theory.rules import Rules, parametrizations
 

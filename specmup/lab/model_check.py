@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 
-from specmup.lab.train import progress_bar
+from specmup.lab.progress import progress_bar
 
 Batch = tuple[Tensor, Tensor]
 Features = dict[str, Tensor]

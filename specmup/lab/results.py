@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
+from specmup.lab.files import replacing
 from specmup.lab.manifest import origin
 
 FOLDER_VARIABLE = "SPECMUP_RESULTS"
@@ -133,9 +134,22 @@ def save(
         "sha256": hashlib.sha256(text.encode()).hexdigest(),
     }
     csv_path.parent.mkdir(parents=True, exist_ok=True)
-    _write(csv_path, text)
-    _write(json_path, json.dumps(manifest, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+    told = json.dumps(manifest, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    for path, content in ((csv_path, text), (json_path, told)):
+        with replacing(path) as file:
+            file.write(content.encode())
     return csv_path
+
+
+def significant(frame: pd.DataFrame, digits: int = 4) -> pd.DataFrame:
+    """Each float with so many significant digits: more than seeds agree on, and a smaller file.
+
+    Args:
+        frame: Measured numbers among columns of other types, which stay as they are.
+        digits: How many; 4 unless told.
+    """
+    measured = frame.select_dtypes("float").columns
+    return frame.assign(**{c: [float(f"{v:.{digits}g}") for v in frame[c]] for c in measured})
 
 
 def load(name: str, folder: str | Path | None = None) -> Results:
@@ -254,15 +268,6 @@ def _paths(name: str, folder: str | Path | None) -> tuple[Path, Path]:
         raise ValueError(f"results name {name!r}: use lower-case letters, digits and hyphens")
     folder = results_folder() if folder is None else Path(folder)
     return folder / f"{name}.csv", folder / f"{name}.json"
-
-
-def _write(path: Path, text: str) -> None:
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        temporary.write_bytes(text.encode())
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def _columns(frame: pd.DataFrame) -> dict[str, str]:

@@ -12,7 +12,9 @@ import torch
 
 from specmup.apply.scaling import Base, Settings, scale
 from specmup.lab.data import Task
-from specmup.lab.train import evaluate, progress_bar, replica_optimizer, train
+from specmup.lab.progress import progress_bar
+from specmup.lab.replicas import replica_optimizer
+from specmup.lab.train import evaluate, train
 from specmup.models.resnet import ResNet, ResNetShape, build
 from specmup.theory.rules import Rules, parametrizations
 

@@ -17,6 +17,8 @@ import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from torch import Tensor
 
+from specmup.lab.files import replacing
+
 KING_JAMES_SHA256 = "51a4d6ed5592001b9386e2f292d3953132a2662240eb8ad08533d625f1259717"
 # Every tenth chapter is held out, so that validation text comes from every book.
 HELD_OUT = 10
@@ -239,9 +241,8 @@ def _read_kept(path: Path) -> tuple[np.ndarray, np.ndarray] | None:
 
 def _keep(path: Path, train: np.ndarray, val: np.ndarray) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{os.getpid()}-{path.name}")
-    np.savez(partial, train=train, val=val, sha256=_digest(train, val))
-    partial.replace(path)
+    with replacing(path) as file:
+        np.savez(file, train=train, val=val, sha256=_digest(train, val))
 
 
 def _digest(*arrays: np.ndarray) -> str:

@@ -15,7 +15,7 @@ from specmup.lab.progress import progress_bar
 from specmup.lab.replicas import ReplicaOptimizer, replica_optimizer
 from specmup.models.resnet import ResNet, seeds_of
 
-__all__ = ["evaluate", "progress_bar", "replica_losses", "replica_optimizer", "train"]
+__all__ = ["evaluate", "replica_losses", "replica_optimizer", "train"]
 
 
 def replica_losses(model: ResNet, x: Tensor, y: Tensor) -> Tensor:

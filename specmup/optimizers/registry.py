@@ -22,9 +22,9 @@ from specmup.optimizers import adapters
 from specmup.optimizers.hybrid import Hybrid, require_matrices
 from specmup.optimizers.shampoo import Shampoo
 from specmup.optimizers.sso import SSO
+from specmup.theory.rules import COMPANION
 from specmup.theory.update import UpdateLaw, update_law
 
-COMPANION = "adamw"
 # What these must be, where a library has them, for the decay to be −η·λ·W.
 DECOUPLED = {"weight_decouple": True, "decoupled_weight_decay": True, "fixed_decay": False}
 
@@ -37,7 +37,6 @@ class Adapter:
         library: The class, corrected where that takes code.
         fixed: Options that the law decides.
         defaults: Options that differ from the library's defaults, and may be changed.
-        idle_steps: How many steps at the start only fill statistics and move nothing.
         per_matrix: Whether a step depends on a matrix as a whole, so that matrices that are stacked
             in one tensor must be handed over one by one.
     """
@@ -45,7 +44,6 @@ class Adapter:
     library: type[Optimizer]
     fixed: Mapping = field(default_factory=dict)
     defaults: Mapping = field(default_factory=dict)
-    idle_steps: int = 0
     per_matrix: bool = False
 
     @property
@@ -64,7 +62,7 @@ ADAPTERS: dict[str, Adapter] = {
     "adamw": Adapter(torch.optim.AdamW, defaults={"fused": True}),
     "lion": Adapter(adapters.Lion, DECOUPLE),
     "sophia": Adapter(adapters.Sophia, DECOUPLE, {"p": 1.0}),
-    "adopt": Adapter(adapters.Adopt, DECOUPLE, idle_steps=1),
+    "adopt": Adapter(adapters.Adopt, DECOUPLE),
     "lamb": Adapter(adapters.Lamb, TRUST, per_matrix=True),
     "lamb-clamped": Adapter(adapters.ClampedLamb, TRUST, per_matrix=True),
     "muon": Adapter(adapters.UnscaledMuon, {"adjust_lr_fn": None}, per_matrix=True),
@@ -74,7 +72,6 @@ ADAPTERS: dict[str, Adapter] = {
     "soap": Adapter(
         adapters.Soap,
         defaults={"max_precondition_dim": sys.maxsize},
-        idle_steps=1,
         per_matrix=True,
     ),
     "sso": Adapter(SSO, per_matrix=True),
@@ -130,7 +127,7 @@ def idle_steps(name: str) -> int:
     Raises:
         ValueError: If there is no such optimizer.
     """
-    return ADAPTERS[update_law(name).name].idle_steps
+    return update_law(name).idle_steps
 
 
 def _made(name: str, groups: list[dict], options: Mapping) -> Optimizer:

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from specmup.lab.checkpoint import Checkpoint
+from specmup.lab.files import replacing
 from specmup.sweeps.run import Run
 
 RESERVE = 1 << 20
@@ -215,12 +216,5 @@ def _with_infinities(value: Any) -> Any:
 
 
 def _write(path: Path, content: bytes) -> None:
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with partial.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+    with replacing(path) as file:
+        file.write(content)

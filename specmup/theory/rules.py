@@ -26,6 +26,9 @@ from specmup.theory.update import UpdateLaw, update_law
 # other weight the convention is ‖W‖_R = 1. Any other choice is a change of gauge.
 OUTPUT_NORM = WIDTH
 
+# Trains all other parameters beside an optimizer that is made for hidden matrices.
+COMPANION = "adamw"
+
 
 @dataclass(frozen=True)
 class SolvedLayer:
@@ -141,7 +144,7 @@ def parametrization(name: str, optimizer: str) -> Rules:
         raise ValueError(f"unknown parametrization {name!r}: choose one of sp, k1, k2")
     block_depth = int(name[1:])
     if update_law(optimizer).matrices_only:
-        return hybrid(optimizer, "adamw", block_depth)
+        return hybrid(optimizer, COMPANION, block_depth)
     return rules(optimizer, block_depth)
 
 

@@ -25,6 +25,7 @@ class UpdateLaw:
         step: Size of A for a layer.
         epsilon: Size of what the stabiliser ε is added to; None where there is no such ε.
         matrices_only: Whether it is made for hidden matrices, with another optimizer on the rest.
+        idle_steps: How many steps at the start only fill statistics and move nothing.
     """
 
     name: str
@@ -32,6 +33,7 @@ class UpdateLaw:
     step: Callable[[Layer], MatrixSize]
     epsilon: Callable[[Layer], Size] | None = None
     matrices_only: bool = False
+    idle_steps: int = 0
 
 
 def sgd() -> UpdateLaw:
@@ -61,7 +63,7 @@ def sophia() -> UpdateLaw:
 
 def adopt() -> UpdateLaw:
     """A = average of G/max(√v, ε), with v from the steps before: as AdamW."""
-    return UpdateLaw("adopt", "ADOPT", _sign, _gradient_entry)
+    return UpdateLaw("adopt", "ADOPT", _sign, _gradient_entry, idle_steps=1)
 
 
 def lamb(*, clamped: bool = False) -> UpdateLaw:
@@ -157,7 +159,7 @@ def soap(*, left: bool = True, right: bool = True, block: Order | None = None) -
     def epsilon(layer: Layer) -> Size:
         return layer.gradient.frobenius / (_blocks(layer, block) * support(layer)) ** HALF
 
-    return UpdateLaw("soap", "SOAP", step, epsilon, matrices_only=True)
+    return UpdateLaw("soap", "SOAP", step, epsilon, matrices_only=True, idle_steps=1)
 
 
 def sso() -> UpdateLaw:

@@ -2,12 +2,14 @@ from functools import partial
 
 import pytest
 import torch
+from role_settings import settings
 from torch import nn
 from torch.nn import functional as F
 
 from specmup.apply.scaling import Settings
 from specmup.lab.data import batch_order, digits
-from specmup.lab.train import evaluate, progress_bar, replica_losses, replica_optimizer, train
+from specmup.lab.progress import progress_bar
+from specmup.lab.train import evaluate, replica_losses, replica_optimizer, train
 from specmup.models.resnet import ResNetShape, build
 
 DATA = digits()
@@ -20,21 +22,6 @@ OPTIONS = {
     "adamw": {"betas": (0.8, 0.95)},
     "muon-kimi": {"momentum": 0.9, "companion": {"betas": (0.8, 0.95)}},
 }
-
-
-def settings(learning_rate):
-    """Every role with numbers of its own, so that a mixed-up role shows."""
-
-    def role(std, multiplier, factor):
-        return Settings(std, factor * learning_rate, multiplier, factor / 10, factor * 1e-6)
-
-    return {
-        "input": role(0.125, 1.0, 1.0),
-        "hidden": role(0.3, 0.3, 0.5),
-        "output": role(0.25, 0.8, 0.25),
-        "input_bias": role(0.0, 1.0, 2.0),
-        "hidden_bias": role(0.0, 0.3, 0.75),
-    }
 
 
 def run(name, rates, seeds=SEEDS, *, shape=SHAPE, dtype=torch.float32, steps=STEPS, **more):
