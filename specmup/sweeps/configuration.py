@@ -5,7 +5,7 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
-from itertools import pairwise, product
+from itertools import chain, pairwise, product
 from math import isfinite
 from pathlib import Path
 from typing import Any
@@ -111,11 +111,10 @@ class Sweep:
         }
         return Curve(told)
 
-    def families(self) -> Iterator[tuple[Grid, list[Curve]]]:
-        """Curves that differ in their size only, the base's first, with the grid they are of."""
-        for grid in self.grid:
-            for choice in product(grid.rules, grid.optimizers, grid.weight_decay):
-                yield grid, [self.curve(grid, *choice, size) for size in grid.sizes(self.base)]
+    def families(self, grid: Grid) -> Iterator[list[Curve]]:
+        """A grid's curves, put together where they differ in their size only, the base's first."""
+        for choice in product(grid.rules, grid.optimizers, grid.weight_decay):
+            yield [self.curve(grid, *choice, size) for size in grid.sizes(self.base)]
 
 
 @dataclass(frozen=True)
@@ -188,8 +187,8 @@ def _check_tables(sweep: Sweep) -> None:
             )
     for name in sweep.optimizers:
         update_law(name)
-    for grid, curves in sweep.families():
-        for curve in curves:
+    for grid in sweep.grid:
+        for curve in chain.from_iterable(sweep.families(grid)):
             run = curve.run(grid.log2_lr[0], grid.seeds[0])
             try:
                 _ = run.shape, run.base_shape, run.recipe

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain
 
 from specmup.lab.optimum import optimum
 from specmup.sweeps.configuration import Curve, Grid, Sweep
+from specmup.sweeps.estimate import flops
 from specmup.sweeps.run import Run
 
 Losses = Mapping[str, float]
@@ -13,6 +15,9 @@ Losses = Mapping[str, float]
 
 def wanted(sweep: Sweep, losses: Losses) -> list[Run]:
     """All runs of the sweep, those that its findings so far ask for included, each once.
+
+    They come in the order in which to run them: grid by grid as the file has them, and of a grid
+    the largest first, which leaves the small ones to fill the end.
 
     A curve whose optimum sits on an end of its grid for some seed is continued there, rate by rate
     and for all seeds, at most ``extend`` rates beyond the grid. Every size of a family also runs
@@ -24,15 +29,20 @@ def wanted(sweep: Sweep, losses: Losses) -> list[Run]:
         losses: Validation loss by a run's identity; ``inf`` for one that diverged.
     """
     found: dict[str, Run] = {}
-    for grid, curves in sweep.families():
-        of_base: Sequence[float] = ()
-        for curve in curves:
-            rates = rates_of(grid, curve, losses, also=of_base)
-            if curve.is_base:
-                of_base = rates
-            for run in (curve.run(rate, seed) for rate in rates for seed in grid.seeds):
-                found[run.identity] = run
+    for grid in sweep.grid:
+        families = (_family(grid, curves, losses) for curves in sweep.families(grid))
+        for run in sorted(chain.from_iterable(families), key=flops, reverse=True):
+            found.setdefault(run.identity, run)
     return list(found.values())
+
+
+def _family(grid: Grid, curves: Sequence[Curve], losses: Losses) -> Iterator[Run]:
+    of_base: Sequence[float] = ()
+    for curve in curves:
+        rates = rates_of(grid, curve, losses, also=of_base)
+        if curve.is_base:
+            of_base = rates
+        yield from (curve.run(rate, seed) for rate in rates for seed in grid.seeds)
 
 
 def rates_of(grid: Grid, curve: Curve, losses: Losses, also: Sequence[float] = ()) -> list[float]:

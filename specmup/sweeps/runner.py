@@ -1,4 +1,4 @@
-"""Running a sweep: the largest runs first, as many side by side as there are workers."""
+"""Running a sweep: as many runs side by side as there are workers."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tqdm import tqdm
 
 from specmup.lab.progress import progress_bar
 from specmup.sweeps.configuration import Sweep
-from specmup.sweeps.estimate import CostModel, flops, memory, remaining_seconds
+from specmup.sweeps.estimate import CostModel, memory, remaining_seconds
 from specmup.sweeps.growth import wanted
 from specmup.sweeps.pool import Finished, Pool
 from specmup.sweeps.run import Run
@@ -117,11 +117,10 @@ class _Session:
             raise self.full
 
     def _missing(self) -> list[Run]:
-        """Runs to begin, the largest first, which leaves the small ones to fill the end."""
+        """Runs to begin, in that order."""
         losses = {identity: record.loss for identity, record in self.records.items()}
         self.wanted = wanted(self.sweep, losses)
-        idle = [run for run in self.wanted if not self._is_settled(run.identity)]
-        return sorted(idle, key=flops, reverse=True)
+        return [run for run in self.wanted if not self._is_settled(run.identity)]
 
     def _is_settled(self, identity: str) -> bool:
         return identity in self.records or identity in self.begun or identity in self.given_up

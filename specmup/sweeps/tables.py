@@ -110,7 +110,8 @@ def _source_of_hours(device: str | None, measured: CostModel | None) -> str:
 
 
 def _extensions(sweep: Sweep) -> int:
-    return sum(2 * g.extend * len(g.seeds) * len(curves) for g, curves in sweep.families())
+    curves = [(grid, sum(map(len, sweep.families(grid)))) for grid in sweep.grid]
+    return sum(2 * grid.extend * len(grid.seeds) * number for grid, number in curves)
 
 
 def _table(rows: Iterable[Sequence[str]]) -> str:

@@ -1,6 +1,7 @@
 """Grids that grow until the optimum is inside, and no further than they may."""
 
 import math
+from dataclasses import replace
 
 from specmup.sweeps.growth import wanted
 
@@ -70,6 +71,15 @@ def test_a_curve_that_diverged_everywhere_goes_on_below(sweeps):
         sweeps.make(extend=3), lambda run: math.inf if run.log2_lr > -11 else run.log2_lr**2
     )
     assert rates["sp", 8] == [-14, -12, -10, -8, -6, -4]  # -12 is best beside a divergence
+
+
+def test_grids_come_in_the_order_of_the_file_and_their_largest_runs_first(sweeps):
+    first = sweeps.make(rules=["sp"], seeds=[0, 1]).grid[0]
+    sweep = sweeps.make(rules=["k2"], widths=[8, 32], depths=[4])
+    runs = wanted(replace(sweep, grid=[first, *sweep.grid]), {})
+    sizes = [(run.rule, run.width, run.depth) for run in runs]
+    order = [("sp", 16, 1), ("sp", 8, 1), ("k2", 32, 1), ("k2", 8, 4), ("k2", 8, 1)]
+    assert list(dict.fromkeys(sizes)) == order
 
 
 def test_nothing_grows_while_a_run_is_missing(sweeps):

@@ -43,7 +43,7 @@ def carried(monkeypatch):
     return seen
 
 
-def test_a_sweep_is_run_largest_first_and_only_once(sweeps, store, go, carried):
+def test_a_grid_is_run_largest_first_and_only_once(sweeps, store, go, carried):
     sweep = sweeps.make()
     report = go(sweep)
     runs = wanted(sweep, {})
