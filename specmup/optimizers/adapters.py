@@ -71,14 +71,6 @@ def _lost(parameters: list[Tensor]) -> list[Tensor]:
     return [p for p, norm in zip(live, norms.tolist(), strict=True) if not norm < bound]
 
 
-class UnscaledMuon(torch.optim.Muon):
-    """Muon without a factor of the shape: the library always applies one of its two."""
-
-    def add_param_group(self, param_group: dict) -> None:
-        """Name no factor; the library's constructor refuses to, its step does not."""
-        super().add_param_group(param_group | {"adjust_lr_fn": "none"})
-
-
 class Lion(Copyable, pytorch_optimizer.Lion):
     """The library's, as it is."""
 

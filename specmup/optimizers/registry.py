@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 import torch
 from torch.optim import Optimizer
 
-from specmup.optimizers import adapters
+from specmup.optimizers import adapters, muon
 from specmup.optimizers.hybrid import Hybrid, require_matrices
 from specmup.optimizers.shampoo import Shampoo
 from specmup.optimizers.sso import SSO
@@ -65,9 +65,9 @@ ADAPTERS: dict[str, Adapter] = {
     "adopt": Adapter(adapters.Adopt, DECOUPLE),
     "lamb": Adapter(adapters.Lamb, TRUST, per_matrix=True),
     "lamb-clamped": Adapter(adapters.ClampedLamb, TRUST, per_matrix=True),
-    "muon": Adapter(adapters.UnscaledMuon, {"adjust_lr_fn": None}, per_matrix=True),
-    "muon-original": Adapter(torch.optim.Muon, {"adjust_lr_fn": "original"}, per_matrix=True),
-    "muon-kimi": Adapter(torch.optim.Muon, {"adjust_lr_fn": "match_rms_adamw"}, per_matrix=True),
+    "muon": Adapter(muon.UnscaledMuon, {"adjust_lr_fn": None}, per_matrix=True),
+    "muon-original": Adapter(muon.Muon, {"adjust_lr_fn": "original"}, per_matrix=True),
+    "muon-kimi": Adapter(muon.Muon, {"adjust_lr_fn": "match_rms_adamw"}, per_matrix=True),
     "shampoo": Adapter(Shampoo, per_matrix=True),
     "soap": Adapter(
         adapters.Soap,

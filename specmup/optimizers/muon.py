@@ -1,0 +1,106 @@
+"""Muon with matrices of one shape orthogonalised together.
+
+``torch.optim.Muon`` takes one matrix after the other. For many small ones, as stacked replicas and
+deep networks have them, nearly all the time then goes into calls: ``python -m benchmarks muon``.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+import torch
+from torch import Tensor
+
+# The step's factor for a matrix (n_out, n_in), by the library's name for it.
+SHAPE_FACTORS: dict[str, Callable[[int, int], float]] = {
+    "original": lambda n_out, n_in: math.sqrt(max(1, n_out / n_in)),
+    "match_rms_adamw": lambda n_out, n_in: 0.2 * math.sqrt(max(n_out, n_in)),
+    "none": lambda n_out, n_in: 1.0,
+}
+STACKED = 2**22  # entries of matrices that are taken together; larger matrices come one by one
+
+
+class Muon(torch.optim.Muon):
+    """The library's: the same options, state and updates, but for the last digit of bfloat16.
+
+    Sharded parameters are left to the library's own step.
+    """
+
+    @torch.no_grad()
+    def step(self, closure: Callable[[], Tensor] | None = None) -> Tensor | None:
+        """One step; the loss that the closure gives, if there is one."""
+        if any(hasattr(p, "placements") for group in self.param_groups for p in group["params"]):
+            return super().step(closure)
+        loss = None
+        if closure is not None:
+            with torch.enable_grad():
+                loss = closure()
+        for group in self.param_groups:
+            for alike in _alike([p for p in group["params"] if p.grad is not None]):
+                self._move(alike, group)
+        return loss
+
+    def _move(self, matrices: Sequence[Tensor], group: Mapping) -> None:
+        """Update matrices of one shape (n_out, n_in)."""
+        rate, momentum = float(group["lr"]), group["momentum"]
+        gradients = [p.grad for p in matrices]
+        averages = [self._average(p) for p in matrices]
+        torch._foreach_lerp_(averages, gradients, 1 - momentum)
+        ahead = (
+            torch._foreach_lerp(gradients, averages, momentum) if group["nesterov"] else averages
+        )
+        steps = orthogonalised(
+            torch.stack(ahead), group["ns_coefficients"], group["ns_steps"], group["eps"]
+        ).to(matrices[0].dtype)
+        factor = SHAPE_FACTORS[group["adjust_lr_fn"] or "original"](*matrices[0].shape)
+        torch._foreach_mul_(matrices, 1 - rate * group["weight_decay"])
+        torch._foreach_add_(matrices, steps.unbind(), alpha=-rate * factor)
+
+    def _average(self, matrix: Tensor) -> Tensor:
+        state = self.state[matrix]
+        if "momentum_buffer" not in state:
+            state["momentum_buffer"] = torch.zeros_like(matrix.grad)
+        return state["momentum_buffer"]
+
+
+class UnscaledMuon(Muon):
+    """Muon without a factor of the shape: the library always applies one of its two."""
+
+    def add_param_group(self, param_group: dict) -> None:
+        """Name no factor; the library's constructor refuses to, its step does not."""
+        super().add_param_group(param_group | {"adjust_lr_fn": "none"})
+
+
+def orthogonalised(
+    matrices: Tensor, coefficients: tuple[float, float, float], steps: int, eps: float
+) -> Tensor:
+    """Newton–Schulz towards UVᵀ of each matrix USVᵀ, in bfloat16 as the library does it.
+
+    Args:
+        matrices: (..., n_out, n_in).
+        coefficients: Of the quintic: X ← aX + (bA + cA²)X with A = XXᵀ.
+        steps: How many times.
+        eps: Least Frobenius norm that is divided by.
+
+    Returns:
+        The same shape, in bfloat16.
+    """
+    a, b, c = coefficients
+    tall = matrices.shape[-2] > matrices.shape[-1]
+    x = (matrices.mT if tall else matrices).bfloat16()  # (..., m, p), m ≤ p
+    x = x / x.norm(dim=(-2, -1), keepdim=True).clamp(min=eps)
+    for _ in range(steps):
+        gram = x @ x.mT  # (..., m, m)
+        x = torch.baddbmm(x, torch.baddbmm(gram, gram, gram, beta=b, alpha=c), x, beta=a)
+    return x.mT if tall else x
+
+
+def _alike(matrices: Sequence[Tensor]) -> Iterator[list[Tensor]]:
+    """Parts of one shape, type and device each, small enough to be copied together."""
+    by_kind: dict[tuple, list[Tensor]] = {}
+    for p in matrices:
+        by_kind.setdefault((p.shape, p.dtype, p.device), []).append(p)
+    for (shape, *_), kin in by_kind.items():
+        length = max(1, STACKED // shape.numel())
+        yield from (kin[i : i + length] for i in range(0, len(kin), length))
