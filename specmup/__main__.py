@@ -1,14 +1,14 @@
-"""The command line: scaling rules, plans for models, and checks of them."""
+"""The command line: scaling rules, plans for models and checks of them, sweeps and their text."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
 
-from specmup.cli import check, plan, rules, sweep
+from specmup.cli import check, plan, rules, sweep, text
 from specmup.cli.command import OneLineParser
 
-COMMANDS = {"rules": rules, "plan": plan, "check": check, "sweep": sweep}
+COMMANDS = {"rules": rules, "plan": plan, "check": check, "sweep": sweep, "text": text}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -18,7 +18,7 @@ from sphinx.application import Sphinx
 from sphinx.config import Config
 
 # What a chapter's result depends on besides its own cells, and what a page's look depends on.
-INPUTS = ("specmup", "book/data", "book/results", "requirements.txt")
+INPUTS = ("specmup", "book/data", "book/results", "book/sweeps", "requirements.txt")
 LOOKS = ("book/_static", "book/_ext")
 LEFT_OUT = {"__pycache__"}
 

@@ -75,7 +75,8 @@ def _run(asked: argparse.Namespace, sweep: Sweep, store: Store) -> int:
     print(status(sweep, store))
     for one, problem in report.failed[:3]:
         about = f"{one.rule} {one.optimizer}, width {one.width}, depth {one.depth}"
-        print(f"failed: {about}: {type(problem).__name__}: {problem}", file=sys.stderr)
+        said = str(problem).partition("\n")[0]
+        print(f"failed: {about}: {type(problem).__name__}: {said}", file=sys.stderr)
     if report.failed:
         print(f"{len(report.failed)} runs failed; the same command tries again", file=sys.stderr)
     return int(bool(report.failed))

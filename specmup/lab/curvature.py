@@ -12,7 +12,7 @@ from specmup.models.resnet import ResNet
 
 
 def gauss_newton_bartlett(
-    model: ResNet, x: Tensor, generators: Sequence[torch.Generator]
+    model: ResNet, x: Tensor, generators: Sequence[torch.Generator], parts: int = 1
 ) -> dict[Tensor, Tensor]:
     """B·ĝ² for every parameter: ĝ is the gradient of the mean loss on labels that the model drew.
 
@@ -24,14 +24,24 @@ def gauss_newton_bartlett(
         model: Plain or stacked; its gradients are not touched.
         x: Samples (R?, batch, d).
         generators: One a replica, for its labels. So a replica does not depend on its company.
+        parts: In how many parts the batch is worked through, to save memory.
     """
-    logits = model(x)  # (R?, batch, classes)
+    parameters, batch, gradients = list(model.parameters()), 0, None
+    for some in x.chunk(parts, dim=-2):
+        loss, samples = _loss_on_drawn_labels(model(some), generators)
+        batch += samples
+        found = torch.autograd.grad(loss, parameters)
+        gradients = found if gradients is None else torch._foreach_add(gradients, found)
+    return {p: g.square() / batch for p, g in zip(parameters, gradients, strict=True)}
+
+
+def _loss_on_drawn_labels(
+    logits: Tensor, generators: Sequence[torch.Generator]
+) -> tuple[Tensor, int]:
+    """The sum () of the losses on labels from the softmax of logits (R?, batch, classes), batch."""
     sums = logits.detach().softmax(-1).cumsum(-1)
     each = [torch.rand(*sums.shape[-2:-1], 1, generator=g).to(sums) for g in generators]
     draws = torch.stack(each).view(*sums.shape[:-1], 1)
     labels = (draws > sums).sum(-1).clamp(max=sums.shape[-1] - 1)  # (R?, batch)
     loss = F.cross_entropy(logits.flatten(0, -2), labels.flatten(), reduction="sum")
-    batch = logits.shape[-2]
-    parameters = list(model.parameters())
-    gradients = torch.autograd.grad(loss, parameters)  # batch times that of the mean
-    return {p: g.square() / batch for p, g in zip(parameters, gradients, strict=True)}
+    return loss, logits.shape[-2]

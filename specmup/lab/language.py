@@ -15,6 +15,7 @@ from torch.optim import Optimizer
 
 from specmup.lab.checkpoint import Checkpoint
 from specmup.lab.curvature import gauss_newton_bartlett
+from specmup.lab.fingerprint import fingerprint
 from specmup.lab.progress import progress_bar
 from specmup.lab.recipe import Recipe
 from specmup.lab.text import Text
@@ -87,8 +88,10 @@ def train_language_model(
     starts = text.training_windows(context, recipe.batch_size, recipe.steps, seed)
     batches = _Batches(text, context, next(model.parameters()).device)
     peaks = [group["lr"] for group in optimizer.param_groups]
-    forward = torch.compile(model) if recipe.compile else model
+    if recipe.compile:
+        _compile(model)
     run = asdict(recipe) | {"text": text.name, "context": context, "seed": seed, "peaks": peaks}
+    run["content"] = None if checkpoint is None else fingerprint(text)
     run["parameters"] = [[name, list(p.shape)] for name, p in model.named_parameters()]
     state = _resumed(checkpoint, run, model, optimizer)
     losses, validation = state["losses"], state["validation"]
@@ -99,12 +102,12 @@ def train_language_model(
         for group, peak in zip(optimizer.param_groups, peaks, strict=True):
             group["lr"] = peak * recipe.factor(step)
         optimizer.zero_grad()
-        losses.append(_backward(forward, batches, starts[step], recipe))
+        losses.append(_backward(model, batches, starts[step], recipe))
         if recipe.clip is not None:
             nn.utils.clip_grad_norm_(model.parameters(), recipe.clip)
         if on_step is not None:
             on_step(step, model)
-        optimizer.step(**_curvature(model, optimizer, batches, starts[step], seed, step))
+        optimizer.step(**_curvature(model, optimizer, batches, starts[step], recipe, seed, step))
         done = step + 1
         if done % LOOK_EVERY == 0 or done == recipe.steps:
             if not torch.stack(losses[-LOOK_EVERY:]).isfinite().all():
@@ -112,7 +115,7 @@ def train_language_model(
         if recipe.validate_every and done % recipe.validate_every == 0 and done < recipe.steps:
             validation[done] = validation_loss(model, text, recipe, context=context)
         if checkpoint is not None and checkpoint.due(done) and done < recipe.steps:
-            kept = {"losses": [float(loss) for loss in losses], "validation": validation}
+            kept = {"losses": torch.stack(losses).tolist(), "validation": validation}
             kept |= {"model": model.state_dict(), "optimizer": optimizer.state_dict()}
             kept["seconds"] = time.monotonic() - began
             checkpoint.write(kept, run)
@@ -150,6 +153,8 @@ class _Batches(NamedTuple):
     def __call__(self, split: str, starts: Tensor) -> tuple[Tensor, Tensor]:
         """Inputs and next tokens, each (B, T)."""
         x, y = self.text.windows(split, starts, self.context)
+        if self.device.type == "cuda":  # only out of pinned memory does a copy run by itself
+            x, y = x.pin_memory(), y.pin_memory()
         return x.to(self.device, non_blocking=True), y.to(self.device, non_blocking=True)
 
 
@@ -166,12 +171,22 @@ def _resumed(
     return state | {"losses": [torch.tensor(loss, device=device) for loss in state["losses"]]}
 
 
-def _backward(forward: nn.Module, batches: _Batches, starts: Tensor, recipe: Recipe) -> Tensor:
+def _compile(model: nn.Module) -> None:
+    """Compile the model's blocks in place, or all of it if it has none.
+
+    Blocks are alike, so one compilation serves them all, where that of a whole model takes the
+    longer the deeper it is. Names of parameters stay as they are.
+    """
+    for part in getattr(model, "blocks", [model]):
+        part.compile()
+
+
+def _backward(model: nn.Module, batches: _Batches, starts: Tensor, recipe: Recipe) -> Tensor:
     """Gradients of the batch's mean loss, part by part; the loss ()."""
     total = 0.0
     for part in starts.chunk(recipe.accumulation):
         x, y = batches("train", part)  # each (B/parts, T)
-        loss = _loss(forward, x, y, recipe.autocast) / recipe.accumulation
+        loss = _loss(model, x, y, recipe.autocast) / recipe.accumulation
         loss.backward()
         total = total + loss.detach()
     return total
@@ -188,6 +203,7 @@ def _curvature(
     optimizer: Optimizer,
     batches: _Batches,
     starts: Tensor,
+    recipe: Recipe,
     seed: int,
     step: int,
 ) -> dict[str, dict[Tensor, Tensor]]:
@@ -200,7 +216,7 @@ def _curvature(
         return {}
     x, _ = batches("train", starts)
     generator = torch.Generator().manual_seed(seed * 1_000_003 + step)
-    return {"curvature": gauss_newton_bartlett(_Flat(model), x, [generator])}
+    return {"curvature": gauss_newton_bartlett(_Flat(model), x, [generator], recipe.accumulation)}
 
 
 class _Flat:

@@ -50,6 +50,7 @@ def learning_rate_curves(
     *,
     value: str = "loss",
     ceiling: float | None = None,
+    sizes: Sequence[float] | None = None,
 ) -> None:
     """Loss against learning rate, one curve a size: mean over seeds in a band from least to most.
 
@@ -65,6 +66,7 @@ def learning_rate_curves(
         value: The column of the loss.
         ceiling: Largest loss drawn to scale; by default the largest finite mean. Axes that share
             their loss axis need the same one.
+        sizes: Those in the legend, by default the frame's. Axes that share colours need the same.
 
     Raises:
         ValueError: If a column is missing or there is nothing to draw.
@@ -74,8 +76,11 @@ def learning_rate_curves(
     means = means[np.isfinite(means)]
     top = means.max() if ceiling is None else ceiling
     beyond = []
-    for size, tint, width in _lines(frame[by], by):
-        runs = frame[frame[by] == size].groupby("log2_lr")[value]
+    for size, tint, width in _lines(frame[by] if sizes is None else pd.Series(sizes), by):
+        if (own := frame[frame[by] == size]).empty:
+            ax.plot([], [], color=tint, linewidth=width, label=f"{size:g}")
+            continue
+        runs = own.groupby("log2_lr")[value]
         mean, least, most = runs.mean(), runs.min(), runs.max()
         shown = np.isfinite(mean) & (mean <= top)
         ax.plot(mean.index, mean.where(shown), color=tint, linewidth=width, label=f"{size:g}")

@@ -18,7 +18,7 @@ class Recipe:
         clip: Largest global norm of the gradient; None for no bound.
         accumulation: Parts in which a batch is worked through, to save memory.
         autocast: Multiply matrices in bfloat16.
-        compile: Run the model through ``torch.compile``.
+        compile: Run the model's blocks through ``torch.compile``.
         validation_windows: Windows on which the model is judged, the same for every run.
         validate_every: Steps between two judgements; 0 judges after the last step only.
 

@@ -76,25 +76,33 @@ class Agreement:
     __repr__ = __str__
 
 
-def results_folder() -> Path:
-    """Where results are kept: ``$SPECMUP_RESULTS`` if set, else ``book/results`` of the book.
+def book_folder() -> Path:
+    """The book: the nearest folder, from the working directory upwards, that holds ``_config.yml``.
 
-    The book is the nearest folder, from the working directory upwards, that holds ``_config.yml``;
-    so it is found from the root and from ``chapters/``, where the cells run.
+    So it is found from the root and from ``chapters/``, where the cells run.
 
     Raises:
         FileNotFoundError: If there is no such folder.
     """
-    if os.environ.get(FOLDER_VARIABLE):
-        return Path(os.environ[FOLDER_VARIABLE])
     here = Path.cwd()
     for folder in (here, *here.parents):
         if (folder / "_config.yml").is_file():
-            return folder / "book" / "results"
+            return folder
     raise FileNotFoundError(
         f"no folder above {here} holds the book's _config.yml: "
         f"run inside the repository or set {FOLDER_VARIABLE}"
     )
+
+
+def results_folder() -> Path:
+    """Where results are kept: ``$SPECMUP_RESULTS`` if set, else ``book/results`` of the book.
+
+    Raises:
+        FileNotFoundError: If the variable is not set and there is no :func:`book_folder`.
+    """
+    if os.environ.get(FOLDER_VARIABLE):
+        return Path(os.environ[FOLDER_VARIABLE])
+    return book_folder() / "book" / "results"
 
 
 def save(

@@ -9,6 +9,7 @@ import pandas as pd
 
 from specmup.lab.results import save
 from specmup.sweeps.configuration import Sweep
+from specmup.sweeps.content import text_of_records
 from specmup.sweeps.estimate import parameters
 from specmup.sweeps.growth import wanted
 from specmup.sweeps.run import Run
@@ -42,7 +43,8 @@ def collect(
         folder: Where to write; the book's results by default.
 
     Raises:
-        SweepError: If nothing is finished, or runs are missing and ``partial`` is not set.
+        SweepError: If nothing is finished, runs are missing and ``partial`` is not set, or the
+            runs were not trained on one text.
     """
     done, missing = finished_and_missing(sweep, kept)
     if not done or (missing and not partial):
@@ -57,6 +59,7 @@ def collect(
         configuration={
             **asdict(sweep),
             "missing_runs": len(missing),
+            "text_fingerprint": text_of_records(done),
             "devices": sorted({record.origin["device"] for record in done}),
         },
         wall_seconds=sum(record.result["seconds"] for record in done),

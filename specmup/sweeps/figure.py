@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 from matplotlib import pyplot as plt
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from specmup.lab.plots import learning_rate_curves, use_style
 from specmup.sweeps.store import SweepError
+from specmup.theory.update import update_law
 
 RULE_TITLES = {"sp": "SP", "k1": "k = 1", "k2": "k ≥ 2"}
 
@@ -35,38 +37,53 @@ def draw(frame: pd.DataFrame, base: Mapping[str, int]) -> Figure:
     figure, axes = plt.subplots(
         len(groups),
         len(rules),
-        figsize=(3.2 * len(rules), 2.7 * len(groups)),
+        figsize=(2.9 * len(rules) + 0.6, 2.7 * len(groups)),
         squeeze=False,
         sharey="row",
         layout="constrained",
     )
-    for (title, axis, rows), row in zip(groups, axes, strict=True):
-        means = rows.groupby(["rule", axis, "log2_lr"])["loss"].mean()
-        means = means[np.isfinite(means)]
-        # A little above the best losses all is told; far above, a few wild runs set the scale.
-        ceiling = means.min() + 3 * (means.median() - means.min()) if len(means) else None
-        for rule, ax in zip(rules, row, strict=True):
-            own = rows[rows.rule == rule]
-            if own.empty:
-                ax.set_axis_off()
-                continue
-            learning_rate_curves(ax, own, axis, ceiling=ceiling)
-            ax.set_title(f"{title}, {RULE_TITLES[rule]}", fontsize="medium")
-            ax.label_outer()
+    for group, row in zip(groups, axes, strict=True):
+        _draw_row(row, *group, rules)
+    for ax in axes[:-1].flat:  # learning rates have a scale of their own in every row
+        ax.set_xlabel("")
     return figure
+
+
+def _draw_row(
+    row: Sequence[Axes], title: str, axis: str, rows: pd.DataFrame, rules: Sequence[str]
+) -> None:
+    """One axis of growth under one optimizer: an axes a rule, the colours the same in all."""
+    means = rows.groupby(["rule", axis, "log2_lr"])["loss"].mean()
+    means = means[np.isfinite(means)]
+    # A little above the best losses all is told; far above, a few wild runs set the scale.
+    ceiling = means.min() + 3 * (means.median() - means.min()) if len(means) else None
+    drawn = []
+    for rule, ax in zip(rules, row, strict=True):
+        own = rows[rows.rule == rule]
+        if own.empty:
+            ax.set_axis_off()
+            continue
+        learning_rate_curves(ax, own, axis, ceiling=ceiling, sizes=sorted(rows[axis].unique()))
+        ax.set_title(RULE_TITLES[rule], fontsize="medium")
+        ax.set_ylabel("" if drawn else f"{title}\nloss")
+        drawn.append(ax)
+    for ax in drawn[:-1]:
+        ax.get_legend().remove()
 
 
 def _groups(frame: pd.DataFrame, base: Mapping[str, int]) -> list[tuple[str, str, pd.DataFrame]]:
     """(title, axis, rows) of each row of the figure."""
     found = []
-    for (norm, optimizer, decay), rows in frame.groupby(
-        ["normalisation", "optimizer", "weight_decay"]
+    for (optimizer, norm, decay), rows in frame.groupby(
+        ["optimizer", "normalisation", "weight_decay"]
     ):
         for axis, other in (("width", "depth"), ("depth", "width")):
             own = rows[rows[other] == base[other]]
             own = own.groupby(["rule", axis]).filter(lambda g: g.log2_lr.nunique() >= 3)
-            if own.empty or own[axis].nunique() < 2:
+            own = own.groupby("rule").filter(lambda g, axis=axis: g[axis].nunique() >= 2)
+            if own.empty:
                 continue
             extra = [f"λ = {decay:g}"] * (decay != 0) + ["no LayerNorm"] * (norm == "none")
-            found.append((", ".join([optimizer, *extra]), axis, own))
+            title = ", ".join([update_law(optimizer).title, *extra])
+            found.append((title, axis, own))
     return found

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import pickle
 import signal
 import threading
 import traceback
@@ -35,8 +36,8 @@ class WorkerDied(RuntimeError):
 class Pool:
     """Processes that carry out jobs, as many at a time as there are workers.
 
-    A worker that dies takes only its own job along, and is replaced when there is another one. If
-    the process that holds the pool is killed, its workers end themselves.
+    A worker that fails or dies takes only its own job along, and a new process replaces it when
+    there is another one. If the process that holds the pool is killed, its workers end themselves.
 
     Args:
         work: Called as ``work(job, worker)`` with the worker's number; importable by name.
@@ -80,7 +81,11 @@ class Pool:
             self._unused.append(worker.number)
             code = worker.process.exitcode
             return Finished(job, error=WorkerDied(f"its process ended with status {code}"))
-        self._idle.append(worker)
+        if error is None:
+            self._idle.append(worker)
+        else:  # what failed may hold memory still, or have left a GPU that answers nothing more
+            worker.end()
+            self._unused.append(worker.number)
         return Finished(job, value, error)
 
     def __enter__(self) -> Pool:
@@ -128,9 +133,20 @@ def _serve(work: Callable[[Any, int], Any], number: int, pipe: Connection) -> No
         try:
             answer = work(job, number), None
         except Exception as error:
-            error.add_note(traceback.format_exc())
-            answer = None, error
+            answer = None, _portable(error)
         pipe.send(answer)
+
+
+def _portable(error: Exception) -> Exception:
+    """The error, or one that says as much where it is not one that processes can hand over."""
+    error.add_note(traceback.format_exc())
+    try:
+        pickle.loads(pickle.dumps(error))
+    except Exception:
+        said = RuntimeError(f"{type(error).__name__}: {error}")
+        said.add_note(error.__notes__[-1])
+        return said
+    return error
 
 
 def _end_with_parent() -> None:

@@ -13,16 +13,19 @@ from pathlib import Path
 import torch
 from tqdm import tqdm
 
+from specmup.lab.fingerprint import fingerprint
 from specmup.lab.progress import progress_bar
+from specmup.sweeps.collect import finished_and_missing
 from specmup.sweeps.configuration import Sweep
+from specmup.sweeps.content import text_of_records
 from specmup.sweeps.estimate import CostModel, memory, remaining_seconds
 from specmup.sweeps.growth import wanted
 from specmup.sweeps.pool import Finished, Pool
 from specmup.sweeps.run import Run
 from specmup.sweeps.store import FULL, DiskFull, Kept, Record, Store
-from specmup.sweeps.work import CHECKPOINT_EVERY, Where, text_of
+from specmup.sweeps.work import CHECKPOINT_EVERY, Where, text_of_run
 
-MEMORY_PART = 0.8  # of the machine's, that runs in flight may take by estimate
+MEMORY_PART = 0.8  # of the machine's or the GPUs', that runs in flight may take by estimate
 REFRESH = 5.0  # seconds between two looks at the clock
 
 
@@ -63,19 +66,20 @@ def run_sweep(
         make_pool: Makes what carries out the runs.
 
     Raises:
-        SweepError: If another process holds the store.
+        SweepError: If another process holds the store, or its runs are of another text.
         DiskFull: If there is no room for a record; runs in flight were still waited for.
         ValueError: If there is no such device, or the text is missing or does not fit.
     """
     workers = _workers(workers, device)
     where = Where(device, text_folder, store.folder)
     for run in wanted(sweep, {}):  # a text is made ready, or missed, before any worker needs it
-        text_of(run.text["source"], run.text["vocabulary"], run.shape.context, text_folder)
+        text = text_of_run(run, text_folder)
     with store.locked():
         kept = store.read()
+        text_of_records(finished_and_missing(sweep, kept)[0], now=fingerprint(text))
         report = Report(corrupt=[store.set_aside(path) for path in kept.corrupt])
         with make_pool(where, workers) as pool:
-            _Session(sweep, store, kept, report, pool, workers).run()
+            _Session(sweep, store, kept, report, pool, workers, device).run()
     return report
 
 
@@ -83,10 +87,18 @@ class _Session:
     """The state of a sweep that is being run."""
 
     def __init__(
-        self, sweep: Sweep, store: Store, kept: Kept, report: Report, pool: Pool, workers: int
+        self,
+        sweep: Sweep,
+        store: Store,
+        kept: Kept,
+        report: Report,
+        pool: Pool,
+        workers: int,
+        device: str,
     ) -> None:
         self.sweep, self.store, self.report, self.pool = sweep, store, report, pool
         self.workers = workers
+        self.room = MEMORY_PART * (gpu_memory() if device == "cuda" else machine_memory())
         self.records = dict(kept.records)
         self.wanted: list[Run] = []
         self.begun: dict[str, tuple[Run, float]] = {}  # when each run in flight was begun
@@ -127,7 +139,7 @@ class _Session:
 
     def _begin(self, missing: list[Run]) -> None:
         """Begin runs while there are workers and memory for them."""
-        room = MEMORY_PART * machine_memory() - sum(memory(run) for run, _ in self.begun.values())
+        room = self.room - sum(memory(run) for run, _ in self.begun.values())
         while missing and self.pool.has_room:
             fits = (run for run in missing if memory(run) <= room or not self.begun)
             if (run := next(fits, None)) is None:
@@ -167,7 +179,8 @@ class _Session:
             flight = [(run, now - since) for run, since in self.begun.values()]
             left = f"about {duration(_left(model, missing, flight, self.workers))} left"
         diverged = sum(math.isinf(record.loss) for record in self.records.values())
-        bar.set_postfix_str(f"{left}; {len(self.begun)} in flight, {diverged} diverged")
+        failed = f", {len(self.report.failed)} failed" if self.report.failed else ""
+        bar.set_postfix_str(f"{left}; {len(self.begun)} in flight, {diverged} diverged{failed}")
 
 
 def _left(
@@ -181,6 +194,12 @@ def _left(
 def machine_memory() -> float:
     """Bytes of memory that the machine has."""
     return float(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
+
+
+def gpu_memory() -> float:
+    """Bytes of memory that all GPUs have together; each takes its share of the workers."""
+    count = torch.cuda.device_count()
+    return float(sum(torch.cuda.get_device_properties(i).total_memory for i in range(count)))
 
 
 def duration(seconds: float) -> str:

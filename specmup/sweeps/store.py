@@ -14,6 +14,7 @@ import hashlib
 import json
 import math
 import os
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -43,7 +44,7 @@ class Record:
     Args:
         run: What was done.
         result: What came of it, as :func:`specmup.sweeps.work.carry_out` says.
-        origin: Device and versions.
+        origin: Device, versions and, but in old records, the text's fingerprint.
     """
 
     run: Run
@@ -123,6 +124,11 @@ class Store:
             except OSError:
                 return file.read().strip() or "unknown"
         return None
+
+    def since_last(self) -> float | None:
+        """Seconds since a record was last written; None if there is none."""
+        written = [path.stat().st_mtime for path in self.runs.glob("*.json")]
+        return max(0.0, time.time() - max(written)) if written else None
 
     def read(self) -> Kept:
         """All that is kept; nothing is changed."""

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from itertools import product
 
 from specmup.sweeps.collect import finished_and_missing
-from specmup.sweeps.configuration import Sweep
+from specmup.sweeps.configuration import Grid, Sweep
 from specmup.sweeps.estimate import (
     DEVICES,
     UTILISATION,
@@ -20,7 +22,7 @@ from specmup.sweeps.estimate import (
 from specmup.sweeps.growth import wanted
 from specmup.sweeps.run import Run
 from specmup.sweeps.runner import duration
-from specmup.sweeps.store import Kept, Store
+from specmup.sweeps.store import Kept, Record, Store
 
 
 def dry_run(sweep: Sweep, kept: Kept, device: str | None = None) -> str:
@@ -73,22 +75,19 @@ def dry_run(sweep: Sweep, kept: Kept, device: str | None = None) -> str:
 
 
 def status(sweep: Sweep, store: Store) -> str:
-    """How far each rule and optimizer is, and what else the folder holds."""
+    """How far each grid is, rule by rule, and what else the folder holds."""
     kept = store.read()
     done, missing = finished_and_missing(sweep, kept)
-    counts = defaultdict(lambda: [0, 0, 0])
-    for record in done:
-        line = counts[record.run.optimizer, record.run.rule]
-        line[0] += 1
-        line[2] += math.isinf(record.loss)
-    for run in [*(record.run for record in done), *missing]:
-        counts[run.optimizer, run.rule][1] += 1
-    rows = [(*key, f"{n} of {of}", str(bad)) for key, (n, of, bad) in sorted(counts.items())]
-    lines = [_table([("optimizer", "rule", "finished", "diverged"), *rows])]
+    head = ("grid", "optimizer", "rule", "over", "log2 lr", "finished", "diverged")
+    rows = [row for grid in sweep.grid for row in _progress(sweep, grid, kept)]
+    rows.append(("all", "", "", "", "", *_counts(done, missing)))
+    lines = [_table([head, *rows])]
     model = CostModel.fitted(kept.records.values())
     if missing and model is not None:
         left = duration(sum(map(model.seconds, missing)))
         lines.append(f"{len(missing)} runs to go: about {left} of one worker's time")
+    if (since := store.since_last()) is not None:
+        lines.append(f"the last run ended {duration(since)} ago")
     if others := len(kept.records) - len(done):
         lines.append(f"{others} records belong to other configurations: they are kept, not used")
     if kept.corrupt:
@@ -96,6 +95,30 @@ def status(sweep: Sweep, store: Store) -> str:
     if (holder := store.holder()) is not None:
         lines.append(f"process {holder} is running it")
     return "\n".join(lines)
+
+
+def _progress(sweep: Sweep, grid: Grid, kept: Kept) -> Iterator[tuple[str, ...]]:
+    """The rows of a grid; what two grids share is counted in both."""
+    done, missing = finished_and_missing(replace(sweep, grid=[grid]), kept)
+    swept = {"width": grid.widths, "depth": grid.depths}
+    over = [f"{axis} {_span(sizes)}" for axis, sizes in swept.items() if sizes]
+    over += [f"{key} {value}" for key, value in {**grid.model, **grid.training}.items()]
+    for key in product(grid.optimizers, grid.rules):
+        ended = [record for record in done if (record.run.optimizer, record.run.rule) == key]
+        left = [run for run in missing if (run.optimizer, run.rule) == key]
+        rates = [run.log2_lr for run in (*(record.run for record in ended), *left)]
+        number = str(1 + sweep.grid.index(grid))
+        yield (number, *key, ", ".join(over), _span(rates), *_counts(ended, left))
+
+
+def _counts(done: Sequence[Record], missing: Sequence[Run]) -> tuple[str, str]:
+    diverged = sum(math.isinf(record.loss) for record in done)
+    return f"{len(done)} of {len(done) + len(missing)}", str(diverged)
+
+
+def _span(numbers: Iterable[float]) -> str:
+    low, high = min(numbers := list(numbers)), max(numbers)
+    return f"{low:g}" if low == high else f"{low:g} … {high:g}"
 
 
 def _source_of_hours(device: str | None, measured: CostModel | None) -> str:

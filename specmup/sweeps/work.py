@@ -14,9 +14,10 @@ from torch.optim import Optimizer
 import specmup
 from specmup.apply.plan import Plan, make_plan
 from specmup.lab.checkpoint import Checkpoint
+from specmup.lab.fingerprint import fingerprint
 from specmup.lab.language import train_language_model
 from specmup.lab.text import Text, king_james, token_files
-from specmup.models.gpt import GPT
+from specmup.models.gpt import GPT, GPTShape
 from specmup.sweeps.run import OWN_OPTIONS, RULES, Run
 from specmup.sweeps.store import Store
 from specmup.theory.update import update_law
@@ -32,8 +33,8 @@ def plan_of(run: Run) -> Plan:
     has_epsilon = law.epsilon is not None or law.matrices_only  # then AdamW beside it has one
     companion_rate = run.options.get("companion_rate", 1.0)
     return make_plan(
-        lambda: GPT(run.shape),
-        base=lambda: GPT(run.base_shape),
+        _outline(run.shape),
+        base=_outline(run.base_shape),
         optimizer=run.optimizer,
         learning_rate={"hidden": rate, "*": companion_rate * rate},
         std=run.base["std"],
@@ -41,6 +42,12 @@ def plan_of(run: Run) -> Plan:
         epsilon=run.options.get("epsilon", run.base.get("epsilon")) if has_epsilon else None,
         **RULES[run.rule],
     )
+
+
+def _outline(shape: GPTShape) -> GPT:
+    """A model without memory: a plan asks for names and shapes only."""
+    with torch.device("meta"):
+        return GPT(shape)
 
 
 def start(run: Run, device: str = "cpu") -> tuple[GPT, Optimizer]:
@@ -77,7 +84,7 @@ def carry_out(
     Raises:
         ValueError: If the text is missing or does not fit.
     """
-    text = text_of(run.text["source"], run.text["vocabulary"], run.shape.context, text_folder)
+    text = text_of_run(run, text_folder)
     model, optimizer = start(run, device)
     history = train_language_model(
         model,
@@ -122,11 +129,21 @@ class Where:
             torch.set_num_threads(1)
         elif device == "cuda":
             device = f"cuda:{worker % torch.cuda.device_count()}"
+            torch.cuda.set_device(device)  # or what names no GPU would take memory on the first
         checkpoint = None
         if self.folder is not None:
             checkpoint = Store(self.folder).checkpoint(run, CHECKPOINT_EVERY)
         result = carry_out(run, device=device, text_folder=self.text_folder, checkpoint=checkpoint)
-        return {"result": result, "origin": _origin(device)}
+        return {"result": result, "origin": _origin(device, text_of_run(run, self.text_folder))}
+
+
+def text_of_run(run: Run, folder: Path | None) -> Text:
+    """What a run is trained on; read once a process.
+
+    Raises:
+        ValueError: As :func:`text_of` does.
+    """
+    return text_of(run.text["source"], run.text["vocabulary"], run.shape.context, folder)
 
 
 @cache
@@ -150,7 +167,8 @@ def text_of(source: str, vocabulary: int, context: int, folder: Path | None) -> 
         raise ValueError(f"the text {source!r}: {problem}") from problem
 
 
-def _origin(device: str) -> dict[str, str]:
+def _origin(device: str, text: Text) -> dict[str, str]:
     on_gpu = device.startswith("cuda")
     name = torch.cuda.get_device_name(device) if on_gpu else "cpu"
-    return {"device": name, "torch": torch.__version__, "specmup": specmup.__version__}
+    versions = {"torch": torch.__version__, "specmup": specmup.__version__}
+    return {"device": name, "text": fingerprint(text), **versions}

@@ -40,6 +40,7 @@ COUNTED = {
     "book/data/published.csv": "a,b",
     "book/results/sweep.csv": "a,b",
     "book/results/sweep.json": "{}",
+    "book/sweeps/sweep.toml": "steps = 1",
     "requirements.txt": "torch==1",
 }
 UNCOUNTED = {

@@ -165,7 +165,10 @@ def test_the_status_tells_of_other_configurations_and_corrupt_records(place, cap
         main(["sweep", "status", "tiny.toml"])
     out = capsys.readouterr().out
     assert f"process {os.getpid()} is running it" in out
-    assert ["adamw", "sp", "3", "of", "6", "3"] in [line.split() for line in out.splitlines()]
+    lines = out.splitlines()
+    assert lines[1].split() == ["1", "adamw", "sp", *"width 8 … 16 -8 … -4 3 of 6 3".split()]
+    assert lines[3].split() == ["all", "3", "of", "12", "3"]
+    assert any(line.startswith("the last run ended") for line in lines)
     path = store.runs / f"{runs[0].identity}.json"
     path.write_text(json.dumps({"run": "half"}))
     (place / "tiny.toml").write_text(SWEEP.format(steps=9))

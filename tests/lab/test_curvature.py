@@ -51,6 +51,17 @@ def test_a_replica_s_labels_do_not_depend_on_its_company():
         assert p.grad is None
 
 
+def test_a_batch_in_parts_gives_the_same_estimate():
+    x = torch.randn(2, 6, 3, generator=torch.Generator().manual_seed(0))
+    for model, some, seeds in ((build(SHAPE, NUMBERS, [1, 2]), x, [7, 8]), (None, x[0], [7])):
+        model = model or build(SHAPE, NUMBERS, 1)
+        whole = gauss_newton_bartlett(model, some, generators(seeds))
+        parts = gauss_newton_bartlett(model, some, generators(seeds), parts=3)
+        for p in model.parameters():
+            assert whole[p].abs().max() > 0
+            torch.testing.assert_close(parts[p], whole[p])
+
+
 class Recorder:
     """An optimizer that wants curvature every third step and writes down what it gets."""
 

@@ -91,6 +91,49 @@ def test_a_checkpoint_of_another_run_is_refused(text, tmp_path):
             trained(text, checkpoint=kept, **change)
 
 
+def test_a_checkpoint_of_another_text_of_that_name_is_refused(text, tmp_path):
+    kept = Checkpoint(tmp_path / "run.pt", every=5)
+    trained(text, checkpoint=kept)
+    other = Text(text.name, text.train[::-1].copy(), text.val, V)
+    with pytest.raises(ValueError, match="is of another run: its content is"):
+        trained(other, checkpoint=kept)
+
+
+@pytest.mark.parametrize("optimizer", LAWS)
+def test_what_an_optimizer_remembers_follows_its_parameters(text, tmp_path, optimizer):
+    model, trainer = small(optimizer, 2.0**-8)
+    trained(text, Recipe(steps=3, batch_size=4), of=(model, trainer))
+    torch.save(trainer.state_dict(), tmp_path / "state.pt")  # as a checkpoint keeps it
+    state = torch.load(tmp_path / "state.pt", map_location="cpu", weights_only=True)
+    with torch.device("meta"):  # a device that every machine has beside the CPU
+        elsewhere = GPT(model.shape)
+    base = GPT(GPTShape(V, CONTEXT, 8, 1, head_dimension=8))
+    numbers = {"learning_rate": 2.0**-8, "std": 0.1}
+    plan = make_plan(GPT(model.shape), base=base, optimizer=optimizer, **numbers)
+    resumed = plan.optimizer(elsewhere)
+    resumed.load_state_dict(state)
+    seen = 0
+    for parameter, kept in resumed.state.items():
+        for name, value in _tensors(kept):
+            assert name == "step" or value.device == parameter.device, name
+            seen += value.numel() > 1
+    assert bool(seen) == (optimizer != "sgd")  # which, without momentum, remembers nothing
+
+
+def _tensors(kept, name=""):
+    """Tensors in what an optimizer keeps of a parameter, however deep, with their names."""
+    if isinstance(kept, torch.Tensor):
+        yield name, kept
+    elif isinstance(kept, dict):
+        for key, value in kept.items():
+            yield from _tensors(value, key)
+    elif isinstance(kept, list | tuple):
+        for value in kept:
+            yield from _tensors(value, name)
+    elif hasattr(kept, "__dict__"):
+        yield from _tensors(vars(kept), name)
+
+
 def test_a_damaged_checkpoint_is_set_aside(text, tmp_path):
     kept = Checkpoint(tmp_path / "run.pt", every=5)
     whole = trained(text, checkpoint=kept)
@@ -193,6 +236,34 @@ def test_autocast_is_close_to_full_precision_but_not_equal(text):
     half = trained(text, Recipe(24, 4, warm_up=4, validation_windows=10, autocast=True))
     assert half.loss == pytest.approx(whole.loss, rel=0.02)
     assert half.loss != whole.loss
+
+
+def test_blocks_are_compiled_once_however_many_they_are(text, monkeypatch):
+    graphs, compiled = [], torch.nn.Module.compile
+
+    def counting(graph, inputs):
+        graphs.append(graph)
+        return graph.forward
+
+    monkeypatch.setattr(
+        torch.nn.Module, "compile", lambda module: compiled(module, backend=counting)
+    )
+    counts, base = [], GPT(GPTShape(V, CONTEXT, 8, 1, head_dimension=8))
+    for depth in (1, 3):
+        torch.compiler.reset()
+        graphs.clear()
+        losses = []
+        for compile in (False, True):
+            model = GPT(GPTShape(V, CONTEXT, 8, depth, head_dimension=8))
+            plan = make_plan(model, base=base, learning_rate=2.0**-8, std=0.1)
+            names = list(plan.initialise(model, 0).state_dict())
+            recipe = Recipe(3, 4, validation_windows=4, compile=compile)
+            losses.append(trained(text, recipe, of=(model, plan.optimizer(model))))
+            assert list(model.state_dict()) == names
+        torch.testing.assert_close(losses[0].losses, losses[1].losses, rtol=0, atol=0)
+        assert losses[0].loss == losses[1].loss
+        counts.append(len(graphs))
+    assert counts[0] == counts[1] >= 2  # one to train and one to validate
 
 
 def test_norms_of_the_stream_and_of_updates(text):

@@ -2,15 +2,17 @@
 
 import math
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
+import torch
 
 from specmup.sweeps import runner as runner_module
 from specmup.sweeps import work as work_module
 from specmup.sweeps.estimate import flops
 from specmup.sweeps.growth import wanted
 from specmup.sweeps.runner import run_sweep
-from specmup.sweeps.store import DiskFull, Store
+from specmup.sweeps.store import DiskFull, Kept, Store
 from specmup.sweeps.work import carry_out
 
 
@@ -143,6 +145,31 @@ def test_runs_in_flight_fit_into_memory(sweeps, store, go, monkeypatch):
     monkeypatch.setattr(runner_module, "machine_memory", lambda: 10.0)
     assert go(sweeps.make(), workers=4).finished == 12
     assert set(sizes) == {16, 8}  # what fits nowhere is run alone
+
+
+def test_on_gpus_it_is_their_memory_that_bounds_the_runs_in_flight(monkeypatch):
+    sizes = [SimpleNamespace(total_memory=8e9), SimpleNamespace(total_memory=24e9)]
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.setattr(torch.cuda, "get_device_properties", sizes.__getitem__)
+    assert runner_module.gpu_memory() == 32e9
+    made = [
+        runner_module._Session(None, None, Kept({}, ()), None, None, 1, device).room
+        for device in ("cpu", "cuda")
+    ]
+    part = runner_module.MEMORY_PART
+    assert made == [part * runner_module.machine_memory(), part * 32e9]
+
+
+def test_each_worker_takes_its_gpu(sweeps, monkeypatch, counting_text):
+    chosen = []
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.setattr(torch.cuda, "set_device", chosen.append)
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: f"name of {device}")
+    monkeypatch.setattr(work_module, "carry_out", lambda run, **options: options["device"])
+    where, run = work_module.Where("cuda", counting_text), wanted(sweeps.make(), {})[0]
+    told = [where(run, worker) for worker in range(3)]
+    assert [one["result"] for one in told] == chosen == ["cuda:0", "cuda:1", "cuda:0"]
+    assert told[1]["origin"]["device"] == "name of cuda:1"
 
 
 def test_a_missing_text_is_told_before_anything_is_run(sweeps, store, tmp_path):

@@ -1,0 +1,74 @@
+"""``specmup text`` prepares and checks files of tokens to train on.
+
+``openwebtext FOLDER`` writes train.bin and val.bin as nanoGPT prepares them: GPT-2's tokens of
+OpenWebText, 9 billion to train on and 4 million to validate on. It needs the network, once: 13 GB
+or more to download, 54 GB in the cache of Hugging Face's datasets, and 18 GB in FOLDER. It takes
+some hours, most of them the tokens, fewer with more threads. Stopped, it goes on where it was when
+the same command is given again. ``check FOLDER`` reads such files and says what they hold.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+HELP = "prepare OpenWebText as files of tokens; check such files"
+
+
+def add_arguments(command: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    actions = command.add_subparsers(dest="action", required=True)
+    about = "write train.bin and val.bin; 18 GB, hours, and the network"
+    web = actions.add_parser("openwebtext", help=about, description=__doc__)
+    web.add_argument("folder", type=Path, metavar="FOLDER", help="where to write them")
+    add = web.add_argument
+    add("--dataset", help="on the Hub, or a folder of files with a column text; default: the Hub's")
+    add("--revision", help="of the dataset on the Hub; default: its main branch")
+    add("--threads", type=int, default=os.cpu_count(), help="default: one a core")
+    check = actions.add_parser("check", help="read train.bin and val.bin, and say what they hold")
+    check.add_argument("folder", type=Path, metavar="FOLDER")
+    check.add_argument("--vocabulary", type=int, default=50257, help="default: 50257, GPT-2's")
+    check.add_argument("--context", type=int, default=1024, help="length of windows; default: 1024")
+
+
+def run(asked: argparse.Namespace) -> int:
+    """Do what is asked; 130 if it was stopped, else 0."""
+    return ACTIONS[asked.action](asked)
+
+
+def _openwebtext(asked: argparse.Namespace) -> int:
+    from specmup.lab.openwebtext import DATASET, DOCUMENTS, prepare
+
+    if asked.threads < 1:
+        raise ValueError(f"threads is {asked.threads}: give at least 1")
+    dataset = asked.dataset or DATASET
+    try:
+        told = prepare(
+            asked.folder, dataset=dataset, revision=asked.revision, threads=asked.threads
+        )
+    except KeyboardInterrupt:
+        print("stopped: the same command goes on where it was", file=sys.stderr)
+        return 130
+    print(f"{asked.folder}: {told['train']:,} tokens to train on, {told['val']:,} to validate on")
+    if dataset == DATASET and told["documents"] != DOCUMENTS:
+        print(f"from {told['documents']:,} documents; the whole dataset has {DOCUMENTS:,}")
+    return 0
+
+
+def _check(asked: argparse.Namespace) -> int:
+    from specmup.lab.fingerprint import fingerprint
+    from specmup.lab.text import token_files
+
+    files = asked.folder / "train.bin", asked.folder / "val.bin"
+    try:
+        text = token_files(*files, vocabulary=asked.vocabulary, context=asked.context)
+    except FileNotFoundError as problem:
+        raise ValueError(str(problem)) from problem
+    print(f"{len(text.train):,} tokens to train on, {len(text.val):,} to validate on")
+    print(f"all ids are below {asked.vocabulary}; the text is {fingerprint(text)}")
+    return 0
+
+
+ACTIONS = {"openwebtext": _openwebtext, "check": _check}

@@ -1,0 +1,74 @@
+"""Runs of two texts of one name are not mixed, and records from before texts were noted count."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from specmup.lab.results import load
+from specmup.sweeps.collect import collect
+from specmup.sweeps.content import UNKNOWN, text_of_records
+from specmup.sweeps.growth import wanted
+from specmup.sweeps.runner import run_sweep
+from specmup.sweeps.store import Record, Store, SweepError
+
+
+@pytest.fixture
+def store(tmp_path):
+    return Store(tmp_path / "store")
+
+
+def records(sweep, *texts):
+    runs = wanted(sweep, {})
+    origins = [{"device": "cpu"} | ({"text": text} if text else {}) for text in texts]
+    result = {"loss": 1.0, "train_loss": 1.0, "diverged_at": -1, "seconds": 1.0}
+    return [Record(run, result, origin) for run, origin in zip(runs, origins)]  # noqa: B905
+
+
+def test_one_text_or_none_that_is_known(sweeps):
+    sweep = sweeps.make()
+    assert text_of_records([]) == text_of_records(records(sweep, None, None)) == UNKNOWN
+    assert text_of_records(records(sweep, None), now="bb") == UNKNOWN
+    assert text_of_records(records(sweep, "aa", None, "aa"), now="aa") == "aa"
+    with pytest.raises(SweepError, match="not trained on one text, but 2 on aa, 1 on bb"):
+        text_of_records(records(sweep, "aa", "bb", "aa"))
+    with pytest.raises(SweepError, match="2 runs are kept of the text aa, and this one is bb"):
+        text_of_records(records(sweep, "aa", None, "aa"), now="bb")
+
+
+def test_a_store_takes_no_runs_of_another_text(sweeps, store, counting_text, tmp_path):
+    sweep = sweeps.make(rules=["sp"], widths=[8])
+    options = {"workers": 1, "make_pool": sweeps.Inline}
+    run_sweep(sweep, store, text_folder=counting_text, **options)
+    kept = store.read()
+    (text,) = {record.origin["text"] for record in kept.records.values()}
+    path = collect(sweep, kept, folder=tmp_path / "results")
+    assert load(path.stem, path.parent).manifest["configuration"]["text_fingerprint"] == text
+    other = tmp_path / "other"
+    other.mkdir()
+    for name in ("train.bin", "val.bin"):
+        np.fromfile(counting_text / name, "<u2")[::-1].tofile(other / name)
+    wider = sweeps.make(rules=["sp"], widths=[8, 16])
+    with pytest.raises(SweepError, match=f"3 runs are kept of the text {text}, and this one is"):
+        run_sweep(wider, store, text_folder=other, **options)
+    # Another sweep may share the folder, whatever its text.
+    longer = sweeps.make({"steps": 7}, rules=["sp"], widths=[8])
+    assert run_sweep(longer, store, text_folder=other, **options).finished == 3
+
+
+def test_a_mixed_store_is_not_collected_and_an_old_one_is(sweeps, store, tmp_path):
+    sweep = sweeps.make(rules=["sp"], widths=[8])
+    with store.locked():
+        for record in records(sweep, None, None, None):
+            store.write(record)
+    path = collect(sweep, store.read(), folder=tmp_path)
+    manifest = json.loads(path.with_suffix(".json").read_text())
+    assert manifest["configuration"]["text_fingerprint"] == UNKNOWN
+    kept = store.read()
+    mixed = {
+        name: replace(record, origin={"text": name, **record.origin})
+        for name, record in kept.records.items()
+    }
+    with pytest.raises(SweepError, match="not trained on one text"):
+        collect(sweep, replace(kept, records=mixed), folder=tmp_path)
