@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 
@@ -21,9 +22,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         module.add_arguments(parsers[name])
     asked = parser.parse_args(arguments)
     try:
-        return COMMANDS[asked.command].run(asked) or 0
+        status = COMMANDS[asked.command].run(asked) or 0
+        sys.stdout.flush()
     except ValueError as problem:
         parsers[asked.command].error(str(problem))
+    except BrokenPipeError:  # the reader, such as head, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    return status
 
 
 if __name__ == "__main__":

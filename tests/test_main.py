@@ -88,3 +88,9 @@ def test_a_check_of_nothing_is_refused(changes, says, capsys):
         main([*SMALL_CHECK, *changes])
     assert stop.value.code == 2
     assert says in capsys.readouterr().err
+
+
+def test_a_reader_that_has_seen_enough_is_no_error():
+    command = f"{sys.executable} -m specmup rules --optimizer sgd --block-depth 2 | true"
+    done = subprocess.run(command, shell=True, capture_output=True, check=True, text=True)
+    assert done.stderr == ""
