@@ -75,6 +75,11 @@ class ResNetShape:
             raise ValueError(f"unknown placement {self.placement!r}: choose one of {known}")
 
     @property
+    def weights(self) -> list[str]:
+        """Roles of the matrices: each has a multiplier and a random start."""
+        return [role for role in self.parameters if not role.endswith("bias")]
+
+    @property
     def parameters(self) -> dict[str, tuple[int, ...]]:
         """Shape of each parameter, by role."""
         n, blocks = self.width, (self.depth, self.block_depth)
@@ -110,14 +115,12 @@ class ResNet(nn.Module):
     ) -> None:
         """Make parameters of the right shapes, all zero."""
         super().__init__()
-        if missing := [r for r in ("input", "hidden", "output") if r not in multipliers]:
+        if missing := [role for role in shape.weights if role not in multipliers]:
             raise ValueError(f"no multiplier for {', '.join(missing)}: a ResNet needs it")
         if replicas is not None and replicas < 1:
             raise ValueError(f"replicas is {replicas}: give at least 1, or None for a plain model")
         self.shape = shape
-        self.multipliers = {
-            role: float(multipliers[role]) for role in ("input", "hidden", "output")
-        }
+        self.multipliers = {role: float(multipliers[role]) for role in shape.weights}
         self.replicas = replicas
         leading = () if replicas is None else (replicas,)
         for role, size in shape.parameters.items():
@@ -140,9 +143,13 @@ class ResNet(nn.Module):
             h = h + self.input_bias.unsqueeze(-2)
         h = self.multipliers["input"] * h
         yield h
-        for maps, biases in self.blocks():
-            h = h + self.multipliers["hidden"] * self.branch(h, maps, biases)
+        for block in self.blocks():
+            h = h + self.added(h, *block)
             yield h
+
+    def added(self, h: Tensor, maps: Sequence[Tensor], biases: Sequence[Tensor] = ()) -> Tensor:
+        """What a block adds to the features h that enter it: α·f(h)."""
+        return self.multipliers["hidden"] * self.branch(h, maps, biases)
 
     def blocks(self) -> list[tuple[tuple[Tensor, ...], tuple[Tensor, ...]]]:
         """Each block's k maps (R?, n, n) and k biases (R?, n), none without biases.
@@ -193,7 +200,10 @@ class Numbers(Protocol):
 
 
 def build(
-    shape: ResNetShape, settings: Mapping[str, Numbers], seeds: int | Sequence[int]
+    shape: ResNetShape,
+    settings: Mapping[str, Numbers],
+    seeds: int | Sequence[int],
+    network: type[ResNet] = ResNet,
 ) -> ResNet:
     """An initialised network with the settings' multipliers.
 
@@ -201,10 +211,11 @@ def build(
         shape: The sizes and the activation.
         settings: Multiplier and standard deviation by role.
         seeds: One integer for a plain model, a sequence for one stacked replica a seed.
+        network: What to build, if it is more than a residual network of equal blocks.
     """
     replicas = None if isinstance(seeds, Integral) else len(seeds)
     multipliers = {role: numbers.multiplier for role, numbers in settings.items()}
-    return initialise(ResNet(shape, multipliers, replicas), settings, seeds)
+    return initialise(network(shape, multipliers, replicas), settings, seeds)
 
 
 @torch.no_grad()
@@ -218,7 +229,7 @@ def initialise(
 
     Args:
         model: Changed in place.
-        settings: By role; ``input``, ``hidden`` and ``output`` are used.
+        settings: By role; those of the shape's weights are used.
         seeds: One integer for a plain model, one a replica for a stacked one.
 
     Returns:
@@ -232,7 +243,7 @@ def initialise(
             parameter.zero_()
     for r, seed in enumerate(seeds_of(model, seeds)):
         generator = torch.Generator().manual_seed(int(seed))
-        for role in ("input", "hidden", "output"):
+        for role in model.shape.weights:
             parameter = getattr(model, role)
             weight = parameter if model.replicas is None else parameter[r]
             weight.copy_(torch.randn(weight.shape, generator=generator) * settings[role].std)
