@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 
 from benchmarks.harness import Row, median_seconds, threads
+from specmup.lab.pool import Pool
 from specmup.sweeps.configuration import sweep_from
 from specmup.sweeps.growth import wanted
-from specmup.sweeps.pool import Pool
 from specmup.sweeps.run import Run
 from specmup.sweeps.work import Where, carry_out
 

@@ -1,17 +1,22 @@
-"""Run an experiment and keep its results: ``python -m specmup.experiments NAME --scale reference``.
+"""Run experiments and keep their results.
 
-Finished pieces are kept under ``_build/experiments``, so a run that was stopped goes on where it
-was. When all are done, the table and its manifest are written to ``book/results``.
+    python -m specmup.experiments NAME … --scale reference
+
+One piece is made on each core, on one thread. Finished pieces are kept under
+``_build/experiments``, so a run that was stopped goes on where it was. When all of an experiment's
+are done, its table and manifest are written to ``book/results``.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 from importlib import import_module
 from pathlib import Path
 from pkgutil import iter_modules
 
 import specmup.experiments
+from specmup.experiments.pieces import side_by_side
 from specmup.lab.results import save
 
 PIECES = Path("_build") / "experiments"
@@ -25,23 +30,30 @@ def names() -> list[str]:
 
 
 def main() -> None:
-    """Run one experiment at one scale."""
+    """Run some experiments at one scale."""
     parser = argparse.ArgumentParser(prog="python -m specmup.experiments", description=__doc__)
-    parser.add_argument("name", choices=names())
-    parser.add_argument("--scale", default="reference", help="one of the experiment's SCALES")
-    asked = parser.parse_args()
-    experiment = import_module(f"specmup.experiments.{asked.name}")
-    if asked.scale not in experiment.SCALES:
-        parser.error(f"{asked.name} has the scales {', '.join(experiment.SCALES)}")
-    frame, seconds = experiment.run(asked.scale, PIECES / asked.name)
-    path = save(
-        frame,
-        asked.name.replace("_", "-"),
-        scale=asked.scale,
-        configuration=dict(experiment.SCALES[asked.scale]),
-        wall_seconds=seconds,
+    parser.add_argument(
+        "names", nargs="+", choices=names(), metavar="NAME", help=", ".join(names())
     )
-    print(f"{len(frame)} rows in {path}")
+    parser.add_argument("--scale", default="reference", help="one of the experiments' SCALES")
+    cores = os.cpu_count()
+    parser.add_argument("--workers", type=int, default=cores, help="pieces made at a time")
+    asked = parser.parse_args()
+    experiments = {name: import_module(f"specmup.experiments.{name}") for name in asked.names}
+    for name, experiment in experiments.items():
+        if asked.scale not in experiment.SCALES:
+            parser.error(f"{name} has the scales {', '.join(experiment.SCALES)}")
+    for name, experiment in experiments.items():
+        with side_by_side(asked.workers):
+            frame, seconds = experiment.run(asked.scale, PIECES / name)
+        path = save(
+            frame,
+            name.replace("_", "-"),
+            scale=asked.scale,
+            configuration=dict(experiment.SCALES[asked.scale]),
+            wall_seconds=seconds,
+        )
+        print(f"{len(frame)} rows in {path}")
 
 
 if __name__ == "__main__":

@@ -6,22 +6,44 @@ import hashlib
 import json
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
 import pandas as pd
+import torch
 
+from specmup.lab.pool import Pool
 from specmup.lab.progress import progress_bar
 
 SECONDS = "piece_seconds"
+_workers = 1  # pieces at a time, see side_by_side
 
 
 class Pieces(NamedTuple):
-    """All pieces' rows, and the seconds that it took to make them, in however many sittings."""
+    """All pieces' rows, and the seconds that each took, added up, in however many sittings."""
 
     frame: pd.DataFrame
     seconds: float
+
+
+@contextmanager
+def side_by_side(workers: int) -> Iterator[None]:
+    """Within, :func:`run_pieces` makes so many pieces at a time, each on a thread of its own.
+
+    Raises:
+        ValueError: If the number is below 1.
+    """
+    global _workers
+    if workers < 1:
+        raise ValueError(f"workers is {workers}: give at least 1")
+    before, _workers = _workers, workers
+    try:
+        yield
+    finally:
+        _workers = before
 
 
 def run_pieces(
@@ -30,7 +52,7 @@ def run_pieces(
     *,
     folder: Path | None = None,
 ) -> Pieces:
-    """Run ``work(**job)`` for every job and put the frames together.
+    """Run ``work(**job)`` for every job and put the frames together, in the order of the jobs.
 
     Args:
         work: Makes one piece; a function at the top of its module.
@@ -43,20 +65,56 @@ def run_pieces(
     """
     if not jobs:
         raise ValueError(f"{work.__module__}: no jobs to run: the grid has an empty axis")
-    frames, seconds = [], 0.0
-    for job in progress_bar(jobs, desc=work.__module__.rpartition(".")[2], unit="piece"):
-        kept = None if folder is None else folder / f"{_identity(work, job)}.csv"
-        if kept is not None and kept.exists():
-            frame = pd.read_csv(kept)
-        else:
-            start = time.monotonic()
-            frame = work(**job)
-            frame = frame.assign(**{SECONDS: time.monotonic() - start})
-            if kept is not None:
-                _write_atomically(frame, kept)
-        seconds += float(frame[SECONDS].iloc[0])
-        frames.append(frame.drop(columns=SECONDS))
-    return Pieces(pd.concat(frames, ignore_index=True), seconds)
+    kept = [folder and folder / f"{_identity(work, job)}.csv" for job in jobs]
+    frames = {i: pd.read_csv(path) for i, path in enumerate(kept) if path and path.exists()}
+    rest = {i: job for i, job in enumerate(jobs) if i not in frames}
+    name = work.__module__.rpartition(".")[2]
+    with progress_bar(total=len(jobs), initial=len(frames), desc=name, unit="piece") as bar:
+        for i, frame in _made(work, rest):
+            if kept[i]:
+                _write_atomically(frame, kept[i])
+            frames[i] = frame
+            bar.update()
+    ordered = [frames[i] for i in range(len(jobs))]
+    seconds = sum(float(frame[SECONDS].iloc[0]) for frame in ordered)
+    return Pieces(pd.concat(ordered, ignore_index=True).drop(columns=SECONDS), seconds)
+
+
+def _made(work: Callable, jobs: Mapping[int, Mapping]) -> Iterator[tuple[int, pd.DataFrame]]:
+    """The missing pieces with their numbers, as they are finished."""
+    if _workers == 1:
+        yield from ((i, _timed(work, job)) for i, job in jobs.items())
+        return
+    waiting, in_flight, problem = list(jobs.items()), 0, None
+    with Pool(_OneThread(work), _workers) as pool:
+        while in_flight or (waiting and problem is None):
+            while waiting and pool.has_room and problem is None:
+                pool.submit(waiting.pop(0))
+                in_flight += 1
+            for done in pool.next():
+                in_flight -= 1
+                if done.error is None:
+                    yield done.job[0], done.value
+                problem = problem or done.error
+    if problem is not None:  # not before the pieces beside it are kept
+        raise problem
+
+
+def _timed(work: Callable, job: Mapping) -> pd.DataFrame:
+    start = time.monotonic()
+    frame = work(**job)
+    return frame.assign(**{SECONDS: time.monotonic() - start})
+
+
+@dataclass(frozen=True)
+class _OneThread:
+    """What a worker process does with a numbered job."""
+
+    work: Callable
+
+    def __call__(self, job: tuple[int, Mapping], worker: int) -> pd.DataFrame:
+        torch.set_num_threads(1)
+        return _timed(self.work, job[1])
 
 
 def _identity(work: Callable, job: Mapping) -> str:

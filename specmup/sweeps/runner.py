@@ -14,13 +14,13 @@ import torch
 from tqdm import tqdm
 
 from specmup.lab.fingerprint import fingerprint
+from specmup.lab.pool import Finished, Pool
 from specmup.lab.progress import progress_bar
 from specmup.sweeps.collect import finished_and_missing
 from specmup.sweeps.configuration import Sweep
 from specmup.sweeps.content import text_of_records
 from specmup.sweeps.estimate import CostModel, memory, remaining_seconds
 from specmup.sweeps.growth import wanted
-from specmup.sweeps.pool import Finished, Pool
 from specmup.sweeps.run import Run
 from specmup.sweeps.store import FULL, DiskFull, Kept, Record, Store
 from specmup.sweeps.work import CHECKPOINT_EVERY, Where, text_of_run

@@ -1,9 +1,11 @@
 """Experiments in pieces: finished pieces are kept, and only the rest is run again."""
 
+import os
+
 import pandas as pd
 import pytest
 
-from specmup.experiments.pieces import run_pieces
+from specmup.experiments.pieces import run_pieces, side_by_side
 
 CALLS: list[int] = []
 
@@ -55,3 +57,50 @@ def test_a_piece_cut_off_while_written_is_run_again(tmp_path):
 def test_nothing_to_run_is_refused():
     with pytest.raises(ValueError, match="empty axis"):
         run_pieces(square, [])
+
+
+WORK = """
+import os
+
+import pandas as pd
+import torch
+
+
+def piece(*, x):
+    if x < 0:
+        raise ValueError(f"{x} is negative")
+    return pd.DataFrame({"x": [x], "threads": torch.get_num_threads(), "process": os.getpid()})
+"""
+
+
+@pytest.fixture
+def piece(tmp_path, monkeypatch):
+    """Work that other processes can import."""
+    (tmp_path / "piece_work.py").write_text(WORK)
+    monkeypatch.syspath_prepend(tmp_path)
+    import piece_work
+
+    return piece_work.piece
+
+
+def test_pieces_made_side_by_side_come_in_the_order_of_the_jobs(piece, tmp_path):
+    with side_by_side(2):
+        frame, seconds = run_pieces(piece, jobs(), folder=tmp_path / "kept")
+    assert frame["x"].tolist() == [1, 2, 3, 4]
+    assert set(frame["threads"]) == {1}
+    assert os.getpid() not in set(frame["process"])
+    assert frame["process"].nunique() == 2
+    again = run_pieces(piece, jobs(), folder=tmp_path / "kept")
+    pd.testing.assert_frame_equal(again.frame, frame)
+    assert again.seconds == pytest.approx(seconds)
+
+
+def test_a_piece_that_fails_beside_others_says_why_and_they_are_kept(piece, tmp_path):
+    with side_by_side(2), pytest.raises(ValueError, match="-1 is negative"):
+        run_pieces(piece, [{"x": 1}, {"x": 2}, {"x": -1}], folder=tmp_path / "kept")
+    assert len(list((tmp_path / "kept").glob("*.csv"))) == 2
+
+
+def test_no_worker_is_refused():
+    with pytest.raises(ValueError, match="workers is 0"), side_by_side(0):
+        pass

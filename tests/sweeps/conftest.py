@@ -5,8 +5,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from specmup.lab.pool import Finished
 from specmup.sweeps.configuration import sweep_from
-from specmup.sweeps.pool import Finished
 
 CONFIGURATION = {
     "name": "tiny",

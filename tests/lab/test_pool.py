@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from specmup.sweeps.pool import Pool, WorkerDied
+from specmup.lab.pool import Pool, WorkerDied
 
 WORK = """
 import os
