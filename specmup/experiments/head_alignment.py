@@ -1,0 +1,144 @@
+"""Chapter 14: how far queries and keys point the same way, over the dimension of a head.
+
+At one width GPTs with fewer and larger heads take the ten steps of
+:mod:`specmup.experiments.gpt_coordinates`, with logits scaled by 1/d. The logits of the last block
+are taken apart by what has moved since the start,
+
+    q·k = q₀·k₀ + Δq·k₀ + q₀·Δk + Δq·Δk,
+
+and of each term the cosine is kept: 1 for vectors that point the same way, about d^-1/2 for
+vectors of dimension d that have nothing to do with one another.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import pandas as pd
+import torch
+from torch import Tensor
+
+from specmup.apply.plan import make_plan
+from specmup.experiments.gpt_coordinates import (
+    BATCH_SIZE,
+    BETAS,
+    CONTEXT,
+    EPSILON,
+    LEARNING_RATE,
+    PROBED_WINDOWS,
+    STD,
+    STEPS,
+    VOCABULARY,
+    shape,
+)
+from specmup.experiments.pieces import Pieces, run_pieces
+from specmup.lab.model_check import cross_entropy
+from specmup.lab.results import significant
+from specmup.lab.text import king_james
+from specmup.models.gpt import GPT, GPTShape
+
+WIDTH, DEPTH = 256, 2
+TERMS = ("start", "query moved", "key moved", "both moved", "all")
+SCALES: Mapping[str, Mapping] = {
+    "quick": {"optimizers": ["adamw"], "head_dimensions": [8, 64], "seeds": 1},
+    "reference": {
+        "optimizers": ["adamw", "muon-kimi"],
+        "head_dimensions": [8, 16, 32, 64, 128, 256],
+        "seeds": 3,
+    },
+}
+
+
+def run(scale_name: str, folder: Path | None = None) -> Pieces:
+    """Every run of a scale.
+
+    Columns: optimizer, head_dimension, seed, step, term (of :data:`TERMS`), ``cosine``, and
+    ``size``, the root mean square of the term over all pairs that the mask lets through. Terms that
+    hold a move are there from step 1 on.
+    """
+    scale = SCALES[scale_name]
+    jobs = [
+        {"optimizer": optimizer, "head_dimension": d, "seed": seed}
+        for optimizer in scale["optimizers"]
+        for d in scale["head_dimensions"]
+        for seed in range(scale["seeds"])
+    ]
+    frame, seconds = run_pieces(train_and_take_apart, jobs, folder=folder)
+    return Pieces(significant(frame), seconds)
+
+
+def train_and_take_apart(*, optimizer: str, head_dimension: int, seed: int) -> pd.DataFrame:
+    """One run: the rows of every step."""
+    about = {"optimizer": optimizer, "head_dimension": head_dimension, "seed": seed}
+    model = GPT(
+        GPTShape(
+            VOCABULARY,
+            CONTEXT,
+            WIDTH,
+            DEPTH,
+            head_dimension=head_dimension,
+            attention_scale="1/d",
+        )
+    )
+    plan = make_plan(
+        model,
+        base=lambda: GPT(shape(64, DEPTH)),  # no parameter's shape depends on the heads
+        optimizer=optimizer,
+        learning_rate=LEARNING_RATE[optimizer],
+        std=STD,
+        epsilon=EPSILON,
+    )
+    plan.initialise(model, seed)
+    betas = {"betas": BETAS}
+    trainer = plan.optimizer(model, **(betas if optimizer == "adamw" else {"companion": betas}))
+    text = king_james(VOCABULARY)
+    probe, _ = text.windows("val", text.fixed_windows(CONTEXT, PROBED_WINDOWS), CONTEXT)
+    windows = text.training_windows(CONTEXT, BATCH_SIZE, STEPS, seed)
+    start = queries_and_keys(model, probe)
+    rows = list(terms(start, start, step=0))
+    for step in range(1, STEPS + 1):
+        trainer.zero_grad()
+        cross_entropy(model, *text.windows("train", windows[step - 1], CONTEXT)).backward()
+        trainer.step()
+        rows += terms(start, queries_and_keys(model, probe), step=step)
+    return pd.DataFrame(rows).assign(**about)[[*about, *rows[0]]]
+
+
+@torch.no_grad()
+def queries_and_keys(model: GPT, x: Tensor) -> tuple[Tensor, Tensor]:
+    """Those of the last block for tokens x (B, T), each (B, heads, T, d)."""
+    *before, last = model.blocks
+    h = model.embed(x)
+    for block in before:
+        h = block(h)
+    h, heads = last.attention_norm(h), (last.attention.shape.heads, -1)
+    maps = last.attention.query, last.attention.key
+    return tuple(w(h).unflatten(-1, heads).transpose(1, 2) for w in maps)
+
+
+def terms(
+    start: tuple[Tensor, Tensor], now: tuple[Tensor, Tensor], *, step: int
+) -> Iterator[dict[str, float | str]]:
+    """Rows for the terms of q·k, of queries and keys (B, heads, T, d) at the start and now."""
+    (q0, k0), (q, k) = start, now
+    pairs = (q0, k0), (q - q0, k0), (q0, k - k0), (q - q0, k - k0), (q, k)
+    for name, (left, right) in zip(TERMS, pairs, strict=True):
+        if step == 0 and name.endswith("moved"):
+            continue
+        cosine, size = cosine_and_size(left, right)
+        yield {"step": step, "term": name, "cosine": cosine, "size": size / left.shape[-1]}
+
+
+def cosine_and_size(queries: Tensor, keys: Tensor) -> tuple[float, float]:
+    """Of all causal pairs, (…, T, d) each: the typical cosine, and the typical inner product.
+
+    Both are root mean squares; the cosine is that of the inner product over those of the lengths.
+    """
+    rows, columns = torch.tril_indices(queries.shape[-2], queries.shape[-2])
+    size = _rms((queries @ keys.mT)[..., rows, columns])
+    return (size / (_rms(queries.norm(dim=-1)) * _rms(keys.norm(dim=-1)))).item(), size.item()
+
+
+def _rms(values: Tensor) -> Tensor:
+    return values.double().square().mean().sqrt()
