@@ -10,7 +10,8 @@ from torch.nn import functional as F
 
 from benchmarks.harness import Row, median_seconds, threads
 from specmup.apply.plan import make_plan
-from specmup.lab.language import Recipe, train_language_model
+from specmup.lab.language import train_language_model
+from specmup.lab.recipe import Recipe
 from specmup.lab.text import Text
 from specmup.models.gpt import GPT, GPTShape
 

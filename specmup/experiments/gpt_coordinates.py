@@ -23,7 +23,7 @@ from specmup.lab.model_check import cross_entropy, followed
 from specmup.lab.results import significant
 from specmup.lab.text import king_james
 from specmup.models.gpt import GPT, GPTShape
-from specmup.norms import rms_operator_norm
+from specmup.norms import rms_norm, rms_operator_norm
 
 VOCABULARY, CONTEXT = 1024, 64
 BASE_WIDTH, BASE_DEPTH, HEAD_DIMENSION = 64, 2, 16
@@ -129,22 +129,46 @@ def train_and_follow(
         "seed": seed,
     }
     model = GPT(shape(width, depth, normalisation, heads))
+    base = shape(BASE_WIDTH, BASE_DEPTH, normalisation, heads)
+    trainer = planned(model, base, optimizer, seed, **RULES[rule])
+    if rule == "gpt2":
+        start_as_gpt2(model)
+    rows = pd.DataFrame(_follow(model, trainer, seed))
+    return rows.assign(**about)[[*about, *rows.columns]]
+
+
+def planned(model: GPT, base: GPTShape, optimizer: str, seed: int, **rule) -> torch.optim.Optimizer:
+    """Draw the model's weights by a plan from the base; the optimizer with the plan's numbers."""
     plan = make_plan(
         model,
-        base=lambda: GPT(shape(BASE_WIDTH, BASE_DEPTH, normalisation, heads)),
+        base=lambda: GPT(base),
         optimizer=optimizer,
         learning_rate=LEARNING_RATE[optimizer],
         std=STD,
         epsilon=EPSILON,
-        **RULES[rule],
+        **rule,
     )
     plan.initialise(model, seed)
-    if rule == "gpt2":
-        start_as_gpt2(model)
     betas = {"betas": BETAS}
-    options = betas if optimizer == "adamw" else {"companion": betas}
-    rows = pd.DataFrame(_follow(model, plan.optimizer(model, **options), seed))
-    return rows.assign(**about)[[*about, *rows.columns]]
+    return plan.optimizer(model, **(betas if optimizer == "adamw" else {"companion": betas}))
+
+
+def trained(model: GPT, trainer: torch.optim.Optimizer, seed: int) -> Iterator[int]:
+    """Train, and stop to be looked at: the number of steps made, from 0 to :data:`STEPS`."""
+    text = king_james(VOCABULARY)
+    windows = text.training_windows(CONTEXT, BATCH_SIZE, STEPS, seed)
+    yield 0
+    for step in range(1, STEPS + 1):
+        trainer.zero_grad()
+        cross_entropy(model, *text.windows("train", windows[step - 1], CONTEXT)).backward()
+        trainer.step()
+        yield step
+
+
+def probe() -> tuple[Tensor, Tensor]:
+    """Fixed held-out windows to look at models on: tokens and next tokens, each (B, T)."""
+    text = king_james(VOCABULARY)
+    return text.windows("val", text.fixed_windows(CONTEXT, PROBED_WINDOWS), CONTEXT)
 
 
 def shape(
@@ -185,18 +209,12 @@ def _sizes(case: Mapping) -> list[tuple[int, int]]:
 
 def _follow(model: GPT, trainer: torch.optim.Optimizer, seed: int) -> Iterator[dict]:
     """A row a step and followed thing."""
-    text = king_james(VOCABULARY)
-    probe = text.windows("val", text.fixed_windows(CONTEXT, PROBED_WINDOWS), CONTEXT)
-    windows = text.training_windows(CONTEXT, BATCH_SIZE, STEPS, seed)
+    x, y = probe()
     start = None
-    for step in range(STEPS + 1):
-        if step:
-            trainer.zero_grad()
-            cross_entropy(model, *text.windows("train", windows[step - 1], CONTEXT)).backward()
-            trainer.step()
-        now = _features(model, *probe), _maps(model)
+    for step in trained(model, trainer, seed):
+        now = _features(model, x, y), _maps(model)
         start = start or now
-        for of_now, of_start, size in zip(now, start, (_rms, rms_operator_norm), strict=True):
+        for of_now, of_start, size in zip(now, start, (rms, rms_operator_norm), strict=True):
             for name, value in of_now.items():
                 sizes = {"size": size(value), "change": size(value - of_start[name])}
                 finite = {k: v.nan_to_num(torch.inf, torch.inf).item() for k, v in sizes.items()}
@@ -222,5 +240,6 @@ def _maps(model: GPT) -> dict[str, Tensor]:
     return {name: getattr(attention, name).weight.detach().clone() for name in MAPS}
 
 
-def _rms(h: Tensor) -> Tensor:
-    return h.double().square().mean().sqrt()
+def rms(h: Tensor) -> Tensor:
+    """Root mean square () of all entries, summed up in double precision."""
+    return rms_norm(h.double().flatten())

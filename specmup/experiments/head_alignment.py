@@ -19,23 +19,17 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from specmup.apply.plan import make_plan
 from specmup.experiments.gpt_coordinates import (
-    BATCH_SIZE,
-    BETAS,
     CONTEXT,
-    EPSILON,
-    LEARNING_RATE,
-    PROBED_WINDOWS,
-    STD,
-    STEPS,
     VOCABULARY,
+    planned,
+    probe,
+    rms,
     shape,
+    trained,
 )
 from specmup.experiments.pieces import Pieces, run_pieces
-from specmup.lab.model_check import cross_entropy
 from specmup.lab.results import significant
-from specmup.lab.text import king_james
 from specmup.models.gpt import GPT, GPTShape
 
 WIDTH, DEPTH = 256, 2
@@ -81,27 +75,13 @@ def train_and_take_apart(*, optimizer: str, head_dimension: int, seed: int) -> p
             attention_scale="1/d",
         )
     )
-    plan = make_plan(
-        model,
-        base=lambda: GPT(shape(64, DEPTH)),  # no parameter's shape depends on the heads
-        optimizer=optimizer,
-        learning_rate=LEARNING_RATE[optimizer],
-        std=STD,
-        epsilon=EPSILON,
-    )
-    plan.initialise(model, seed)
-    betas = {"betas": BETAS}
-    trainer = plan.optimizer(model, **(betas if optimizer == "adamw" else {"companion": betas}))
-    text = king_james(VOCABULARY)
-    probe, _ = text.windows("val", text.fixed_windows(CONTEXT, PROBED_WINDOWS), CONTEXT)
-    windows = text.training_windows(CONTEXT, BATCH_SIZE, STEPS, seed)
-    start = queries_and_keys(model, probe)
-    rows = list(terms(start, start, step=0))
-    for step in range(1, STEPS + 1):
-        trainer.zero_grad()
-        cross_entropy(model, *text.windows("train", windows[step - 1], CONTEXT)).backward()
-        trainer.step()
-        rows += terms(start, queries_and_keys(model, probe), step=step)
+    base = shape(64, DEPTH)  # no parameter's shape depends on the heads
+    trainer, (x, _) = planned(model, base, optimizer, seed), probe()
+    start, rows = None, []
+    for step in trained(model, trainer, seed):
+        now = queries_and_keys(model, x)
+        start = start or now
+        rows += terms(start, now, step=step)
     return pd.DataFrame(rows).assign(**about)[[*about, *rows[0]]]
 
 
@@ -136,9 +116,6 @@ def cosine_and_size(queries: Tensor, keys: Tensor) -> tuple[float, float]:
     Both are root mean squares; the cosine is that of the inner product over those of the lengths.
     """
     rows, columns = torch.tril_indices(queries.shape[-2], queries.shape[-2])
-    size = _rms((queries @ keys.mT)[..., rows, columns])
-    return (size / (_rms(queries.norm(dim=-1)) * _rms(keys.norm(dim=-1)))).item(), size.item()
-
-
-def _rms(values: Tensor) -> Tensor:
-    return values.double().square().mean().sqrt()
+    size = rms((queries @ keys.mT)[..., rows, columns])
+    lengths = rms(queries.norm(dim=-1)) * rms(keys.norm(dim=-1))
+    return (size / lengths).item(), size.item()

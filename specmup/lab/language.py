@@ -20,8 +20,6 @@ from specmup.lab.progress import progress_bar
 from specmup.lab.recipe import Recipe
 from specmup.lab.text import Text
 
-__all__ = ["History", "Recipe", "train_language_model", "validation_loss"]
-
 LOOK_EVERY = 16  # steps between two looks at the losses, each of which waits for the device
 
 

@@ -7,7 +7,6 @@ NAME.json       how many documents and tokens are in it, and what they come from
 
 from __future__ import annotations
 
-import errno
 import fcntl
 import json
 import os
@@ -18,7 +17,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from specmup.lab.files import replacing
+from specmup.lab.files import FULL, replacing
 from specmup.lab.progress import progress_bar
 
 KIND = np.dtype("<u2")
@@ -148,7 +147,7 @@ def _room(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as problem:
-        if problem.errno not in (errno.ENOSPC, errno.EDQUOT):
+        if problem.errno not in FULL:
             raise
         raise ValueError(
             f"no space left for {path}: free some and give the same command again; it goes on "

@@ -13,6 +13,7 @@ from pathlib import Path
 import torch
 from tqdm import tqdm
 
+from specmup.lab.files import FULL
 from specmup.lab.fingerprint import fingerprint
 from specmup.lab.pool import Finished, Pool
 from specmup.lab.progress import progress_bar
@@ -22,7 +23,7 @@ from specmup.sweeps.content import text_of_records
 from specmup.sweeps.estimate import CostModel, memory, remaining_seconds
 from specmup.sweeps.growth import wanted
 from specmup.sweeps.run import Run
-from specmup.sweeps.store import FULL, DiskFull, Kept, Record, Store
+from specmup.sweeps.store import DiskFull, Kept, Record, Store
 from specmup.sweeps.work import CHECKPOINT_EVERY, Where, text_of_run
 
 MEMORY_PART = 0.8  # of the machine's or the GPUs', that runs in flight may take by estimate

@@ -8,7 +8,6 @@ reserve                     room for the runs in flight when the disk is full
 
 from __future__ import annotations
 
-import errno
 import fcntl
 import hashlib
 import json
@@ -22,11 +21,10 @@ from pathlib import Path
 from typing import Any
 
 from specmup.lab.checkpoint import Checkpoint
-from specmup.lab.files import replacing
+from specmup.lab.files import FULL, replacing
 from specmup.sweeps.run import Run
 
 RESERVE = 1 << 20
-FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 class SweepError(ValueError):

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from specmup.experiments import head_alignment
+from specmup.experiments import gpt_coordinates, head_alignment
 from specmup.experiments.gpt_coordinates import shape
 from specmup.experiments.head_alignment import (
     SCALES,
@@ -76,7 +76,7 @@ def test_pairs_that_the_mask_hides_do_not_count():
 
 
 def test_rows_of_a_run(monkeypatch):
-    monkeypatch.setattr(head_alignment, "STEPS", 1)
+    monkeypatch.setattr(gpt_coordinates, "STEPS", 1)
     monkeypatch.setattr(head_alignment, "WIDTH", 64)
     frame = train_and_take_apart(optimizer="adamw", head_dimension=32, seed=0)
     assert set(frame[frame.step == 0].term) == {"start", "all"}

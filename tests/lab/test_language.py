@@ -8,7 +8,8 @@ import torch
 
 from specmup.apply.plan import make_plan
 from specmup.lab.checkpoint import Checkpoint
-from specmup.lab.language import LOOK_EVERY, Recipe, train_language_model, validation_loss
+from specmup.lab.language import LOOK_EVERY, train_language_model, validation_loss
+from specmup.lab.recipe import Recipe
 from specmup.lab.stream import StreamRecorder
 from specmup.lab.text import Text
 from specmup.models.gpt import GPT, GPTShape
