@@ -1,4 +1,4 @@
-"""A progress bar for the terminal, and for nowhere else."""
+"""What a waiting reader sees: a progress bar on a terminal, and times as one would say them."""
 
 from __future__ import annotations
 
@@ -17,3 +17,11 @@ def progress_bar(iterable: Iterable | None = None, **options) -> tqdm:
     wish = os.environ.get("SPECMUP_PROGRESS")
     disable = None if wish is None else wish == "0"  # None: tqdm asks whether it is a terminal
     return tqdm(iterable, **{"disable": disable, "delay": 2.0, "leave": False} | options)
+
+
+def duration(seconds: float) -> str:
+    """A time as one would say it, such as ``41 s``, ``12 min`` or ``2.5 h``."""
+    minutes = round(seconds / 60)
+    if minutes < 2:
+        return f"{seconds:.0f} s"
+    return f"{minutes} min" if minutes < 120 else f"{minutes / 60:.1f} h"

@@ -17,6 +17,7 @@ import pandas as pd
 
 from specmup.lab.files import replacing
 from specmup.lab.manifest import origin
+from specmup.lab.progress import duration
 
 FOLDER_VARIABLE = "SPECMUP_RESULTS"
 COLUMN_KINDS = {"i": "int64", "f": "float64", "b": "bool"}
@@ -42,7 +43,7 @@ class Results(NamedTuple):
         where = machine.get("accelerator") or f"{machine['cpu']}, {machine['cores']} cores"
         return (
             f"{m['name']}: scale {m['scale']}, {len(self.frame)} rows, "
-            f"{_duration(m['wall_seconds'])} on {where}, {m['date'][:10]}"
+            f"{duration(m['wall_seconds'])} on {where}, {m['date'][:10]}"
         )
 
 
@@ -298,9 +299,3 @@ def _kind(column: pd.Series) -> str:
         "use integers, floats, booleans or strings, without gaps"
     )
 
-
-def _duration(seconds: float) -> str:
-    minutes = round(seconds / 60)
-    if minutes < 2:
-        return f"{seconds:.0f} s"
-    return f"{minutes} min" if minutes < 120 else f"{minutes / 60:.1f} h"

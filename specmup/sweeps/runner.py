@@ -16,7 +16,7 @@ from tqdm import tqdm
 from specmup.lab.files import FULL
 from specmup.lab.fingerprint import fingerprint
 from specmup.lab.pool import Finished, Pool
-from specmup.lab.progress import progress_bar
+from specmup.lab.progress import duration, progress_bar
 from specmup.sweeps.collect import finished_and_missing
 from specmup.sweeps.configuration import Sweep
 from specmup.sweeps.content import text_of_records
@@ -201,13 +201,6 @@ def gpu_memory() -> float:
     """Bytes of memory that all GPUs have together; each takes its share of the workers."""
     count = torch.cuda.device_count()
     return float(sum(torch.cuda.get_device_properties(i).total_memory for i in range(count)))
-
-
-def duration(seconds: float) -> str:
-    """A time as one would say it."""
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
 def _workers(asked: int | None, device: str) -> int:

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import product
 
+from specmup.lab.progress import duration
 from specmup.sweeps.collect import finished_and_missing
 from specmup.sweeps.configuration import Grid, Sweep
 from specmup.sweeps.estimate import (
@@ -21,7 +22,6 @@ from specmup.sweeps.estimate import (
 )
 from specmup.sweeps.growth import wanted
 from specmup.sweeps.run import Run
-from specmup.sweeps.runner import duration
 from specmup.sweeps.store import Kept, Record, Store
 
 
