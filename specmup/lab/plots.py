@@ -54,9 +54,10 @@ def learning_rate_curves(
 ) -> None:
     """Loss against learning rate, one curve a size: mean over seeds in a band from least to most.
 
-    The optimum of each mean curve is a filled circle, or a hollow one where it sits on the edge of
-    the grid or beside a divergence and is only a bound. A rate at which some seed diverged, or
-    whose mean lies above the ceiling, is a triangle in a band at the top.
+    The optimum of each mean curve is a filled circle, or a hollow one at the lowest mean where it
+    sits on the edge of the grid or beside a rate that is off the scale, and is only a bound. Off
+    the scale are rates at which some seed diverged or whose mean lies above the ceiling; each is a
+    triangle in a band at the top.
 
     Args:
         ax: Where to draw; set a logarithmic loss axis beforehand if you want one.
@@ -86,7 +87,7 @@ def learning_rate_curves(
         ax.plot(mean.index, mean.where(shown), color=tint, linewidth=width, label=f"{size:g}")
         _range(ax, least.where(shown), most.where(shown), tint)
         beyond.append((mean.index[~shown], tint))
-        best = optimum(mean.index, mean)
+        best = optimum(mean.index, mean.where(shown, np.inf))  # far off, no parabola holds
         face = "none" if best.low < best.high else tint
         ax.plot(best.log2_lr, best.loss, "o", ms=7, mec=tint, mfc=face, mew=1.6, zorder=4)
     if len(means):
