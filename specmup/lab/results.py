@@ -298,4 +298,3 @@ def _kind(column: pd.Series) -> str:
         f"column {column.name!r} of type {column.dtype} cannot be stored: "
         "use integers, floats, booleans or strings, without gaps"
     )
-

@@ -1,0 +1,162 @@
+"""Rules taken apart in chapters 15 and 16: the sweep's own runs with one number changed."""
+
+from dataclasses import replace
+from itertools import product
+from pathlib import Path
+
+import pytest
+import torch
+from torch.nn import functional as F
+
+from specmup.experiments import depth_parts, width_parts
+from specmup.experiments.depth_parts import (
+    BASE_DEPTH,
+    CONTEXT,
+    PARTS,
+    RECIPE,
+    RULES,
+    VOCABULARY,
+    WIDTH,
+    begin,
+)
+from specmup.lab.text import king_james
+from specmup.sweeps.configuration import read_sweep
+from specmup.sweeps.work import start
+
+SWEEP = Path(__file__).parents[2] / "book" / "sweeps" / "small.toml"
+
+
+def jobs(experiment, scale):
+    return {
+        (case.get("width"), case.get("depth"), case.get("normalisation"), *job)
+        for case in experiment.SCALES[scale]["cases"]
+        for job in product(case["parts"], case["log2_lr"], case["seeds"])
+    }
+
+
+def losses(begun, steps=3):
+    """Training losses without clipping; LayerNorm's ε is made too small to matter."""
+    model, optimizer = begun
+    for module in model.modules():
+        if isinstance(module, torch.nn.LayerNorm):
+            module.eps = 1e-12
+    text, found = king_james(VOCABULARY), []
+    for starts in text.training_windows(CONTEXT, 4, steps, 0):
+        x, y = text.windows("train", starts, CONTEXT)
+        loss = F.cross_entropy(model(x).flatten(0, 1), y.flatten())
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        found.append(loss.item())
+    return found
+
+
+@pytest.mark.parametrize("experiment", [depth_parts, width_parts])
+def test_quick_is_a_slice_of_reference(experiment):
+    assert jobs(experiment, "quick") <= jobs(experiment, "reference")
+
+
+@pytest.mark.parametrize("rule", RULES)
+@pytest.mark.parametrize("normalisation", ["layernorm", "none"])
+def test_an_unchanged_rule_is_the_run_of_the_sweep(rule, normalisation):
+    sweep = read_sweep(SWEEP)
+    grid = next(g for g in sweep.grid if g.model.get("normalisation", "layernorm") == normalisation)
+    run = sweep.curve(grid, rule, "adamw", 0.0, (64, 8)).run(-8, seed=1)
+    assert run.recipe == RECIPE
+    model, optimizer = start(run)
+    own_model, own = begin(rule, 64, 8, -8, 1, normalisation)
+    for (name, theirs), ours in zip(model.named_parameters(), own_model.parameters(), strict=True):
+        assert torch.equal(theirs, ours), name
+    for theirs, ours in zip(optimizer.param_groups, own.param_groups, strict=True):
+        assert {k: v for k, v in theirs.items() if k != "params"} == {
+            k: v for k, v in ours.items() if k != "params"
+        }
+
+
+@pytest.mark.parametrize("name", PARTS)
+def test_a_part_changes_its_numbers_and_no_others(name):
+    part, depth = PARTS[name], 8
+    changed, plain = (begin(one, WIDTH, depth, -8, 0) for one in (part, part.rule))
+    begins = {
+        "input": ("tokens.", "positions."),
+        "output": ("readout.",),
+        "norm.weight": ("norm.weight",),
+    }
+
+    def power(powers, parameter):
+        for key, exponent in powers.items():
+            if key.startswith("*"):
+                fits = key.strip("*") in parameter
+            else:
+                fits = parameter.startswith(begins[key])
+            if fits:
+                return 4.0**exponent
+        return 1.0
+
+    after, before = (_rates(*begun) for begun in (changed, plain))
+    for (parameter, new), old in zip(
+        changed[0].named_parameters(), plain[0].parameters(), strict=True
+    ):
+        assert after[parameter] == pytest.approx(before[parameter] * power(part.rates, parameter))
+        torch.testing.assert_close(new, old * power(part.stds, parameter))
+    assert after != before or any(
+        not torch.equal(a, b)
+        for a, b in zip(changed[0].parameters(), plain[0].parameters(), strict=True)
+    )
+
+
+def _rates(model, optimizer):
+    of = {id(p): group["lr"] for group in optimizer.param_groups for p in group["params"]}
+    return {name: of[id(p)] for name, p in model.named_parameters()}
+
+
+@pytest.mark.parametrize(
+    "name, log2_lr, other, log2_other", [("sp, both", -8, "k2", -8), ("k2, both", -9, "k1", -8)]
+)
+def test_both_numbers_make_the_other_rule(name, log2_lr, other, log2_other):
+    part = PARTS[name]
+    ours = losses(begin(part, WIDTH, 8, log2_lr, 0))
+    assert ours == pytest.approx(losses(begin(other, WIDTH, 8, log2_other, 0)), abs=1e-4)
+    for single in (n for n in list(PARTS)[:6] if PARTS[n].rule == part.rule and n != name):
+        apart = losses(begin(PARTS[single], WIDTH, 8, log2_lr, 0))
+        assert apart != pytest.approx(ours, abs=1e-3)
+
+
+def test_a_run_makes_one_row(monkeypatch):
+    short = replace(RECIPE, steps=2, batch_size=2, warm_up=0, validation_windows=2)
+    monkeypatch.setattr(depth_parts, "RECIPE", short)
+    frame = depth_parts.train_part("k2, both", "layernorm", depth=4, log2_lr=-8, seed=0)
+    assert frame.drop(columns="loss").to_dict("records") == [
+        {"part": "k2, both", "normalisation": "layernorm", "depth": 4, "log2_lr": -8, "seed": 0}
+    ]
+    assert 0 < frame.loss.item() < 10
+
+
+@pytest.mark.parametrize("ratio", [2, 4])
+def test_all_numbers_make_sp_the_rule_and_none_does_alone(ratio):
+    width, down = ratio * WIDTH, ratio.bit_length() - 1
+    rule = losses(begin("k2", width, BASE_DEPTH, -8, 0))
+    apart = {
+        name: losses(begin(part, width, BASE_DEPTH, -8 - down, 0))
+        for name, part in width_parts.PARTS.items()
+    }
+    assert apart.pop("all") == pytest.approx(rule, abs=1e-4)
+    for name, single in apart.items():
+        assert single != pytest.approx(rule, abs=3e-4), name
+
+
+def test_at_the_base_width_a_part_changes_nothing():
+    plain, _ = begin("sp", WIDTH, BASE_DEPTH, -8, 0)
+    for part in width_parts.PARTS.values():
+        model, _ = begin(part, WIDTH, BASE_DEPTH, -8, 0)
+        assert all(map(torch.equal, model.parameters(), plain.parameters()))
+
+
+def test_a_run_over_the_width_makes_one_row(monkeypatch):
+    told = []
+    monkeypatch.setattr(width_parts, "final_loss", lambda *a: told.append(a) or 3.0)
+    frame = width_parts.train_part(part="fast gains", width=128, log2_lr=-9, seed=1)
+    assert told == [(width_parts.PARTS["fast gains"], 128, BASE_DEPTH, -9, 1)]
+    assert frame.to_dict("records") == [
+        {"part": "fast gains", "width": 128, "log2_lr": -9, "seed": 1, "loss": 3.0}
+    ]
