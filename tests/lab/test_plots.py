@@ -163,6 +163,24 @@ def test_an_optimum_on_the_edge_is_hollow(ax):
     assert [face == "none" for face in faces] == [False, False, True]
 
 
+def test_an_optimum_beside_a_rate_off_the_scale_is_hollow_and_lies_on_its_curve(ax):
+    frame = curves(sizes=(4, 16, 64))
+    beside = (frame.depth == 4) & (frame.log2_lr == -5)
+    frame.loc[beside, "loss"] = 1000.0  # no parabola through this says where the optimum is
+    plots.learning_rate_curves(ax, frame, "depth", ceiling=2.0)
+    lowest = frame[(frame.depth == 4) & (frame.log2_lr == -6)].loss.mean()
+    (circle, *_), faces = zip(
+        *(
+            (line.get_xydata(), line.get_markerfacecolor())
+            for line in ax.lines
+            if line.get_marker() == "o"
+        ),
+        strict=True,
+    )
+    assert circle[0] == pytest.approx([-6, lowest])
+    assert [face == "none" for face in faces] == [True, False, False]
+
+
 def test_diverged_rates_are_marked_above_the_scale(ax):
     frame = curves()
     frame.loc[(frame.depth == 64) & (frame.log2_lr == -3) & (frame.seed == 1), "loss"] = inf
