@@ -45,11 +45,13 @@ class Part(NamedTuple):
         rule: A key of :data:`RULES`.
         rates: Of learning rates.
         stds: Of initial standard deviations.
+        ratio: r itself, where it is not that of the sizes.
     """
 
     rule: str
     rates: Mapping[str, float]
     stds: Mapping[str, float]
+    ratio: float | None = None
 
 
 EMBEDDING, READOUT = ("input",), ("output", "norm.weight")  # the last norm's gain goes with W
@@ -58,13 +60,16 @@ PARTS: Mapping[str, Part] = {
     "sp, large embedding": Part("sp", {}, dict.fromkeys(EMBEDDING, 1)),
     "sp, both": Part("sp", dict.fromkeys(EMBEDDING, 1), dict.fromkeys(EMBEDDING, 1)),
     "k2, fast readout": Part("k2", dict.fromkeys(READOUT, 0.5), {}),
+    "k2, fast readout at the base": Part("k2", dict.fromkeys(READOUT, 0.5), {}, ratio=16),
     "k2, small embedding": Part("k2", {}, dict.fromkeys(EMBEDDING, -0.5)),
     "k2, both": Part("k2", dict.fromkeys(READOUT, 0.5), dict.fromkeys(EMBEDDING, -0.5)),
     "k2, slow queries and keys": Part("k2", {"*query*": -0.5, "*key*": -0.5}, {}),
     "k2, slow values and outputs": Part("k2", {"*value*": -0.5, "*attention.out*": -0.5}, {}),
     "k2, slow perceptrons": Part("k2", {"*mlp.up*": -0.5, "*mlp.down*": -0.5}, {}),
 }
-SP_PARTS, K2_PARTS, SLOW = list(PARTS)[:2], list(PARTS)[3:5], list(PARTS)[6:]
+SP_PARTS = ["sp, fast embedding", "sp, large embedding"]
+K2_PARTS = ["k2, fast readout", "k2, small embedding"]
+SLOW = [name for name in PARTS if "slow" in name]
 
 SCALES: Mapping[str, Mapping] = {
     "quick": {
@@ -79,6 +84,13 @@ SCALES: Mapping[str, Mapping] = {
             {"parts": ["sp, both"], "depth": 32, "log2_lr": [-8], "seeds": [0, 1, 2]},
             {"parts": ["k2, both"], "depth": 32, "log2_lr": [-9], "seeds": [0, 1, 2]},
             {"parts": SP_PARTS, "depth": 8, "log2_lr": [-8], "seeds": [0, 1, 2]},
+            # Is the readout's rate well tuned where all rules are one?
+            {
+                "parts": ["k2, fast readout at the base"],
+                "depth": BASE_DEPTH,
+                "log2_lr": [-11, -10, -9, -8, -7],
+                "seeds": [0, 1, 2],
+            },
             # The base's best rate without LayerNorm, at which k ≥ 2 diverges.
             {
                 "parts": SLOW,
@@ -158,8 +170,8 @@ def begin(
         seed: Of the initial weights.
         normalisation: ``layernorm`` or ``none``.
     """
-    rule, rates, stds = (part, {}, {}) if isinstance(part, str) else part
-    r = width / WIDTH * depth / BASE_DEPTH
+    rule, rates, stds, ratio = Part(part, {}, {}) if isinstance(part, str) else part
+    r = ratio or width / WIDTH * depth / BASE_DEPTH
     plan = make_plan(
         _outline(width, depth, normalisation),
         base=_outline(WIDTH, BASE_DEPTH, normalisation),
