@@ -80,7 +80,7 @@ SCALES: Mapping[str, Mapping] = {
             {"parts": SP_PARTS[:1], "depth": 32, "log2_lr": [-10], "seeds": [0, 1, 2]},
             {"parts": SP_PARTS, "depth": 32, "log2_lr": [-9, -8, -7], "seeds": [0, 1, 2]},
             {"parts": K2_PARTS, "depth": 32, "log2_lr": [-10, -9, -8, -7], "seeds": [0, 1, 2]},
-            # Both numbers at once make the other rule, but for the clipping of gradients.
+            # Both numbers at once make the other rule, but for clipping and LayerNorm's own ε.
             {"parts": ["sp, both"], "depth": 32, "log2_lr": [-8], "seeds": [0, 1, 2]},
             {"parts": ["k2, both"], "depth": 32, "log2_lr": [-9], "seeds": [0, 1, 2]},
             {"parts": SP_PARTS, "depth": 8, "log2_lr": [-8], "seeds": [0, 1, 2]},

@@ -44,7 +44,7 @@ SCALES: Mapping[str, Mapping] = {
                 "log2_lr": [-11, -10, -9],
                 "seeds": [0, 1, 2],
             },
-            # All at once are the rule, but for the clipping of gradients.
+            # All at once are the rule, but for clipping.
             {"parts": ["all"], "width": 256, "log2_lr": [-10], "seeds": [0, 1, 2]},
             {"parts": ["fast embedding"], "width": 128, "log2_lr": [-8], "seeds": [0, 1, 2]},
         ]
