@@ -19,21 +19,24 @@ import pandas as pd
 import torch
 
 from specmup.apply.plan import make_plan
+from specmup.experiments.gpt_coordinates import (
+    BASE_DEPTH,
+    BETAS,
+    CONTEXT,
+    EPSILON,
+    RULES,
+    STD,
+    VOCABULARY,
+    shape,
+)
+from specmup.experiments.gpt_coordinates import BASE_WIDTH as WIDTH
 from specmup.experiments.pieces import Pieces, run_pieces
 from specmup.lab.language import train_language_model
 from specmup.lab.recipe import Recipe
 from specmup.lab.text import king_james
-from specmup.models.gpt import GPT, GPTShape
+from specmup.models.gpt import GPT
 
-VOCABULARY, CONTEXT = 1024, 64
-WIDTH, BASE_DEPTH, HEAD_DIMENSION = 64, 2, 16
-STD, EPSILON, BETAS = 0.02, 1e-16, (0.9, 0.95)
 RECIPE = Recipe(steps=250, batch_size=16, warm_up=25, validation_windows=256)
-RULES: Mapping[str, Mapping] = {
-    "sp": {"parametrization": "sp"},
-    "k1": {"block_depth": 1},
-    "k2": {"block_depth": 2},
-}
 
 
 class Part(NamedTuple):
@@ -42,7 +45,7 @@ class Part(NamedTuple):
     r is the ratio of a size to the base's, of depths or of widths.
 
     Attributes:
-        rule: A key of :data:`RULES`.
+        rule: ``sp``, ``k1`` or ``k2``.
         rates: Of learning rates.
         stds: Of initial standard deviations.
         ratio: r itself, where it is not that of the sizes.
@@ -163,7 +166,7 @@ def begin(
     """A model at its start, and its AdamW.
 
     Args:
-        part: A rule with some numbers changed, or a key of :data:`RULES`.
+        part: A rule with some numbers changed, or its name alone.
         width: n. A part's r is the ratio of whichever of the two sizes is not the base's.
         depth: Number L of blocks.
         log2_lr: Base-2 logarithm of the base's learning rate.
@@ -180,7 +183,7 @@ def begin(
         epsilon=EPSILON,
         **RULES[rule],
     )
-    model = plan.initialise(GPT(_shape(width, depth, normalisation)), seed)
+    model = plan.initialise(GPT(shape(width, depth, normalisation)), seed)
     return model, plan.optimizer(model, betas=BETAS)
 
 
@@ -188,17 +191,6 @@ def _changed(value: float, powers: Mapping[str, float], r: float) -> dict[str, f
     return {**{name: value * r**power for name, power in powers.items()}, "*": value}
 
 
-def _outline(*shape: int | str) -> GPT:
+def _outline(*sizes: int | str) -> GPT:
     with torch.device("meta"):
-        return GPT(_shape(*shape))
-
-
-def _shape(width: int, depth: int, normalisation: str) -> GPTShape:
-    return GPTShape(
-        VOCABULARY,
-        CONTEXT,
-        width,
-        depth,
-        head_dimension=HEAD_DIMENSION,
-        normalisation=normalisation,
-    )
+        return GPT(shape(*sizes))

@@ -14,13 +14,13 @@ from specmup.experiments.depth_parts import (
     CONTEXT,
     PARTS,
     RECIPE,
-    RULES,
     VOCABULARY,
     WIDTH,
     begin,
 )
 from specmup.lab.text import king_james
 from specmup.sweeps.configuration import read_sweep
+from specmup.sweeps.run import RULES
 from specmup.sweeps.work import start
 
 SWEEP = Path(__file__).parents[2] / "book" / "sweeps" / "small.toml"
