@@ -14,6 +14,7 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
+from specmup.lab.curve import seed_curves, tuned_rate
 from specmup.lab.interval import Interval, mean_interval
 from specmup.lab.optimum import Optimum, optimum
 
@@ -161,7 +162,9 @@ def transfer(
             holds nan, lacks learning rates or whole sizes for some seeds, or has only one size.
     """
     _check_frame(frame, axis, value)
-    curves = {size: _curves(rows, f"{axis} {size:g}", value) for size, rows in frame.groupby(axis)}
+    curves = {
+        size: seed_curves(rows, f"{axis} {size:g}", value) for size, rows in frame.groupby(axis)
+    }
     sizes = list(curves)
     if len(sizes) < 2:
         raise ValueError(f"transfer over {axis} needs at least two sizes, got only {sizes[0]:g}")
@@ -175,7 +178,7 @@ def transfer(
                 f"has {curves[sizes[0]].index.tolist()}: run the same seeds at every size"
             )
     optima = [[optimum(c.columns, row) for row in c.to_numpy()] for c in curves.values()]
-    carried = _tuned(curves[base])
+    carried = tuned_rate(curves[base])
     usable = [
         of_seed for of_seed in zip(*optima, strict=True) if not any(o.diverged for o in of_seed)
     ]
@@ -219,36 +222,10 @@ def _check_frame(frame: pd.DataFrame, axis: str, value: str) -> None:
             )
 
 
-def _curves(rows: pd.DataFrame, where: str, value: str) -> pd.DataFrame:
-    """Losses (seeds, learning rates) at one size, complete and without repetition."""
-    repeated = rows[rows.duplicated(["seed", "log2_lr"])]
-    if len(repeated):
-        run = repeated.iloc[0]
-        raise ValueError(
-            f"{where} has seed {run['seed']} at log2_lr = {run['log2_lr']:g} more than once: "
-            "take out the repeated rows"
-        )
-    table = rows.pivot(index="seed", columns="log2_lr", values=value)
-    gaps = table.isna()
-    if gaps.to_numpy().any():
-        seed = gaps.index[gaps.any(axis=1)][0]
-        raise ValueError(
-            f"{where}, seed {seed} lacks log2_lr {table.columns[gaps.loc[seed]].tolist()}: "
-            "run every seed at the same learning rates"
-        )
-    return table
-
-
-def _tuned(curve: pd.DataFrame) -> float:
-    """The rate with the lowest mean loss over seeds; nan if each rate loses some seed."""
-    means = curve.mean()
-    return float(means.idxmin()) if np.isfinite(means.min()) else nan
-
-
 def _size_transfer(
     size: int, curve: pd.DataFrame, optima: Sequence[Optimum], carried: float
 ) -> SizeTransfer:
-    best = _tuned(curve)
+    best = tuned_rate(curve)
     best_loss = mean_interval(curve[best]) if isfinite(best) else Interval(inf, inf, inf)
     carried_loss = mean_interval(curve[carried]) if carried in curve.columns else None
     if isnan(carried):

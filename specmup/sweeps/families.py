@@ -9,10 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from itertools import chain
+from math import isnan
 from typing import Any
 
 import pandas as pd
 
+from specmup.lab.curve import seed_curves, tuned_rate
 from specmup.lab.transfer import Axis, Transfer, transfer
 from specmup.sweeps.collect import SORT
 from specmup.sweeps.configuration import Curve, Sweep, sweep_from
@@ -59,6 +61,29 @@ class Family:
         words += ["no LayerNorm"] * (self.normalisation == "none")
         words += [f"λ = {self.weight_decay:g}"] * (self.weight_decay != 0)
         return ", ".join(words)
+
+    def curves(self, size: int) -> pd.DataFrame:
+        """Losses at one size: a row a seed, a column a rate (log2).
+
+        Raises:
+            ValueError: If the size was not run.
+        """
+        rows = self.rows[self.rows[self.axis] == size]
+        if rows.empty:
+            run = sorted(set(self.rows[self.axis]))
+            raise ValueError(f"{self.title}: no run of {self.axis} {size:g}; there are {run}")
+        return seed_curves(rows, f"{self.title}, {self.axis} {size:g}")
+
+    def tuned(self, size: int) -> pd.Series:
+        """Losses of the seeds at a size's own best rate, which is the series' name (log2).
+
+        Raises:
+            ValueError: If the size was not run, or no rate trained all seeds there.
+        """
+        curves = self.curves(size)
+        if isnan(best := tuned_rate(curves)):
+            raise ValueError(f"{self.title}, {self.axis} {size:g}: no rate trained all seeds")
+        return curves[best]
 
     def transfer(self, least: float = 0, most: float = float("inf")) -> Transfer:
         """Drift and regret along the axis, the rate tuned on the base.

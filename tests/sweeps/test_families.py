@@ -47,6 +47,23 @@ def test_families_of_each_rule_and_axis(sweeps):
         assert t.drift.estimate == pytest.approx(0)
 
 
+def test_curves_of_a_size_and_the_losses_at_its_best_rate(sweeps):
+    sweep = sweeps.make(seeds=[0, 1], rules=["sp"])
+    frame = of(sweep, bowl)
+    (family,) = families(frame, sweep)
+    curves = family.curves(16)
+    assert curves.index.tolist() == [0, 1] and curves.columns.is_monotonic_increasing
+    one = frame[(frame.width == 16) & (frame.seed == 1) & (frame.log2_lr == -4)]
+    assert curves.loc[1, -4] == one.loss.item()
+    best = family.tuned(16)
+    assert best.name == -6 and best.equals(curves[-6])
+    with pytest.raises(ValueError, match=r"no run of width 7; there are \[8, 16\]"):
+        family.curves(7)
+    gone = frame.assign(loss=frame.loss.where(frame.seed == 0, float("inf")))
+    with pytest.raises(ValueError, match="no rate trained all seeds"):
+        families(gone, sweep)[0].tuned(16)
+
+
 def test_what_is_missing_is_counted(sweeps):
     sweep = sweeps.make()
     frame = of(sweep, bowl)
