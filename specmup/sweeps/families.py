@@ -174,7 +174,7 @@ def transfer_table(chosen: Sequence[Family]) -> pd.DataFrame:
             f"tuned loss at {at_base.size:g}": f"{at_base.best_loss:.3f}",
             f"at {large.size:g}": f"{large.best_loss:.3f}",
         }
-    return pd.DataFrame(rows).T.map(lambda text: text.replace("-", "−"))
+    return pd.DataFrame(rows).T.fillna("").map(lambda text: text.replace("-", "−"))
 
 
 def _losses(frame: pd.DataFrame, sweep: Sweep) -> dict[str, float]:

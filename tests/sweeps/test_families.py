@@ -120,3 +120,13 @@ def test_the_table_has_a_row_a_family(sweeps):
     assert table.index.tolist() == ["AdamW, SP", "AdamW, k ≥ 2"]
     assert table["width"].tolist() == ["8 to 16"] * 2
     assert table["drift (log₂)"].tolist() == ["0.00 ± 0.00"] * 2
+
+
+def test_the_table_leaves_open_what_belongs_to_another_size(sweeps):
+    chosen = []
+    for rule, most in (("sp", 16), ("k2", 32)):
+        sweep = sweeps.make(rules=[rule], widths=[8, most], seeds=[0, 1])
+        chosen += families(of(sweep, bowl), sweep)
+    table = transfer_table(chosen)
+    assert table["at 16"].tolist() == ["1.000 ± 0.006", ""]
+    assert table["at 32"].tolist() == ["", "1.000 ± 0.006"]
