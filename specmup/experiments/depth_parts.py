@@ -36,6 +36,10 @@ from specmup.lab.recipe import Recipe
 from specmup.lab.text import king_james
 from specmup.models.gpt import GPT
 
+OPTIONS: Mapping[str, Mapping] = {
+    "adamw": {"betas": BETAS},
+    "muon-kimi": {"companion": {"betas": BETAS}},
+}
 RECIPE = Recipe(steps=250, batch_size=16, warm_up=25, validation_windows=256)
 
 
@@ -145,12 +149,13 @@ def final_loss(
     log2_lr: float,
     seed: int,
     normalisation: str = "layernorm",
+    optimizer: str = "adamw",
 ) -> float:
     """Train what :func:`begin` begins; the loss on held-out windows."""
-    model, optimizer = begin(part, width, depth, log2_lr, seed, normalisation)
+    model, trainer = begin(part, width, depth, log2_lr, seed, normalisation, optimizer)
     text = king_james(VOCABULARY)
     history = train_language_model(
-        model, optimizer, text, RECIPE, context=CONTEXT, seed=seed, progress=False
+        model, trainer, text, RECIPE, context=CONTEXT, seed=seed, progress=False
     )
     return float(history.loss)
 
@@ -162,8 +167,9 @@ def begin(
     log2_lr: float,
     seed: int,
     normalisation: str = "layernorm",
+    optimizer: str = "adamw",
 ) -> tuple[GPT, torch.optim.Optimizer]:
-    """A model at its start, and its AdamW.
+    """A model at its start, and its optimizer.
 
     Args:
         part: A rule with some numbers changed, or its name alone.
@@ -172,19 +178,21 @@ def begin(
         log2_lr: Base-2 logarithm of the base's learning rate.
         seed: Of the initial weights.
         normalisation: ``layernorm`` or ``none``.
+        optimizer: ``adamw`` or ``muon-kimi``.
     """
     rule, rates, stds, ratio = Part(part, {}, {}) if isinstance(part, str) else part
     r = ratio or width / WIDTH * depth / BASE_DEPTH
     plan = make_plan(
         _outline(width, depth, normalisation),
         base=_outline(WIDTH, BASE_DEPTH, normalisation),
+        optimizer=optimizer,
         learning_rate=_changed(2.0**log2_lr, rates, r),
         std=_changed(STD, stds, r),
         epsilon=EPSILON,
         **RULES[rule],
     )
     model = plan.initialise(GPT(shape(width, depth, normalisation)), seed)
-    return model, plan.optimizer(model, betas=BETAS)
+    return model, plan.optimizer(model, **OPTIONS[optimizer])
 
 
 def _changed(value: float, powers: Mapping[str, float], r: float) -> dict[str, float]:

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from specmup.experiments import depth_parts, width_parts
+from specmup.experiments import depth_parts, kimi_parts, width_parts
 from specmup.experiments.depth_parts import (
     BASE_DEPTH,
     CONTEXT,
@@ -30,7 +30,7 @@ def jobs(experiment, scale):
     return {
         (case.get("width"), case.get("depth"), case.get("normalisation"), *job)
         for case in experiment.SCALES[scale]["cases"]
-        for job in product(case["parts"], case["log2_lr"], case["seeds"])
+        for job in product(case.get("parts") or [case["part"]], case["log2_lr"], case["seeds"])
     }
 
 
@@ -51,23 +51,24 @@ def losses(begun, steps=3):
     return found
 
 
-@pytest.mark.parametrize("experiment", [depth_parts, width_parts])
+@pytest.mark.parametrize("experiment", [depth_parts, kimi_parts, width_parts])
 def test_quick_is_a_slice_of_reference(experiment):
     assert jobs(experiment, "quick") <= jobs(experiment, "reference")
 
 
 @pytest.mark.parametrize("rule", RULES)
 @pytest.mark.parametrize("normalisation", ["layernorm", "none"])
-def test_an_unchanged_rule_is_the_run_of_the_sweep(rule, normalisation):
+@pytest.mark.parametrize("optimizer", ["adamw", "muon-kimi"])
+def test_an_unchanged_rule_is_the_run_of_the_sweep(rule, normalisation, optimizer):
     sweep = read_sweep(SWEEP)
     grid = next(g for g in sweep.grid if g.model.get("normalisation", "layernorm") == normalisation)
-    run = sweep.curve(grid, rule, "adamw", 0.0, (64, 8)).run(-8, seed=1)
+    run = sweep.curve(grid, rule, optimizer, 0.0, (64, 8)).run(-8, seed=1)
     assert run.recipe == RECIPE
-    model, optimizer = start(run)
-    own_model, own = begin(rule, 64, 8, -8, 1, normalisation)
+    model, trainer = start(run)
+    own_model, own = begin(rule, 64, 8, -8, 1, normalisation, optimizer)
     for (name, theirs), ours in zip(model.named_parameters(), own_model.parameters(), strict=True):
         assert torch.equal(theirs, ours), name
-    for theirs, ours in zip(optimizer.param_groups, own.param_groups, strict=True):
+    for theirs, ours in zip(trainer.param_groups, own.param_groups, strict=True):
         assert {k: v for k, v in theirs.items() if k != "params"} == {
             k: v for k, v in ours.items() if k != "params"
         }
@@ -132,6 +133,11 @@ def test_a_run_makes_one_row(monkeypatch):
         {"part": "k2, both", "normalisation": "layernorm", "depth": 4, "log2_lr": -8, "seed": 0}
     ]
     assert 0 < frame.loss.item() < 10
+    other = kimi_parts.train_part(part="k2, both", depth=4, log2_lr=-8, seed=0)
+    assert other.drop(columns="loss").to_dict("records") == [
+        {"part": "k2, both", "depth": 4, "log2_lr": -8, "seed": 0}
+    ]
+    assert 0 < other.loss.item() != frame.loss.item()
 
 
 @pytest.mark.parametrize("ratio", [2, 4])
