@@ -21,9 +21,9 @@ import torch
 from specmup.apply.plan import make_plan
 from specmup.experiments.gpt_coordinates import (
     BASE_DEPTH,
-    BETAS,
     CONTEXT,
     EPSILON,
+    OPTIONS,
     RULES,
     STD,
     VOCABULARY,
@@ -36,10 +36,6 @@ from specmup.lab.recipe import Recipe
 from specmup.lab.text import king_james
 from specmup.models.gpt import GPT
 
-OPTIONS: Mapping[str, Mapping] = {
-    "adamw": {"betas": BETAS},
-    "muon-kimi": {"companion": {"betas": BETAS}},
-}
 RECIPE = Recipe(steps=250, batch_size=16, warm_up=25, validation_windows=256)
 
 

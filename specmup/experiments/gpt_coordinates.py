@@ -29,7 +29,10 @@ VOCABULARY, CONTEXT = 1024, 64
 BASE_WIDTH, BASE_DEPTH, HEAD_DIMENSION = 64, 2, 16
 STD, EPSILON = 0.02, 1e-16
 STEPS, BATCH_SIZE, PROBED_WINDOWS = 10, 8, 4
-BETAS = (0.9, 0.95)
+OPTIONS: Mapping[str, Mapping] = {
+    "adamw": {"betas": (0.9, 0.95)},
+    "muon-kimi": {"companion": {"betas": (0.9, 0.95)}},
+}
 # Of the base. The loss falls from the first step to the last, and a step of either optimizer moves
 # the hidden matrices about as far.
 LEARNING_RATE = {"adamw": 2.0**-9, "muon-kimi": {"hidden": 2.0**-5, "*": 2.0**-9}}
@@ -149,8 +152,7 @@ def planned(model: GPT, base: GPTShape, optimizer: str, seed: int, **rule) -> to
         **rule,
     )
     plan.initialise(model, seed)
-    betas = {"betas": BETAS}
-    return plan.optimizer(model, **(betas if optimizer == "adamw" else {"companion": betas}))
+    return plan.optimizer(model, **OPTIONS[optimizer])
 
 
 def trained(model: GPT, trainer: torch.optim.Optimizer, seed: int) -> Iterator[int]:
