@@ -90,9 +90,14 @@ def orthogonalised(
     tall = matrices.shape[-2] > matrices.shape[-1]
     x = (matrices.mT if tall else matrices).bfloat16()  # (..., m, p), m ≤ p
     x = x / x.norm(dim=(-2, -1), keepdim=True).clamp(min=eps)
+    # A processor without instructions for bfloat16 takes tens of times longer with it than with
+    # float32. Products of two such numbers are exact there, so only the order of sums may differ.
+    inside = torch.float32 if x.device.type == "cpu" else torch.bfloat16
     for _ in range(steps):
-        gram = x @ x.mT  # (..., m, m)
-        x = torch.baddbmm(x, torch.baddbmm(gram, gram, gram, beta=b, alpha=c), x, beta=a)
+        wide = x.to(inside)
+        gram = (wide @ wide.mT).bfloat16().to(inside)  # (..., m, m)
+        factor = torch.baddbmm(gram, gram, gram, beta=b, alpha=c).bfloat16().to(inside)
+        x = torch.baddbmm(wide, factor, wide, beta=a).bfloat16()
     return x.mT if tall else x
 
 
