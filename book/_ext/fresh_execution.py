@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import hashlib
 import platform
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -40,17 +39,17 @@ def fingerprint(root: Path, names: tuple[str, ...] = INPUTS) -> str:
     return digest.hexdigest()
 
 
+def records_name(root: Path) -> str:
+    """Name of the folder that keeps what was executed with the present code, data and pins."""
+    return fingerprint(root)[:16]
+
+
 def key_cache(app: Sphinx, config: Config) -> None:
-    """Point the notebook executor at the cache of the present inputs; drop those of others."""
+    """Point the notebook executor at what was executed with the present inputs."""
     root = Path(app.srcdir)
     config.book_inputs = fingerprint(root)
     config.book_looks = fingerprint(root, LOOKS)
-    caches = Path(app.outdir).parent / "executed"
-    present = caches / config.book_inputs[:16]
-    for other in caches.glob("*"):
-        if other != present:
-            shutil.rmtree(other)
-    config.nb_execution_cache_path = str(present)
+    config.nb_execution_cache_path = str(Path(app.outdir).parent / "executed" / records_name(root))
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
