@@ -19,7 +19,7 @@ from pages import Page
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "book" / "_ext"))
 
-from fresh_execution import records_name  # noqa: E402 - found by the line above
+from fresh_execution import records_name
 
 
 class Records:
