@@ -18,11 +18,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from execute_chapters import EXECUTED, ROOT, execute
+from execute_chapters import EXECUTED, ROOT, execute, failures_in_words
 from nbformat import NotebookNode
 from nbval.plugin import IPyNbCell, IPyNbFile
 from outcomes import Failure, Outcome, at_cell, in_words, without_cell
-from pages import Page, Settings, chapters, listed, read_pages
+from pages import Page, Settings, chapters, chosen, code_cells, listed, read_pages
 from records import Records
 
 
@@ -91,11 +91,6 @@ class RecordedNotebook(IPyNbFile):
         if [t.cell.source.strip() for t in tests] != [c.source.strip() for c in executed]:
             raise self.CollectError(f"{self.path.name} is not what was executed: run `make sync`")
         return (test for test, cell in zip(tests, executed, strict=True) if ran(cell))
-
-
-def code_cells(notebook: NotebookNode) -> list[NotebookNode]:
-    """The code cells of a notebook, in order."""
-    return [cell for cell in notebook.cells if cell.cell_type == "code"]
 
 
 def ran(cell: NotebookNode) -> bool:
@@ -175,6 +170,8 @@ def differences(outcomes: Iterable[Outcome]) -> list[tuple[Page, Failure]]:
         RuntimeError: If pytest could not compare.
     """
     stored = {o.page.path.with_suffix(".ipynb"): o for o in outcomes}
+    if not stored:  # pytest, given nothing, would run all the tests that it finds
+        return []
     comparison = Comparison(stored)
     quiet = ["-qq", "--no-header", "--no-summary", "--color=no", "--tb=no"]
     without = [
@@ -195,17 +192,16 @@ def differences(outcomes: Iterable[Outcome]) -> list[tuple[Page, Failure]]:
 def main(wanted: list[str]) -> int:
     """Execute what is not kept and compare all chapters, or the wanted ones; return the status."""
     settings = Settings.of(ROOT)
+    sources = chosen(chapters(ROOT), wanted)
+    # All of the book's pages at once leave no core idle, and the book needs the others anyway.
+    pages = read_pages(sources if wanted else [*listed(ROOT), *sources], ROOT, settings)
     records = Records(ROOT / EXECUTED, ROOT)
-    sources = chapters(ROOT)
-    # All of the book's pages at once leave no core idle; the next stage needs the others anyway.
-    paths = [*listed(ROOT), *sources]
-    if wanted:
-        paths = sources = [path for path in sources if path.name.startswith(tuple(wanted))]
-    pages = read_pages(paths, ROOT, settings)
     outcomes = execute(pages, records=records, seconds_per_cell=settings.seconds_per_cell)
-    found = differences([outcome for outcome in outcomes if outcome.page.path in sources])
-    print("\n\n".join(in_words(page, failure) for page, failure in found))
-    return 1 if found or not all(outcome.passed for outcome in outcomes) else 0
+    found = differences(outcome for outcome in outcomes if outcome.page.path in sources)
+    failed = {(o.page.name, o.failure.cell) for o in outcomes if o.failure}
+    told = [in_words(page, at) for page, at in found if (page.name, at.cell) not in failed]
+    print("\n\n".join([*told, *failures_in_words(outcomes)]))
+    return 1 if told or failed else 0
 
 
 if __name__ == "__main__":

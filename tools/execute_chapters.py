@@ -9,19 +9,19 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import signal
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import IO
 
-from jupyter_client.manager import start_new_async_kernel
+from jupyter_client.manager import AsyncKernelManager
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 from nbformat import from_dict
 from outcomes import Failure, Outcome, at_cell, found_in, in_words, without_cell
-from pages import Page, Settings, listed, read_pages
+from pages import Page, Settings, chosen, listed, read_pages
 from records import Records
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -124,37 +124,56 @@ async def execute_page(
         log=SILENT,
     )
     start = time.monotonic()
-    with tempfile.TemporaryFile("w+") as said:  # what a kernel writes past its notebook
+    with tempfile.TemporaryDirectory() as folder:
+        # Sockets that are files: kernels that start together cannot take each other's port.
+        client.km = AsyncKernelManager(
+            kernel_name=client.nb.metadata["kernelspec"]["name"],
+            transport="ipc",
+            connection_file=f"{folder}/kernel.json",
+        )
         try:
-            client.km, client.kc = await start_new_async_kernel(
-                seconds_per_cell,
-                client.nb.metadata["kernelspec"]["name"],
-                cwd=str(page.path.parent),
-                env=dict(variables),
-                stdout=said,
-                stderr=said,
-            )
-        except RuntimeError as error:
-            failure = without_cell(page, "no kernel started", f"{error}\n{end_of(said)}")
-        else:
-            try:
-                failure = await execute_cells(page, client, said)
-            finally:
+            failure = await connect(page, client, variables, Path(folder) / "said")
+            failure = failure or await execute_cells(page, client)
+        finally:
+            if client.kc is not None:
                 client.kc.stop_channels()
-                await client.km.shutdown_kernel(now=True)
+            await client.km.shutdown_kernel(now=True)
     return Outcome(page, time.monotonic() - start, client.nb, failure, ran=True)
 
 
-async def execute_cells(page: Page, client: NotebookClient, said: IO[str]) -> Failure | None:
+async def connect(
+    page: Page, client: NotebookClient, variables: Mapping[str, str], said: Path
+) -> Failure | None:
+    """Start a page's kernel and wait until it answers; return why it does not.
+
+    Args:
+        page: The page.
+        client: Has the kernel's manager, and receives the connection.
+        variables: The kernel's whole environment.
+        said: File for what the kernel writes past the notebook.
+    """
+    with said.open("w") as file:
+        await client.km.start_kernel(
+            cwd=str(page.path.parent), env=dict(variables), stdout=file, stderr=file
+        )
+    client.kc = client.km.client()
+    client.kc.start_channels()
+    try:
+        await client.kc.wait_for_ready(timeout=client.timeout)
+    except RuntimeError as error:
+        return without_cell(page, "no kernel started", f"{error}\n{said.read_text()}")
+    about = await client.async_wait_for_reply(client.kc.kernel_info())
+    client.nb.metadata["language_info"] = about["content"]["language_info"]
+    return None
+
+
+async def execute_cells(page: Page, client: NotebookClient) -> Failure | None:
     """Execute the cells of a page in order; stop at the first failure and return it.
 
     Args:
         page: The page.
         client: Connected to the page's kernel; its notebook receives the outputs.
-        said: What the kernel writes past the notebook.
     """
-    about = await client.async_wait_for_reply(client.kc.kernel_info())
-    client.nb.metadata["language_info"] = about["content"]["language_info"]
     for index, place in page.places.items():
         try:
             await client.async_execute_cell(client.nb.cells[index], index, place.number)
@@ -165,32 +184,32 @@ async def execute_cells(page: Page, client: NotebookClient, said: IO[str]) -> Fa
         except DeadKernelError:
             if asyncio.current_task().cancelling():  # nbclient takes an interruption for a death
                 raise asyncio.CancelledError from None
-            return at_cell(place, "the kernel died", end_of(said))
+            return at_cell(place, "the kernel died", await cause_of_death(client.km))
     return found_in(page, client.nb)
 
 
-def end_of(file: IO[str], lines: int = 5) -> str:
-    """The last lines of a file."""
-    file.seek(0)
-    return "".join(file.readlines()[-lines:])
+async def cause_of_death(manager: AsyncKernelManager) -> str:
+    """What the system says of a kernel that ended by itself."""
+    status = await manager.provisioner.poll()
+    if status is not None and status < 0:
+        return signal.strsignal(-status) or f"signal {-status}"
+    return f"exit status {status}"
 
 
-def failures_in_words(outcomes: Iterable[Outcome]) -> str:
-    """Every failure, as a reader is told it; empty where all passed."""
-    failed = [in_words(o.page, o.failure) for o in outcomes if o.failure is not None]
-    return "\n\n".join(failed)
+def failures_in_words(outcomes: Iterable[Outcome]) -> list[str]:
+    """Every failure, as a reader is told it."""
+    return [in_words(o.page, o.failure) for o in outcomes if o.failure is not None]
 
 
 def main(wanted: list[str]) -> int:
     """Execute the book's pages, or those whose file names begin as wanted; return the status."""
     settings = Settings.of(ROOT)
-    paths = [p for p in listed(ROOT) if not wanted or p.name.startswith(tuple(wanted))]
-    pages = read_pages(paths, ROOT, settings)
+    pages = read_pages(chosen(listed(ROOT), wanted), ROOT, settings)
     records = Records(ROOT / EXECUTED, ROOT)
     outcomes = execute(pages, records=records, seconds_per_cell=settings.seconds_per_cell)
-    passed = sum(outcome.passed for outcome in outcomes)
-    print(failures_in_words(outcomes) or f"{passed} pages passed", flush=True)
-    return 0 if passed == len(outcomes) else 1
+    failed = failures_in_words(outcomes)
+    print("\n\n".join(failed) or f"{len(outcomes)} pages passed", flush=True)
+    return 1 if failed else 0
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from dataclasses import dataclass
+from textwrap import dedent
 
 from nbformat import NotebookNode
 from pages import Page, Place
@@ -122,7 +123,7 @@ def statement_at(source: str, line: int | None) -> tuple[int, str]:
     inner = min(around, key=lambda node: node.end_lineno - node.lineno)
     body = getattr(inner, "body", None)
     last = max(inner.lineno, body[0].lineno - 1) if body else inner.end_lineno
-    return inner.lineno, "\n".join(lines[inner.lineno - 1 : last]).strip()
+    return inner.lineno, dedent("\n".join(lines[inner.lineno - 1 : last]))
 
 
 def in_words(page: Page, failure: Failure) -> str:

@@ -98,6 +98,11 @@ class Page:
         return next((at + 1 for at in starts if lines[at : at + len(code)] == code), fence)
 
 
+def code_cells(notebook: NotebookNode) -> list[NotebookNode]:
+    """The code cells of a notebook, in order."""
+    return [cell for cell in notebook.cells if cell.cell_type == "code"]
+
+
 def headings(cell: NotebookNode) -> list[str]:
     """The headings in a cell of text, in order."""
     if cell.cell_type != "markdown":
@@ -138,3 +143,15 @@ def listed(root: Path) -> list[Path]:
 def chapters(root: Path) -> list[Path]:
     """Every chapter's source, also of those that ``_toc.yml`` does not list yet."""
     return sorted((root / "chapters").glob("*.md"))
+
+
+def chosen(paths: list[Path], beginnings: list[str]) -> list[Path]:
+    """Those of the files whose names begin as asked; all of them where nothing is asked.
+
+    Raises:
+        SystemExit: If one of the beginnings fits no file.
+    """
+    for beginning in beginnings:
+        if not any(path.name.startswith(beginning) for path in paths):
+            raise SystemExit(f"no page's file name begins with {beginning}")
+    return [path for path in paths if path.name.startswith(tuple(beginnings or [""]))]

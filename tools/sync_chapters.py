@@ -4,8 +4,8 @@
 opens and nbval runs. Of all outputs the notebook keeps only those of cells that begin with
 ``# NBVAL_CHECK_OUTPUT``, since nbval compares these and nothing else.
 
-``sync_chapters.py`` runs the chapters that lack such an output; naming chapters, for instance
-``sync_chapters.py 02 05``, runs those anew.
+``sync_chapters.py`` stores the outputs of the chapters that lack one; naming chapters, for instance
+``sync_chapters.py 02 05``, stores what those print now. Chapters run only where no result is kept.
 """
 
 from __future__ import annotations
@@ -16,17 +16,18 @@ from pathlib import Path
 
 import jupytext
 import nbformat
-from nbclient import NotebookClient
+from execute_chapters import EXECUTED, ROOT, execute, failures_in_words
 from nbformat import NotebookNode
+from outcomes import Outcome
+from pages import Settings, chapters, chosen, code_cells, read_pages
+from records import Records
 
-CHAPTERS = Path(__file__).resolve().parent.parent / "chapters"
 MARK = "# NBVAL_CHECK_OUTPUT"
-SECONDS_PER_CELL = 300
 
 
 def checked_cells(notebook: NotebookNode) -> list[NotebookNode]:
     """The code cells whose output nbval compares."""
-    return [c for c in notebook.cells if c.cell_type == "code" and c.source.startswith(MARK)]
+    return [cell for cell in code_cells(notebook) if cell.source.startswith(MARK)]
 
 
 def sources(notebook: NotebookNode) -> list[tuple[str, str]]:
@@ -59,39 +60,43 @@ def without_stored_output(notebook: NotebookNode) -> list[str]:
     return [c.source.splitlines()[1] for c in checked_cells(notebook) if not c.outputs]
 
 
-def execute(path: Path) -> None:
-    """Run a notebook in its folder and keep the outputs of checked cells only."""
+def store_outputs(outcome: Outcome) -> None:
+    """Write into a chapter's notebook what its checked cells printed, and no other output."""
+    path = outcome.page.path.with_suffix(".ipynb")
     notebook = nbformat.read(path, as_version=4)
-    NotebookClient(
-        notebook, timeout=SECONDS_PER_CELL, resources={"metadata": {"path": str(path.parent)}}
-    ).execute()
     checked = [cell.id for cell in checked_cells(notebook)]
-    for cell in notebook.cells:
-        cell.metadata.pop("execution", None)  # when it ran
-        if cell.cell_type == "code" and cell.id not in checked:
-            cell.outputs = []
-    notebook.metadata.pop("language_info", None)  # names the Python that ran it
+    for cell, executed in zip(code_cells(notebook), code_cells(outcome.notebook), strict=True):
+        cell.execution_count = executed.execution_count
+        cell.outputs = executed.outputs if cell.id in checked else []
     nbformat.write(notebook, path)
 
 
-def main(wanted: list[str]) -> int:
-    """Synchronise all chapters; run the wanted ones, or else those that need it."""
-    chapters = sorted(CHAPTERS.glob("*.md"))
-    if not chapters:
-        print(f"there are no chapters in {CHAPTERS}")
+def lacks_output(chapter: Path) -> bool:
+    """Whether a chapter's notebook has a checked cell that stores nothing."""
+    notebook = nbformat.read(chapter.with_suffix(".ipynb"), as_version=4)
+    return bool(without_stored_output(notebook))
+
+
+def synchronise(root: Path, wanted: list[str]) -> int:
+    """Synchronise a book's chapters; store outputs where asked or lacking; return the status."""
+    sources = chapters(root)
+    asked = chosen(sources, wanted) if wanted else []
+    if not sources:
+        print(f"there are no chapters in {root}")
         return 0
     program = Path(sys.executable).with_name("jupytext")
-    subprocess.run([program, "--quiet", "--sync", *chapters], check=True)
-    for chapter in chapters:
-        paired = chapter.with_suffix(".ipynb")
-        asked = any(chapter.name.startswith(name) for name in wanted)
-        lacking = without_stored_output(nbformat.read(paired, as_version=4))
-        if asked or (lacking and not wanted):
-            print(f"running {paired.name}", flush=True)
-            execute(paired)
-        print(f"in step: {chapter.name}")
-    return 0
+    subprocess.run([program, "--quiet", "--sync", *sources], check=True)
+    settings = Settings.of(root)
+    pages = read_pages(asked or filter(lacks_output, sources), root, settings)
+    records = Records(root / EXECUTED, root)
+    outcomes = execute(pages, records=records, seconds_per_cell=settings.seconds_per_cell)
+    for outcome in outcomes:
+        if outcome.passed:
+            store_outputs(outcome)
+    failed = failures_in_words(outcomes)
+    print("\n\n".join(failed) or f"{len(sources)} chapters are in step")
+    return 1 if failed else 0
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(synchronise(ROOT, sys.argv[1:]))

@@ -1,38 +1,10 @@
 """The execution cache notices an edit to what a chapter computes with, and to nothing else."""
 
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
-import yaml
+from build_book import build
 from fresh_execution import fingerprint
-
-ROOT = Path(__file__).resolve().parents[2]
-
-# One executed page: it shows what it read, and leaves one line for every time that it ran.
-PAGE = """\
----
-jupytext:
-  text_representation:
-    extension: .md
-    format_name: myst
-kernelspec:
-  display_name: Python 3
-  language: python
-  name: python3
----
-
-# Page
-
-```{code-cell} ipython3
-from pathlib import Path
-
-with open("../runs.log", "a") as log:
-    print("ran", file=log)
-print("shown: " + Path("../specmup/value.py").read_text())
-```
-"""
 
 COUNTED = {
     "specmup/value.py": "first",
@@ -86,28 +58,23 @@ def test_other_files_do_not_matter(tree: Path, name: str):
     assert fingerprint(tree) == before
 
 
-def build(tree: Path) -> str:
-    """Build the small book; return the text of its page."""
-    command = [Path(sys.executable).with_name("jupyter-book"), "build", tree, "-W", "--keep-going"]
-    ran = subprocess.run(command, capture_output=True, text=True)
-    assert ran.returncode == 0, ran.stdout + ran.stderr
-    return (tree / "_build" / "html" / "book" / "page.html").read_text()
+def test_a_rebuild_shows_edited_code_and_repeats_nothing_else(small_book):
+    small_book.add_page(
+        "book/page",
+        "# Page",
+        small_book.note("ran"),
+        "> print('shown: ' + open('../specmup/value.py').read())",
+    )
+    page = small_book.root / "_build" / "html" / "book" / "page.html"
 
+    assert build(small_book.root) == 0
+    assert "shown: first" in page.read_text()
+    small_book.write("README.md", "edited")
+    assert build(small_book.root) == 0
+    assert "shown: first" in page.read_text()
+    assert small_book.runs() == ["ran"]
 
-def test_a_rebuild_shows_edited_code_and_repeats_nothing_else(tree: Path):
-    configuration = yaml.safe_load((ROOT / "_config.yml").read_text())
-    # The book's own settings, less what would need the rest of its files.
-    configuration["sphinx"] = {"local_extensions": {"fresh_execution": str(ROOT / "book" / "_ext")}}
-    (tree / "_config.yml").write_text(yaml.safe_dump(configuration))
-    (tree / "_toc.yml").write_text("format: jb-book\nroot: book/page\n")
-    (tree / "book" / "page.md").write_text(PAGE)
-    runs = tree / "runs.log"
-
-    assert "shown: first" in build(tree)
-    (tree / "README.md").write_text("edited")
-    assert "shown: first" in build(tree)
-    assert runs.read_text().count("ran") == 1
-
-    (tree / "specmup" / "value.py").write_text("second")
-    assert "shown: second" in build(tree)
-    assert runs.read_text().count("ran") == 2
+    small_book.write("specmup/value.py", "second")
+    assert build(small_book.root) == 0
+    assert "shown: second" in page.read_text()
+    assert small_book.runs() == ["ran", "ran"]

@@ -5,7 +5,7 @@ from pathlib import Path
 import jupytext
 import nbformat
 import pytest
-from sync_chapters import drift, execute, without_stored_output
+from sync_chapters import drift, synchronise, without_stored_output
 
 ROOT = Path(__file__).resolve().parents[2]
 CHAPTERS = sorted((ROOT / "chapters").glob("*.md"))
@@ -37,9 +37,8 @@ print("not kept")
 
 
 @pytest.fixture
-def chapter(tmp_path: Path) -> Path:
-    path = tmp_path / "01-question.md"
-    path.write_text(SOURCE)
+def chapter(small_book) -> Path:
+    path = small_book.write("chapters/01-question.md", SOURCE)
     jupytext.write(jupytext.read(path), path.with_suffix(".ipynb"))
     return path
 
@@ -86,13 +85,32 @@ def test_a_new_cell_and_a_missing_notebook_are_noticed(chapter: Path):
     assert "missing" in drift(chapter)
 
 
-def test_running_stores_the_checked_output_alone(chapter: Path):
+def test_running_stores_the_checked_output_alone(chapter: Path, small_book, capfd):
     path = chapter.with_suffix(".ipynb")
     assert without_stored_output(nbformat.read(path, as_version=4)) == ["print(1 + 1)"]
-    execute(path)
+    assert synchronise(small_book.root, []) == 0
     notebook = nbformat.read(path, as_version=4)
     assert without_stored_output(notebook) == []
     outputs = [cell.outputs for cell in notebook.cells if cell.cell_type == "code"]
     assert [len(o) for o in outputs] == [1, 0]
     assert outputs[0][0]["text"] == "2\n"
     assert drift(chapter) is None
+    assert "01-question: passed" in capfd.readouterr().out
+    before = path.read_bytes()
+    assert synchronise(small_book.root, ["01"]) == 0  # the kept result, stored once more
+    assert path.read_bytes() == before
+    assert "01-question: passed" not in capfd.readouterr().out
+
+
+def test_a_chapter_that_fails_stores_nothing_and_is_named(chapter: Path, small_book, capfd):
+    chapter.write_text(SOURCE.replace("1 + 1", "1 / 0"))
+    assert synchronise(small_book.root, []) == 1
+    assert "ZeroDivisionError" in capfd.readouterr().out
+    assert drift(chapter) is None
+    notebook = nbformat.read(chapter.with_suffix(".ipynb"), as_version=4)
+    assert without_stored_output(notebook) == ["print(1 / 0)"]
+
+
+def test_a_chapter_that_is_not_there_is_refused(chapter: Path, small_book):
+    with pytest.raises(SystemExit, match="begins with 02"):
+        synchronise(small_book.root, ["02"])

@@ -5,7 +5,6 @@ import tomllib
 from itertools import chain
 from pathlib import Path
 
-import build_book
 import pytest
 import run_checks
 import setup_environment
@@ -111,17 +110,3 @@ def test_an_old_python_is_told_what_is_needed(environment: Path, monkeypatch, ca
     monkeypatch.setattr(setup_environment, "OLDEST", (99, 0))
     assert setup_environment.main() == 1
     assert "99.0 or newer is needed" in capsys.readouterr().err
-
-
-def test_a_failed_build_fails_again_until_it_is_mended(tmp_path: Path, monkeypatch):
-    """Sphinx alone would pass the second time, having no changed page to warn about."""
-    monkeypatch.setattr(build_book, "ROOT", tmp_path)
-    monkeypatch.setattr(build_book, "BUILD", tmp_path / "_build")
-    monkeypatch.setattr(build_book, "PASSED", tmp_path / "_build" / "passed")
-    (tmp_path / "_config.yml").write_text("title: Small\n")
-    (tmp_path / "_toc.yml").write_text("format: jb-book\nroot: page\n")
-    (tmp_path / "page.md").write_text("# Page\n\nSee {numref}`nowhere`.\n")
-    assert build_book.main() == 1
-    assert build_book.main() == 1
-    (tmp_path / "page.md").write_text("# Page\n")
-    assert build_book.main() == 0
