@@ -15,7 +15,8 @@ import time
 from contextlib import redirect_stderr
 from pathlib import Path
 
-from execute_chapters import EXECUTED, ROOT, cores, execute, failures_in_words
+from cores import cores
+from execute_chapters import EXECUTED, ROOT, execute, failures_in_words
 from jupyter_book.sphinx import build_sphinx
 from outcomes import COLOURS
 from pages import Settings, listed, read_pages

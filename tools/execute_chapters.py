@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
+from cores import cores
 from jupyter_client.manager import AsyncKernelManager
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
@@ -97,13 +98,6 @@ def longest_last(pages: list[Page], seconds: Mapping[str, float]) -> list[Page]:
             several such, the one with more text comes first.
     """
     return sorted(pages, key=lambda p: (seconds.get(p.name, float("inf")), len(p.text)))
-
-
-def cores() -> int:
-    """How many cores this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 async def execute_page(

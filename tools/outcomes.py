@@ -136,7 +136,8 @@ def in_words(page: Page, failure: Failure) -> str:
         words.append(f"cell {failure.cell}")
     where = f"{', '.join(words)} ({page.name}.md, line {failure.line}):"
     code = [f"    {text}" for text in shortened(failure.source, most=4)]
-    said = [f"    {text}" for text in shortened(f"{failure.name}: {failure.message}", most=8)]
+    message = ": ".join(filter(None, (failure.name, failure.message)))
+    said = [f"    {text}" for text in shortened(message, most=8)]
     return "\n".join([where, *code, *said])
 
 

@@ -79,7 +79,7 @@ def test_settings_are_the_papers(sweep, runs):
     assert (sweep.base["width"], sweep.base["depth"], sweep.base["std"]) == (256, 4, 0.02)
 
 
-@pytest.mark.parametrize("optimizer", set(OPTIMIZERS.values()))
+@pytest.mark.parametrize("optimizer", sorted(set(OPTIMIZERS.values())))
 def test_rates_beside_the_matrices_are_the_papers(runs, optimizer):
     factor = {"muon": 0.1, "shampoo": 2.0}.get(optimizer, 1.0)
     run = next(r for r in runs if (r.optimizer, r.rule, r.depth) == (optimizer, "k2", 8))
