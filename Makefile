@@ -14,7 +14,7 @@ help: ## list the commands
 setup: ## make .venv and install the pinned requirements (the others do this themselves)
 	@$(PYTHON) tools/setup_environment.py
 
-book: setup ## execute every chapter and build _build/html
+book: setup ## execute the chapters that changed and build _build/html
 	@$(RUN) tools/build_book.py
 
 test: setup ## run every check; one stage: make test STAGES=units

@@ -7,32 +7,37 @@ one whole book that passed; after a failure it is the one before.
 
 from __future__ import annotations
 
-import io
-import re
 import shutil
 import sys
 import time
-from contextlib import redirect_stderr
 from pathlib import Path
 
-from cores import cores
-from execute_chapters import EXECUTED, ROOT, execute, failures_in_words
-from jupyter_book.sphinx import build_sphinx
-from outcomes import COLOURS
-from pages import Settings, listed, read_pages
-from records import Records
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "book" / "_ext"))
 
-WARNING = re.compile(
-    r"^(?P<path>[^:\n]+\.md)(:(?P<line>\d+))?: (WARNING|ERROR|CRITICAL): (?P<said>.*)"
-)
+from fresh_execution import BOOK, fingerprint
+
+ROOT = Path(__file__).resolve().parent.parent
+MADE_FROM = ".made-from"  # in a book's folder: fingerprint of what it was made from
 
 
 def build(root: Path) -> int:
     """Build the book of a folder into its ``_build/html``; return the exit status."""
     start = time.monotonic()
-    book = root / "_build" / "html"
+    staged, book = root / "_build" / "staged", root / "_build" / "html"
     restore(book)
-    failed = execute_pages(root) or render(root)
+    now = fingerprint(root, BOOK)
+    if is_made_from(now, book):
+        print(f"Book: nothing has changed. Open {book / 'index.html'}")
+        return 0
+    # What executes and renders takes seconds to import, so only where there is something to do.
+    from execute_chapters import execute_book
+    from render_pages import render
+
+    print("Book: executing the pages whose code, data or pins changed", flush=True)
+    failed = execute_book(root)
+    if not failed:
+        print("Book: rendering the pages", flush=True)
+        failed = render(root, staged)
     seconds = time.monotonic() - start
     if failed:
         stands = (
@@ -40,70 +45,16 @@ def build(root: Path) -> int:
         )
         print(f"\n{failed}\n\nBook: FAILED after {seconds:.0f} s; in {book} {stands}", flush=True)
         return 1
-    put_in_place(root / "_build" / "staged", book)
+    (staged / MADE_FROM).write_text(now)
+    put_in_place(staged, book)
     print(f"Book: built in {seconds:.0f} s. Open {book / 'index.html'}")
     return 0
 
 
-def execute_pages(root: Path) -> str:
-    """Execute what changed; return what failed in a reader's words, empty where all passed."""
-    settings = Settings.of(root)
-    pages = read_pages(listed(root), root, settings)
-    records = Records(root / EXECUTED, root)
-    print("Book: executing the pages whose code, data or pins changed", flush=True)
-    outcomes = execute(pages, records=records, seconds_per_cell=settings.seconds_per_cell)
-    if failed := failures_in_words(outcomes):
-        return "\n\n".join(failed)
-    if not records.are_current():
-        return "The package, the data or the pins were edited meanwhile: build again."
-    records.drop_others()
-    return ""
-
-
-def render(root: Path) -> str:
-    """Render the executed pages into ``_build/staged``; return what failed, empty where all passed.
-
-    A rendering that ends with warnings leaves its parsed pages behind, and Sphinx would call the
-    next one clean because nothing changed. So parsed pages are trusted only after one that passed.
-    """
-    parsed, passed = root / "_build" / ".doctrees", root / "_build" / "passed"
-    if not passed.exists():
-        shutil.rmtree(parsed, ignore_errors=True)
-    passed.unlink(missing_ok=True)
-    print("Book: rendering", flush=True)
-    with redirect_stderr(io.StringIO()) as said:
-        status = build_sphinx(
-            root,
-            root / "_build" / "staged",
-            noconfig=True,
-            path_config=root / "_config.yml",
-            confoverrides={
-                "external_toc_path": (root / "_toc.yml").as_posix(),
-                "latex_individualpages": False,
-                "nitpicky": True,  # a reference that leads nowhere warns
-            },
-            doctreedir=parsed,
-            warningiserror=True,
-            keep_going=True,  # show all warnings
-            quiet=True,
-            jobs=cores(),
-        )
-    if status:
-        return "\n".join(in_words(line, root) for line in said.getvalue().splitlines())
-    passed.touch()
-    return ""
-
-
-def in_words(line: str, root: Path) -> str:
-    """A line that Sphinx wrote, as a reader is told it: the page, the line, what is wrong."""
-    line = COLOURS.sub("", line)
-    found = WARNING.match(line)
-    if not found:
-        return line
-    page = Path(found["path"])
-    page = page.relative_to(root) if page.is_relative_to(root) else page
-    where = f"{page}, line {found['line']}" if found["line"] else str(page)
-    return f"{where}: {found['said']}"
+def is_made_from(state: str, book: Path) -> bool:
+    """Whether there is a book that was made from just this."""
+    mark = book / MADE_FROM
+    return mark.exists() and mark.read_text() == state
 
 
 def put_in_place(staged: Path, book: Path) -> None:

@@ -195,6 +195,20 @@ def failures_in_words(outcomes: Iterable[Outcome]) -> list[str]:
     return [in_words(o.page, o.failure) for o in outcomes if o.failure is not None]
 
 
+def execute_book(root: Path) -> str:
+    """Execute the pages of a book; return what failed, in a reader's words, or nothing."""
+    settings = Settings.of(root)
+    records = Records(root / EXECUTED, root)
+    pages = read_pages(listed(root), root, settings)
+    outcomes = execute(pages, records=records, seconds_per_cell=settings.seconds_per_cell)
+    if failed := failures_in_words(outcomes):
+        return "\n\n".join(failed)
+    if not records.are_current():
+        return "The package, the data or the pins were edited meanwhile: build again."
+    records.drop_others()
+    return ""
+
+
 def main(wanted: list[str]) -> int:
     """Execute the book's pages, or those whose file names begin as wanted; return the status."""
     settings = Settings.of(ROOT)

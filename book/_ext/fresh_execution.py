@@ -12,14 +12,18 @@ import hashlib
 import platform
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from sphinx.application import Sphinx
-from sphinx.config import Config
+if TYPE_CHECKING:  # a fingerprint is taken before anything that is slow to import
+    from sphinx.application import Sphinx
+    from sphinx.config import Config
 
 # What a chapter's result depends on besides its own cells, and what a page's look depends on.
 INPUTS = ("specmup", "book/data", "book/results", "book/sweeps", "requirements.txt")
 LOOKS = ("book/_static", "book/_ext")
-LEFT_OUT = {"__pycache__"}
+# All that a book is made from: one of the same need not be built.
+BOOK = ("_config.yml", "_toc.yml", "book", "chapters", "specmup", "tools", "requirements.txt")
+LEFT_OUT = {"__pycache__", ".ipynb_checkpoints"}
 
 
 def files_under(root: Path, names: tuple[str, ...]) -> Iterator[Path]:

@@ -1,0 +1,62 @@
+"""Render the book's executed pages strictly: every warning is an error."""
+
+from __future__ import annotations
+
+import io
+import re
+import shutil
+from contextlib import redirect_stderr
+from pathlib import Path
+
+from jupyter_book.sphinx import build_sphinx
+from outcomes import COLOURS
+
+WARNING = re.compile(r"(?P<path>[^:]+\.md)(:(?P<line>\d+))?: [A-Z]+: (?P<said>.*)")
+
+
+def render(root: Path, staged: Path) -> str:
+    """Render a book's pages into a folder; return what is wrong with them, or nothing.
+
+    A rendering that ends with warnings leaves its parsed pages behind, and Sphinx would call the
+    next one clean because nothing changed. So parsed pages are trusted only after one that passed.
+
+    Args:
+        root: The book's folder; its pages have been executed.
+        staged: Where the pages are made; what is there is brought up to date.
+    """
+    parsed, passed = root / "_build" / ".doctrees", root / "_build" / "passed"
+    if not passed.exists():
+        shutil.rmtree(parsed, ignore_errors=True)
+    passed.unlink(missing_ok=True)
+    with redirect_stderr(io.StringIO()) as said:
+        status = build_sphinx(
+            root,
+            staged,
+            noconfig=True,
+            path_config=root / "_config.yml",
+            confoverrides={
+                "external_toc_path": (root / "_toc.yml").as_posix(),
+                "latex_individualpages": False,
+                "nitpicky": True,  # a reference that leads nowhere warns
+            },
+            doctreedir=parsed,
+            warningiserror=True,
+            keep_going=True,  # tell of all warnings
+            quiet=True,
+        )
+    if status:
+        return "\n".join(in_words(line, root) for line in said.getvalue().splitlines())
+    passed.touch()
+    return ""
+
+
+def in_words(line: str, root: Path) -> str:
+    """A line that Sphinx wrote, as a reader is told it: the page, the line, what is wrong."""
+    line = COLOURS.sub("", line)
+    found = WARNING.match(line)
+    if not found:
+        return line
+    path = Path(found["path"])
+    page = path.relative_to(root) if path.is_relative_to(root) else path
+    where = f"{page}, line {found['line']}" if found["line"] else f"{page}"
+    return f"{where}: {found['said']}"
