@@ -8,10 +8,10 @@ import pytest
 import specmup
 
 ROOT = Path(specmup.__file__).parent
-# From the ground up; sweeps of one's own models stand beside the book's experiments.
+# From the ground up.
 LAYERS = (
-    *("theory", "norms", "models", "optimizers", "apply", "lab"),
-    *("experiments", "sweeps", "cli"),
+    *("streams", "theory", "norms", "models", "optimizers", "apply", "lab"),
+    *("sweeps", "experiments", "cli"),
 )
 TOP = ("__init__", "__main__")
 

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from specmup.streams import stream
+
 
 @dataclass(frozen=True)
 class Start:
@@ -36,7 +38,7 @@ def redraw(parameters: Starts, seed: int) -> None:
         ValueError: If a size is unknown or a parameter is on the meta device.
     """
     _check(parameters)
-    generator = torch.Generator().manual_seed(int(seed))
+    generator = stream("weights", seed)
     for _, parameter, start in parameters:
         if start.constant or start.size == 0:
             parameter.fill_(start.size)

@@ -17,10 +17,12 @@ from pkgutil import iter_modules
 
 import specmup.experiments
 from specmup.experiments.pieces import side_by_side
+from specmup.experiments.settings import settings_of
+from specmup.lab.manifest import SCALES
 from specmup.lab.results import save
 
 PIECES = Path("_build") / "experiments"
-PLUMBING = ("__main__", "pieces")
+PLUMBING = ("__main__", "again", "pieces", "settings")
 
 
 def names() -> list[str]:
@@ -35,7 +37,7 @@ def main() -> None:
     parser.add_argument(
         "names", nargs="+", choices=names(), metavar="NAME", help=", ".join(names())
     )
-    parser.add_argument("--scale", default="reference", help="one of the experiments' SCALES")
+    parser.add_argument("--scale", default="reference", choices=SCALES, help="how large")
     cores = os.cpu_count()
     parser.add_argument("--workers", type=int, default=cores, help="pieces made at a time")
     asked = parser.parse_args()
@@ -50,7 +52,7 @@ def main() -> None:
             frame,
             name.replace("_", "-"),
             scale=asked.scale,
-            configuration=dict(experiment.SCALES[asked.scale]),
+            configuration={**experiment.SCALES[asked.scale], "settings": settings_of(experiment)},
             wall_seconds=seconds,
         )
         print(f"{len(frame)} rows in {path}")

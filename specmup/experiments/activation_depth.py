@@ -28,8 +28,8 @@ SCALES: Mapping[str, Mapping] = {
         "cases": [("abs", "post"), ("abs", "pre")],
         "log2_starts": [0],
         "depths": [2, 8],
-        "lowest": -8,
-        "highest": -7,
+        "lowest": -9,
+        "highest": -8,
         "seeds": [0, 1],
     },
     "reference": {
@@ -46,6 +46,11 @@ SCALES: Mapping[str, Mapping] = {
         "seeds": [0, 1, 2, 3, 4],
     },
 }
+
+
+# What tells rows apart, and what a slice that is made again is compared by.
+KEYS = ("activation", "placement", "log2_start", "depth", "log2_lr", "seed")
+COMPARED = ("loss",)
 
 
 def run(scale_name: str, folder: Path | None = None) -> Pieces:

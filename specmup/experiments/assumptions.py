@@ -34,7 +34,7 @@ LEARNING_RATE = {"sgd": 0.001, "adamw": 0.01, "muon-kimi": 0.01}
 
 SCALES: Mapping[str, Mapping] = {
     "quick": {
-        "depth": {"width": [32], "depth": [4, 8, 16], "steps": [20], "seeds": [[0, 1]]},
+        "grid": {"width": [32], "depth": [4, 8, 16], "steps": [100], "seeds": [[0, 1]]},
     },
     "reference": {
         "depth": {
@@ -66,6 +66,11 @@ SCALES: Mapping[str, Mapping] = {
 }
 # The largest depths bear fewer seeds.
 MOST_SEED = {128: 0, 256: 0}
+
+
+# What tells rows apart, and what a slice that is made again is compared by.
+KEYS = ("part", "optimizer", "block_depth", "layer", "width", "depth", "seed", "step")
+COMPARED = ("samples_agree", "weight_straight", "updates_add")
 
 
 def run(scale_name: str, folder: Path | None = None) -> Pieces:

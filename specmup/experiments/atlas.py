@@ -80,6 +80,7 @@ SCALES: Mapping[str, Mapping] = {
     "quick": {
         "cases": [{"optimizers": ["adamw", "soap"], "widths": [64, 96, 128], "seeds": 2}],
     },
+    "slice": {"cases": [{"optimizers": ["adamw", "soap"], "widths": [64], "seeds": 2}]},
     "reference": {
         "cases": [
             {"optimizers": VECTOR, "widths": WIDTHS, "depths": DEPTHS, "seeds": 4},
@@ -95,6 +96,11 @@ SCALES: Mapping[str, Mapping] = {
         ],
     },
 }
+
+
+# What tells rows apart, and what a slice that is made again is compared by.
+KEYS = ("optimizer", "block_depth", "variant", "width", "depth", "seed", "role")
+COMPARED = ("update_late", "change_late")
 
 
 def run(scale_name: str, folder: Path | None = None) -> Pieces:

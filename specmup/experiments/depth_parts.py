@@ -76,7 +76,14 @@ SLOW = [name for name in PARTS if "slow" in name]
 
 SCALES: Mapping[str, Mapping] = {
     "quick": {
-        "cases": [{"parts": ["sp, fast embedding"], "depth": 8, "log2_lr": [-8], "seeds": [0]}],
+        "cases": [
+            {
+                "parts": ["k2, fast readout at the base"],
+                "depth": 2,
+                "log2_lr": [-9],
+                "seeds": [0],
+            }
+        ],
     },
     "reference": {
         "cases": [
@@ -105,6 +112,11 @@ SCALES: Mapping[str, Mapping] = {
         ],
     },
 }
+
+
+# What tells rows apart, and what a slice that is made again is compared by.
+KEYS = ("part", "normalisation", "depth", "log2_lr", "seed")
+COMPARED = ("loss",)
 
 
 def run(scale_name: str, folder: Path | None = None) -> Pieces:

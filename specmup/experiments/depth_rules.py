@@ -36,6 +36,13 @@ SCALES: Mapping[str, Mapping] = {
         "depths": [2, 4, 8],
         "seeds": [0, 1],
     },
+    "slice": {
+        "optimizers": ["sgd"],
+        "block_depths": [1],
+        "activations": ["abs"],
+        "depths": [4],
+        "seeds": [0, 1],
+    },
     "reference": {
         "optimizers": ["adamw", "sgd", "muon-kimi"],
         "block_depths": [1, 2, 3],
@@ -45,6 +52,11 @@ SCALES: Mapping[str, Mapping] = {
     },
 }
 RULES = ("k1", "k2", "sp")
+
+
+# What tells rows apart, and what a slice that is made again is compared by.
+KEYS = ("optimizer", "block_depth", "activation", "rule", "depth", "log2_lr", "seed")
+COMPARED = ("loss",)
 
 
 def run(scale_name: str, folder: Path | None = None) -> Pieces:

@@ -46,7 +46,7 @@ OTHERS = [
 ]
 SCALES: Mapping[str, Mapping] = {
     "quick": {
-        "groups": [{"cases": [LINE[0], LINE[-1], OTHERS[-1]], "depths": [64, 256]}],
+        "groups": [{"cases": [LINE[0], LINE[-1], OTHERS[-1]], "depths": [64]}],
         "seeds": [0, 1],
         "steps": 30,
     },
@@ -59,6 +59,11 @@ SCALES: Mapping[str, Mapping] = {
         "steps": 30,
     },
 }
+
+
+# What tells rows apart, and what a slice that is made again is compared by.
+KEYS = ("activation", "placement", "alpha", "depth", "seed", "steps", "stride")
+COMPARED = ("increment",)
 
 
 def run(scale_name: str, folder: Path | None = None) -> Pieces:

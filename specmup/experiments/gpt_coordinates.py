@@ -55,8 +55,8 @@ WIDTHS, DEPTHS = [32, 64, 128, 256, 512], [2, 4, 8, 16, 32]
 SCALES: Mapping[str, Mapping] = {
     "quick": {
         "cases": [
-            {"rules": ["sp", "k2"], "widths": [32, 64, 128], "seeds": 1},
-            {"rules": ["sp", "k1", "k2"], "depths": [2, 4, 8], "seeds": 1},
+            {"rules": ["sp", "k2"], "widths": [32, 64], "seeds": 1},
+            {"rules": ["sp", "k1", "k2"], "depths": [4], "seeds": 1},
         ],
     },
     "reference": {
@@ -79,6 +79,11 @@ SCALES: Mapping[str, Mapping] = {
         ],
     },
 }
+
+
+# What tells rows apart, and what a slice that is made again is compared by.
+KEYS = ("optimizer", "normalisation", "heads", "rule", "width", "depth", "seed", "step", "followed")
+COMPARED = ("change",)
 
 
 def run(scale_name: str, folder: Path | None = None) -> Pieces:

@@ -44,6 +44,11 @@ SCALES: Mapping[str, Mapping] = {
 }
 
 
+# What tells rows apart, and what a slice that is made again is compared by.
+KEYS = ("optimizer", "head_dimension", "seed", "step", "term")
+COMPARED = ("cosine",)
+
+
 def run(scale_name: str, folder: Path | None = None) -> Pieces:
     """Every run of a scale.
 

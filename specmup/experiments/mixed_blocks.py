@@ -43,7 +43,7 @@ SCALES: Mapping[str, Mapping] = {
         "optimizers": ["adamw"],
         "patterns": ["in turn"],
         "activations": ["relu"],
-        "depths": [2, 8],
+        "depths": [4],
         "seeds": [0, 1],
     },
     "reference": {
@@ -54,6 +54,11 @@ SCALES: Mapping[str, Mapping] = {
         "seeds": [0, 1, 2, 3, 4],
     },
 }
+
+
+# What tells rows apart, and what a slice that is made again is compared by.
+KEYS = ("optimizer", "pattern", "activation", "rule", "depth", "log2_lr", "seed")
+COMPARED = ("loss",)
 
 
 def run(scale_name: str, folder: Path | None = None) -> Pieces:

@@ -89,6 +89,11 @@ SCALES: Mapping[str, Mapping] = {
 }
 
 
+# What tells rows apart, and what a slice that is made again is compared by.
+KEYS = ("optimizer", "rule", "width", "depth", "log2_lr", "seed")
+COMPARED = ("loss",)
+
+
 def run(scale_name: str, folder: Path | None = None) -> Pieces:
     """Every run of a scale, with the columns of :func:`specmup.lab.sweep.learning_rate_sweep`.
 

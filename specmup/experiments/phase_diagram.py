@@ -49,6 +49,11 @@ SCALES: Mapping[str, Mapping] = {
 }
 
 
+# What tells rows apart, and what a slice that is made again is compared by.
+KEYS = ("alpha", "gamma", "depth", "seed")
+COMPARED = ("start", "change", "preactivation", "walk")
+
+
 def run(scale_name: str, folder: Path | None = None) -> Pieces:
     """Every run of a scale: the columns of :func:`train_and_measure`."""
     grid = SCALES[scale_name]

@@ -17,6 +17,7 @@ import torch
 
 from specmup.lab.pool import Pool
 from specmup.lab.progress import progress_bar
+from specmup.streams import version
 
 SECONDS = "piece_seconds"
 _workers = 1  # pieces at a time, see side_by_side
@@ -57,8 +58,9 @@ def run_pieces(
     Args:
         work: Makes one piece; a function at the top of its module.
         jobs: One mapping of plain values a piece.
-        folder: Where finished pieces are kept, named by a hash of the job and of the source of
-            the module that holds ``work``. Pieces found there are not run again. None keeps none.
+        folder: Where finished pieces are kept, named by a hash of the job, of the version of the
+            random streams and of the source of the module that holds ``work``. Pieces found there
+            are not run again. None keeps none.
 
     Raises:
         ValueError: If there is no job.
@@ -119,7 +121,7 @@ class _OneThread:
 
 def _identity(work: Callable, job: Mapping) -> str:
     source = Path(sys.modules[work.__module__].__file__).read_bytes()
-    stated = json.dumps(job, sort_keys=True, default=list).encode()
+    stated = json.dumps([job, version()], sort_keys=True, default=list).encode()
     return hashlib.sha256(source + stated).hexdigest()[:20]
 
 

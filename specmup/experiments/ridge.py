@@ -28,7 +28,7 @@ SCALES: Mapping[str, Mapping] = {
         "block_depths": [2],
         "depths": [2, 8],
         "multipliers": (-2, 0),
-        "rates": (-7, -5),
+        "rates": (-8, -6),
         "seeds": [0, 1],
     },
     "reference": {
@@ -39,6 +39,11 @@ SCALES: Mapping[str, Mapping] = {
         "seeds": [0, 1, 2, 3, 4],
     },
 }
+
+
+# What tells rows apart, and what a slice that is made again is compared by.
+KEYS = ("block_depth", "depth", "log2_multiplier", "log2_lr", "seed")
+COMPARED = ("loss",)
 
 
 def run(scale_name: str, folder: Path | None = None) -> Pieces:

@@ -53,6 +53,11 @@ SCALES: Mapping[str, Mapping] = {
 RULES = ("k1", "k2")
 
 
+# What tells rows apart, and what a slice that is made again is compared by.
+KEYS = ("rule", "optimizer", "batch_size", "width", "depth", "seed", "step")
+COMPARED = ("step_first", "step_second")
+
+
 def run(scale_name: str, folder: Path | None = None) -> Pieces:
     """Every run of a scale.
 

@@ -43,6 +43,11 @@ SCALES: Mapping[str, Mapping] = {
 }
 
 
+# What tells rows apart, and what a slice that is made again is compared by.
+KEYS = ("optimizer", "block_depth", "log2_start", "rule", "depth", "log2_lr", "seed")
+COMPARED = ("loss",)
+
+
 def run(scale_name: str, folder: Path | None = None) -> Pieces:
     """Every run of a scale: the columns of a sweep, and ``log2_start``."""
     grid = SCALES[scale_name]

@@ -52,6 +52,11 @@ SCALES: Mapping[str, Mapping] = {
 }
 
 
+# What tells rows apart, and what a slice that is made again is compared by.
+KEYS = ("part", "width", "log2_lr", "seed")
+COMPARED = ("loss",)
+
+
 def run(scale_name: str, folder: Path | None = None) -> Pieces:
     """Every run of a scale.
 

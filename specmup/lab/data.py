@@ -11,12 +11,9 @@ import torch
 from sklearn.datasets import load_digits
 from torch import Tensor
 
-FASHION_MNIST = Path("/usr/share/datasets/fashion-mnist")
+from specmup.streams import stream
 
-# Batch orders are drawn from seeds beyond those of initial weights, so that a run's order of
-# samples and its weights do not come from the same stream of random numbers.
-_ORDER_SEEDS = 1 << 32
-_PAIR_SEEDS = 1 << 34
+FASHION_MNIST = Path("/usr/share/datasets/fashion-mnist")
 
 
 @dataclass(frozen=True)
@@ -82,7 +79,7 @@ def task(name: str, x: Tensor, y: Tensor, *, test: int, seed: int = 0) -> Task:
     _check_part(name, x, y, classes)
     if not 1 <= test < len(x):
         raise ValueError(f"{name}: cannot hold out {test} of {len(x)} samples: choose 1 or more")
-    order = torch.randperm(len(x), generator=torch.Generator().manual_seed(seed))
+    order = torch.randperm(len(x), generator=stream("split", seed))
     held, kept = order[:test], order[test:]
     train_x, test_x = _prepare(x[kept], x[held])
     return Task(name, train_x, y[kept], test_x, y[held], classes)
@@ -117,7 +114,7 @@ def digit_sums(*, train: int = 20_000, test: int = 2_000, seed: int = 0) -> Task
     if min(train, test) < 1:
         raise ValueError(f"{train} training and {test} test pairs: give at least 1 of each")
     images = digits(seed=seed)
-    generator = torch.Generator().manual_seed(_PAIR_SEEDS + seed)
+    generator = stream("pairs", seed)
     train_x, train_y = _pairs(*images.part("train"), train, generator)
     test_x, test_y = _pairs(*images.part("test"), test, generator)
     return Task("digit-sums", train_x, train_y, test_x, test_y, images.classes)
@@ -156,7 +153,7 @@ def batch_order(samples: int, batch_size: int, steps: int, seed: int) -> Tensor:
     """
     if not 1 <= batch_size <= samples:
         raise ValueError(f"batch size {batch_size} of {samples} samples: choose 1 to {samples}")
-    generator = torch.Generator().manual_seed(_ORDER_SEEDS + seed)
+    generator = stream("batches", seed)
     passes = -(-steps * batch_size // samples)  # rounded up
     order = torch.cat(
         [torch.empty(0, dtype=torch.long)]

@@ -19,6 +19,7 @@ from specmup.lab.fingerprint import fingerprint
 from specmup.lab.progress import progress_bar
 from specmup.lab.recipe import Recipe
 from specmup.lab.text import Text
+from specmup.streams import stream
 
 LOOK_EVERY = 16  # steps between two looks at the losses, each of which waits for the device
 
@@ -213,7 +214,7 @@ def _curvature(
     if period is None or step % period:
         return {}
     x, _ = batches("train", starts)
-    generator = torch.Generator().manual_seed(seed * 1_000_003 + step)
+    generator = stream("labels", seed, step)
     return {"curvature": gauss_newton_bartlett(_Flat(model), x, [generator], recipe.accumulation)}
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import platform
+import subprocess
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
@@ -16,6 +17,8 @@ from typing import Any
 
 import numpy as np
 import torch
+
+from specmup import streams
 
 SCALES = ("quick", "reference", "gpu")
 RECORDED_PACKAGES = ("specmup", "torch", "numpy", "pandas", "scipy", "scikit-learn")
@@ -37,6 +40,8 @@ def origin(scale: str, configuration: Mapping[str, Any], wall_seconds: float) ->
         "configuration": recordable(configuration, "configuration"),
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "wall_seconds": round(float(wall_seconds), 1),
+        "streams": streams.version(),
+        "commit": _commit(),
         "machine": _machine(scale),
         "python": platform.python_version(),
         "versions": {package: _version(package) for package in RECORDED_PACKAGES},
@@ -68,7 +73,13 @@ def recordable(value: Any, where: str) -> Any:
 
 
 def _machine(scale: str) -> dict[str, Any]:
-    machine = {"system": platform.system(), "cpu": _cpu_model(), "cores": os.cpu_count()}
+    machine = {
+        "system": platform.system(),
+        "cpu": _cpu_model(),
+        "cores": os.cpu_count(),
+        "instruction_set": torch.backends.cpu.get_cpu_capability(),
+        "threads": torch.get_num_threads(),
+    }
     if scale == "gpu" and torch.cuda.is_available():
         machine["accelerator"] = torch.cuda.get_device_name()
     return machine
@@ -82,6 +93,22 @@ def _cpu_model() -> str:
             if key.strip() == "model name":
                 return model.strip()
     return platform.processor() or platform.machine()
+
+
+def _commit() -> str:
+    """The commit of the code that ran, and whether files have been changed since it."""
+
+    def git(*words: str) -> str:
+        told = subprocess.run(
+            ["git", *words], cwd=Path(__file__).parent, capture_output=True, text=True, check=True
+        )
+        return told.stdout.strip()
+
+    try:
+        changed = git("status", "--porcelain", "--untracked-files=no", "--", ".")
+        return git("rev-parse", "HEAD") + " with changes" * bool(changed)
+    except (OSError, subprocess.CalledProcessError):  # installed from a wheel, or no git
+        return "unknown"
 
 
 def _version(package: str) -> str:

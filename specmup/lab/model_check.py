@@ -20,6 +20,7 @@ from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 
 from specmup.lab.progress import progress_bar
+from specmup.streams import stream
 
 Batch = tuple[Tensor, Tensor]
 Features = dict[str, Tensor]
@@ -204,7 +205,7 @@ class _AttentionLogits(TorchFunctionMode):
 
 def _train(model, optimizer, batches, seed, steps, features, loss) -> list[Features]:
     """The features at the start and after each step."""
-    generator = torch.Generator().manual_seed(seed)
+    generator = stream("check", seed)
     fixed, _ = batches(generator)
     recorded = [_record(model, fixed, features)]
     for _ in range(steps):

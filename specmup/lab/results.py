@@ -7,8 +7,7 @@ import io
 import json
 import os
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -18,6 +17,7 @@ import pandas as pd
 from specmup.lab.files import replacing
 from specmup.lab.manifest import origin
 from specmup.lab.progress import duration
+from specmup.streams import SHARED
 
 FOLDER_VARIABLE = "SPECMUP_RESULTS"
 COLUMN_KINDS = {"i": "int64", "f": "float64", "b": "bool"}
@@ -36,6 +36,14 @@ class Results(NamedTuple):
         """``"quick"``, ``"reference"`` or ``"gpu"``: the scale at which the runs were made."""
         return self.manifest["scale"]
 
+    @property
+    def streams(self) -> str:
+        """The version of the random streams that the runs drew from, see :mod:`specmup.streams`.
+
+        A manifest that does not say is older than the question.
+        """
+        return self.manifest.get("streams", SHARED)
+
     def describe(self) -> str:
         """One line for the reader: scale, number of runs, time, machine, date."""
         m = self.manifest
@@ -45,36 +53,6 @@ class Results(NamedTuple):
             f"{m['name']}: scale {m['scale']}, {len(self.frame)} rows, "
             f"{duration(m['wall_seconds'])} on {where}, {m['date'][:10]}"
         )
-
-
-class Disagreement(AssertionError):
-    """A live run differs from the committed results by more than the tolerance."""
-
-
-@dataclass(frozen=True, repr=False)
-class Agreement:
-    """The outcome of a live check that passed.
-
-    Attributes:
-        value: The column compared.
-        rows: How many live rows were compared.
-        largest: The largest relative difference found.
-        tolerance: The relative difference allowed.
-    """
-
-    value: str
-    rows: int
-    largest: float
-    tolerance: float
-
-    def __str__(self) -> str:
-        """Text such as ``agrees: loss of 12 live runs within 2% of the committed ones``."""
-        return (
-            f"agrees: {self.value} of {self.rows} live runs within {self.tolerance:.2g} "
-            "(relative) of the committed ones"
-        )
-
-    __repr__ = __str__
 
 
 def book_folder() -> Path:
@@ -192,84 +170,6 @@ def load(name: str, folder: str | Path | None = None) -> Results:
     text = pd.read_csv(io.BytesIO(content), dtype=str, na_filter=False)
     values = {c: text[c].map(READ[kind]).astype(kind) for c, kind in columns.items()}
     return Results(pd.DataFrame(values), manifest)
-
-
-def agrees_with(
-    live: pd.DataFrame,
-    committed: pd.DataFrame,
-    on: Sequence[str],
-    *,
-    value: str = "loss",
-    tolerance: float = 0.02,
-    absolute: float = 0.0,
-) -> Agreement:
-    """Check that runs made now reproduce the committed ones.
-
-    Every live row must have exactly one committed row with the same ``on`` columns, and
-    |live − committed| ≤ absolute + tolerance·max(|live|, |committed|). A run that diverged must
-    have diverged in both.
-
-    Args:
-        live: The slice that was run again.
-        committed: The stored results, of which ``live`` repeats a part.
-        on: The columns that identify a run, such as ``["rule", "depth", "log2_lr", "seed"]``.
-        value: The column compared.
-        tolerance: Relative difference allowed.
-        absolute: Absolute difference allowed beside it; for values that may come close to zero.
-
-    Raises:
-        Disagreement: If a run differs by more; the message names the worst one.
-        ValueError: If there is nothing to compare, a column is missing, a run is repeated, or the
-            committed results lack it.
-    """
-    on = list(on)
-    _check_comparable(live, committed, on, value)
-    pairs = live[[*on, value]].merge(
-        committed[[*on, value]], on=on, how="left", suffixes=("_live", "_committed"), indicator=True
-    )
-    lacking = pairs[pairs["_merge"] == "left_only"]
-    if len(lacking):
-        raise ValueError(
-            f"the committed results lack {len(lacking)} of {len(live)} live runs, "
-            f"the first {_run(lacking.iloc[0], on)}: run a slice of what is stored"
-        )
-    now, then = (pairs[f"{value}_{side}"].to_numpy(float) for side in ("live", "committed"))
-    differ = now != then  # not where both diverged
-    gap = np.abs(np.where(differ, now, 0.0) - np.where(differ, then, 0.0))  # inf if one diverged
-    largest = np.maximum(np.abs(now), np.abs(then))
-    apart = np.isinf(gap) | (gap > absolute + tolerance * largest)
-    relative = np.divide(gap, largest, where=differ & np.isfinite(gap), out=gap.copy())
-    if apart.any():
-        worst = int(np.argmax(np.where(apart, relative, -1.0)))
-        raise Disagreement(
-            f"disagrees: {apart.sum()} of {len(live)} live runs differ from the committed ones by "
-            f"more than {tolerance:.2g}; the worst, {_run(pairs.iloc[worst], on)}, "
-            f"has {value} {now[worst]:.6g} now and {then[worst]:.6g} then"
-        )
-    return Agreement(value, len(live), float(relative.max()), tolerance)
-
-
-def _check_comparable(
-    live: pd.DataFrame, committed: pd.DataFrame, on: list[str], value: str
-) -> None:
-    for label, frame in (("live", live), ("committed", committed)):
-        missing = [c for c in (*on, value) if c not in frame.columns]
-        if missing:
-            raise ValueError(f"the {label} frame lacks {missing}; it has {list(frame.columns)}")
-        if frame.empty:
-            raise ValueError(f"the {label} frame is empty: there is nothing to compare")
-        if frame[value].isna().any():
-            raise ValueError(f"the {label} frame has a {value} of nan: a diverged run is inf")
-        repeated = frame[frame.duplicated(on)]
-        if len(repeated):
-            raise ValueError(
-                f"the {label} frame has {_run(repeated.iloc[0], on)} more than once: "
-                "add the columns to `on` that tell the runs apart"
-            )
-
-
-def _run(row: pd.Series, on: Sequence[str]) -> str:
-    return ", ".join(f"{column} {row[column]}" for column in on)
 
 
 def _paths(name: str, folder: str | Path | None) -> tuple[Path, Path]:

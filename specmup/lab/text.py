@@ -18,6 +18,7 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from torch import Tensor
 
 from specmup.lab.files import replacing
+from specmup.streams import stream
 
 KING_JAMES_SHA256 = "51a4d6ed5592001b9386e2f292d3953132a2662240eb8ad08533d625f1259717"
 # Every tenth chapter is held out, so that validation text comes from every book.
@@ -28,9 +29,6 @@ CACHE_VARIABLE = "SPECMUP_CACHE"
 SHARD_TYPES = {20240520: np.dtype("<u2"), 20240801: np.dtype("<u4")}
 SHARD_HEADER = 256 * 4
 SCANNED = 1 << 24  # tokens read at a time when a file's ids are checked
-
-# Windows are drawn from seeds beyond those of initial weights; see lab.data.
-_WINDOW_SEEDS = 1 << 33
 
 
 @dataclass(frozen=True)
@@ -80,7 +78,7 @@ class Text:
             ValueError: If the training split is shorter than one window.
         """
         last = self._last_start("train", context)
-        generator = torch.Generator().manual_seed(_WINDOW_SEEDS + seed)
+        generator = stream("windows", seed)
         return torch.randint(last + 1, (steps, batch_size), generator=generator)
 
     def _last_start(self, split: str, context: int) -> int:

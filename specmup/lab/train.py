@@ -14,6 +14,7 @@ from specmup.lab.data import Task, batch_order
 from specmup.lab.progress import progress_bar
 from specmup.lab.replicas import ReplicaOptimizer, replica_optimizer
 from specmup.models.resnet import ResNet, seeds_of
+from specmup.streams import stream
 
 __all__ = ["evaluate", "replica_losses", "replica_optimizer", "train"]
 
@@ -73,7 +74,7 @@ def train(
     orders = [batch_order(len(task.train_x), batch_size, steps, s) for s in seeds_of(model, seeds)]
     order = orders[0] if model.replicas is None else torch.stack(orders, dim=1)
     samples, labels = task.train_x.to(model.input), task.train_y.to(model.input.device)
-    generators = [torch.Generator().manual_seed(int(s)) for s in seeds_of(model, seeds)]
+    generators = [stream("labels", s) for s in seeds_of(model, seeds)]
     losses = []
     for step, chosen in enumerate(progress_bar(order, desc="steps") if progress else order):
         optimizer.zero_grad()

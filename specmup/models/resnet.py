@@ -22,6 +22,8 @@ from typing import Protocol
 import torch
 from torch import Tensor, nn
 
+from specmup.streams import stream
+
 ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "linear": lambda h: h,
     "relu": torch.relu,
@@ -242,7 +244,7 @@ def initialise(
         if role.endswith("bias"):
             parameter.zero_()
     for r, seed in enumerate(seeds_of(model, seeds)):
-        generator = torch.Generator().manual_seed(int(seed))
+        generator = stream("weights", seed)
         for role in model.shape.weights:
             parameter = getattr(model, role)
             weight = parameter if model.replicas is None else parameter[r]

@@ -61,6 +61,9 @@ def collect(
             "missing_runs": len(missing),
             "text_fingerprint": text_of_records(done),
             "devices": sorted({record.origin["device"] for record in done}),
+            "instruction_sets": sorted(
+                {record.origin.get("instruction_set", "unknown") for record in done}
+            ),
         },
         wall_seconds=sum(record.result["seconds"] for record in done),
         folder=folder,

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from specmup.lab.manifest import SCALES
+from specmup.streams import checked_seed
 from specmup.sweeps.run import RULES, Run
 from specmup.theory.update import update_law
 
@@ -55,6 +56,8 @@ class Grid:
                 raise ValueError(f"unknown rule {rule!r}: choose among {', '.join(RULES)}")
         for optimizer in self.optimizers:
             update_law(optimizer)
+        for seed in self.seeds:
+            checked_seed(seed)
         rates = self.log2_lr
         if not all(isfinite(r) for r in rates) or any(b <= a for a, b in pairwise(rates)):
             raise ValueError(f"log2_lr is {list(rates)}: give finite numbers that increase")

@@ -12,7 +12,8 @@ from specmup.lab.recipe import Recipe
 from specmup.models.gpt import GPTShape
 
 # Raised when the meaning of a configuration changes, so that old records are not taken for new.
-FORMAT = 1
+# 2: weights and windows are drawn from streams of their own.
+FORMAT = 2
 # A rule is what make_plan is told. SP is that of plans: the base's std where the fan-in stays,
 # smaller as 1/√fan-in where it grows, no multipliers and one learning rate. GPT-2's own habits, one
 # std at all widths and residual maps divided by √(2L), are not in it.

@@ -171,4 +171,10 @@ def _origin(device: str, text: Text) -> dict[str, str]:
     on_gpu = device.startswith("cuda")
     name = torch.cuda.get_device_name(device) if on_gpu else "cpu"
     versions = {"torch": torch.__version__, "specmup": specmup.__version__}
-    return {"device": name, "text": fingerprint(text), **versions}
+    instructions = torch.backends.cpu.get_cpu_capability()
+    return {
+        "device": name,
+        "instruction_set": instructions,
+        "text": fingerprint(text),
+        **versions,
+    }

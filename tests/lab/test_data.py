@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from specmup.lab.data import batch_order, digit_sums, digits, fashion_mnist, task
+from specmup.streams import stream
 
 
 def test_digits_are_all_there_once():
@@ -51,7 +52,7 @@ def test_sums_hold_two_known_digits_each_and_neither_alone_tells_the_class():
 def test_test_samples_have_no_part_in_the_preparation():
     x, y = torch.randn(20, 3), torch.arange(20) % 2
     before = task("toy", x, y, test=5)
-    held = torch.randperm(20, generator=torch.Generator().manual_seed(0))[:5]
+    held = torch.randperm(20, generator=stream("split", 0))[:5]
     x[held] = 100 * torch.randn(5, 3)
     assert torch.equal(task("toy", x, y, test=5).train_x, before.train_x)
 

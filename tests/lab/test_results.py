@@ -1,6 +1,7 @@
 import hashlib
 import json
 import os
+import re
 import socket
 from math import inf, nan
 from pathlib import Path
@@ -8,11 +9,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from pandas.testing import assert_frame_equal
 
-from specmup.lab.results import Disagreement, agrees_with, load, results_folder, save
+from specmup.lab.results import load, results_folder, save
+from specmup.streams import SHARED, VARIABLE, drawn_from
 
 RUNS = pd.DataFrame(
     {
@@ -24,7 +27,6 @@ RUNS = pd.DataFrame(
         "fused": [True, False, True, True],
     }
 )
-KEYS = ["rule", "depth", "log2_lr", "seed"]
 
 
 def store(folder, frame=RUNS, name="digits-depth", **changes):
@@ -87,12 +89,32 @@ def test_the_manifest_says_where_the_numbers_come_from_and_no_more(tmp_path):
     assert manifest["configuration"] == {"widths": [64, 128], "lr": None}
     assert manifest["machine"]["cores"] == os.cpu_count()
     assert manifest["machine"]["cpu"]
+    assert manifest["machine"]["instruction_set"] == torch.backends.cpu.get_cpu_capability()
+    assert manifest["machine"]["threads"] == torch.get_num_threads()
+    assert re.match(r"[0-9a-f]{40}( with changes)?$|unknown$", manifest["commit"])
     assert manifest["versions"]["torch"]
     assert manifest["rows"] == 4
     text = (tmp_path / "digits-depth.json").read_text()
     assert str(tmp_path) not in text
     assert str(Path.home()) not in text
     assert not any(socket.gethostname() == value for value in manifest["machine"].values())
+
+
+def test_the_manifest_says_which_streams_were_drawn_from(tmp_path, monkeypatch):
+    monkeypatch.delenv(VARIABLE, raising=False)
+    store(tmp_path)
+    assert load("digits-depth", tmp_path).streams == "separate"
+    with drawn_from(SHARED):
+        store(tmp_path)
+    assert load("digits-depth", tmp_path).streams == SHARED
+
+
+def test_a_manifest_older_than_the_streams_was_of_the_shared_ones(tmp_path):
+    path = store(tmp_path).with_suffix(".json")
+    manifest = json.loads(path.read_text())
+    del manifest["streams"]
+    path.write_text(json.dumps(manifest))
+    assert load("digits-depth", tmp_path).streams == SHARED
 
 
 def test_the_description_names_the_scale(tmp_path):
@@ -171,49 +193,3 @@ def test_the_folder_is_found_from_the_root_and_from_the_chapters(tmp_path, monke
     assert (tmp_path / "book" / "results" / "a.csv").is_file()
     monkeypatch.setenv("SPECMUP_RESULTS", str(tmp_path / "elsewhere"))
     assert results_folder() == tmp_path / "elsewhere"
-
-
-@given(error=st.floats(-0.9, 0.9), rows=st.integers(1, 4))
-def test_agreement_to_within_the_tolerance(error, rows):
-    live = RUNS.iloc[:rows].assign(loss=lambda f: f.loss * np.r_[1 + error, np.ones(rows - 1)])
-    size = abs(error) / max(1, 1 + error)
-    if size < 0.1:
-        agreement = agrees_with(live, RUNS, KEYS, tolerance=0.1001)
-        assert agreement.rows == rows
-        assert agreement.largest == pytest.approx(size)
-        assert str(agreement) == (
-            f"agrees: loss of {rows} live runs within 0.1 (relative) of the committed ones"
-        )
-    elif size > 0.11:
-        with pytest.raises(Disagreement, match=r"rule sp, depth 4, log2_lr -6\.0, seed 0"):
-            agrees_with(live, RUNS, KEYS, tolerance=0.1)
-
-
-@pytest.mark.parametrize(("row", "loss"), [(1, 5.0), (0, inf)])
-def test_a_divergence_on_one_side_only_disagrees(row, loss):
-    live = RUNS.copy()
-    live.loc[row, "loss"] = loss
-    with pytest.raises(Disagreement, match="1 of 4"):
-        agrees_with(live, RUNS, KEYS, tolerance=10, absolute=10)
-
-
-def test_an_absolute_tolerance_serves_values_near_zero():
-    live = RUNS.assign(loss=RUNS.loss.replace(1e-300, 1e-9))
-    with pytest.raises(Disagreement):
-        agrees_with(live, RUNS, KEYS)
-    assert agrees_with(live, RUNS, KEYS, absolute=1e-8).rows == 4
-
-
-@pytest.mark.parametrize(
-    ("live", "on", "message"),
-    [
-        (RUNS[:0], KEYS, "live frame is empty"),
-        (RUNS.assign(depth=5), KEYS, "lack 4 of 4"),
-        (RUNS, ["depth"], "more than once"),
-        (RUNS, ["height"], "lacks"),
-        (RUNS.assign(loss=nan), KEYS, "nan"),
-    ],
-)
-def test_what_cannot_be_compared_is_an_error(live, on, message):
-    with pytest.raises(ValueError, match=message):
-        agrees_with(live, RUNS, on)

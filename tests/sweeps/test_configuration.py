@@ -72,6 +72,8 @@ def test_sweeps_that_are_refused(sweeps, change, message):
         ({"log2_lr": [-4.0, -6.0]}, "give finite numbers that increase"),
         ({"log2_lr": [-4.0], "extend": 1}, "three rates at least"),
         ({"seeds": []}, "seeds is empty"),
+        ({"seeds": [0, -1]}, "grid 1: seed -1: give an integer from 0 to 4294967295"),
+        ({"seeds": [2**63 - 1]}, "grid 1: seed 9223372036854775807: give an integer"),
         ({"lr": [1]}, "grid 1: unknown lr"),
     ],
 )
