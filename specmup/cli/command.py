@@ -6,10 +6,14 @@ import argparse
 import importlib
 import sys
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:  # torch is slow to import: only where it is needed
     from torch import nn
+
+
+FIGURES = (".svg", ".png", ".pdf")
 
 
 class OneLineParser(argparse.ArgumentParser):
@@ -47,6 +51,22 @@ def place(text: str) -> tuple[str, str]:
     if not (pattern and equals and name):
         raise argparse.ArgumentTypeError(f"{text!r} gives no place: write NAME=PLACE")
     return pattern, name
+
+
+def figure(text: str) -> Path:
+    """A file to draw to, refused before anything is computed for it.
+
+    Raises:
+        argparse.ArgumentTypeError: If its folder is not there, or its kind is none of FIGURES.
+    """
+    path = Path(text)
+    if path.suffix not in FIGURES:
+        raise argparse.ArgumentTypeError(f"{text!r} is no figure: end it in {', '.join(FIGURES)}")
+    if not path.parent.is_dir():
+        raise argparse.ArgumentTypeError(
+            f"{text!r}: there is no folder {path.parent}: make it first"
+        )
+    return path
 
 
 def add_declarations(command: argparse.ArgumentParser) -> None:
@@ -108,17 +128,12 @@ def factory(name: str) -> Callable[[Mapping[str, int]], nn.Module]:
 
 def _hugging_face(model_type: str) -> Callable[[Mapping[str, int]], nn.Module]:
     from specmup.apply.resize import resized_config
+    from specmup.lab.extras import load
 
+    transformers = load("transformers", extra="hugging-face", use=f"hf:{model_type}")
+    transformers.logging.set_verbosity_error()
     try:
-        from transformers import AutoConfig, AutoModelForCausalLM
-        from transformers.utils import logging
-    except ImportError as problem:
-        raise ValueError(
-            f"hf:{model_type} needs the package transformers ({problem}): pip install transformers"
-        ) from problem
-    logging.set_verbosity_error()
-    try:
-        config = AutoConfig.for_model(model_type)
+        config = transformers.AutoConfig.for_model(model_type)
     except ValueError as problem:
         raise ValueError(
             f"transformers has no model type {model_type!r}: it takes gpt2, llama, mistral, "
@@ -128,7 +143,7 @@ def _hugging_face(model_type: str) -> Callable[[Mapping[str, int]], nn.Module]:
     def build(sizes: Mapping[str, int]) -> nn.Module:
         wanted = resized_config(config, sizes)
         try:
-            return AutoModelForCausalLM.from_config(wanted)
+            return transformers.AutoModelForCausalLM.from_config(wanted)
         except ValueError as problem:
             reason = str(problem).splitlines()[0]
             raise ValueError(f"no language model hf:{model_type}: {reason}") from problem

@@ -18,6 +18,7 @@ from pkgutil import iter_modules
 import specmup.experiments
 from specmup.experiments.pieces import side_by_side
 from specmup.experiments.settings import settings_of
+from specmup.lab.extras import MissingExtra
 from specmup.lab.manifest import SCALES
 from specmup.lab.results import save
 
@@ -46,8 +47,11 @@ def main() -> None:
         if asked.scale not in experiment.SCALES:
             parser.error(f"{name} has the scales {', '.join(experiment.SCALES)}")
     for name, experiment in experiments.items():
-        with side_by_side(asked.workers):
-            frame, seconds = experiment.run(asked.scale, PIECES / name)
+        try:
+            with side_by_side(asked.workers):
+                frame, seconds = experiment.run(asked.scale, PIECES / name)
+        except MissingExtra as problem:
+            parser.error(str(problem))
         path = save(
             frame,
             name.replace("_", "-"),

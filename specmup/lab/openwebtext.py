@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import shutil
 from functools import partial
-from importlib import import_module
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
+from specmup.lab.extras import load
 from specmup.lab.tokenise import Encode, write_tokens
 
 DATASET = "Skylion007/openwebtext"
@@ -17,6 +16,7 @@ DOCUMENTS = 8_013_769  # of the whole dataset
 HELD_OUT, SEED = 0.0005, 2357
 VOCABULARY, END = 50257, 50256  # GPT-2's
 BYTES = 18e9  # of train.bin and val.bin, rounded up
+EXTRA = {"extra": "openwebtext", "use": "specmup text openwebtext"}
 
 # What datasets says, from version 4 on and before, of a dataset that comes with code of its own.
 OF_CODE = ("Dataset scripts are no longer supported", "trust_remote_code")
@@ -71,7 +71,7 @@ def gpt2_encoder(threads: int = 8) -> Encode:
     Raises:
         ValueError: If ``tiktoken`` is missing, or cannot fetch the encoding.
     """
-    tiktoken = _package("tiktoken")
+    tiktoken = load("tiktoken", **EXTRA)
     try:
         encoding = tiktoken.get_encoding("gpt2")
     except Exception as problem:  # requests' many, when there is no network
@@ -103,7 +103,7 @@ class Texts:
 
 
 def _splits(dataset: str, revision: str | None, threads: int) -> dict[str, Texts]:
-    datasets = _package("datasets")
+    datasets = load("datasets", **EXTRA)
     try:
         loaded = datasets.load_dataset(
             dataset, split="train", revision=revision, num_proc=threads if threads > 1 else None
@@ -137,16 +137,6 @@ def _require_room(folder: Path, documents: int) -> None:
             f"{folder} has {free / 1e9:.1f} GB free, and the files of {documents} documents take "
             f"about {needed / 1e9:.1f} GB: free some, or name a folder elsewhere"
         )
-
-
-def _package(name: str) -> ModuleType:
-    try:
-        return import_module(name)
-    except ImportError as problem:
-        raise ValueError(
-            f"OpenWebText is prepared by the package {name} ({problem}): pip install "
-            "'specmup[openwebtext]'"
-        ) from problem
 
 
 def _short(problem: Exception) -> str:

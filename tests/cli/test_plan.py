@@ -1,6 +1,5 @@
 """``specmup plan``, as a user calls it."""
 
-import builtins
 import json
 import sys
 from pathlib import Path
@@ -90,17 +89,12 @@ def test_bad_input_exits_2_with_one_line(arguments, says, capsys):
 
 
 def test_without_transformers_the_error_says_so(monkeypatch, capsys):
-    real = builtins.__import__
-
-    def missing(name, *args, **kwargs):
-        if name.split(".")[0] == "transformers":
-            raise ImportError("No module named 'transformers'")
-        return real(name, *args, **kwargs)
-
-    monkeypatch.setattr(builtins, "__import__", missing)
-    with pytest.raises(SystemExit):
+    monkeypatch.setitem(sys.modules, "transformers", None)
+    with pytest.raises(SystemExit) as stop:
         main(["plan", "--model", "hf:gpt2", *SIZES])
-    assert "pip install transformers" in capsys.readouterr().err
+    assert stop.value.code == 2
+    error = capsys.readouterr().err
+    assert "pip install 'specmup[hugging-face]'" in error and error.count("\n") == 1
 
 
 def test_the_installed_command_finds_a_model_in_the_current_folder(own_model, monkeypatch, capsys):

@@ -1,0 +1,34 @@
+"""The extras of ``pyproject.toml``: packages that only some uses need, imported where they are."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from types import ModuleType
+
+
+class MissingExtra(ValueError):
+    """A package that comes with an extra is not installed; the message says how to get it."""
+
+
+def load(package: str, *, extra: str, use: str) -> ModuleType:
+    """Import a package that comes with an extra.
+
+    Args:
+        package: Its name.
+        extra: Of this project, that brings it.
+        use: What needs it, as a subject: ``"hf:gpt2"``.
+
+    Raises:
+        MissingExtra: If it cannot be imported.
+    """
+    try:
+        return import_module(package)
+    except ImportError as problem:
+        raise missing(package, extra=extra, use=use, reason=f" ({problem})") from problem
+
+
+def missing(package: str, *, extra: str, use: str, reason: str = "") -> MissingExtra:
+    """The error that names the package and the command that brings it."""
+    return MissingExtra(
+        f"{use} needs the package {package}{reason}: pip install 'specmup[{extra}]'"
+    )
