@@ -24,11 +24,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         status = COMMANDS[asked.command].run(asked) or 0
         sys.stdout.flush()
-    except ValueError as problem:
-        parsers[asked.command].error(str(problem))
     except BrokenPipeError:  # the reader, such as head, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except (ValueError, OSError) as problem:  # bad input, or files that cannot be read or written
+        parsers[asked.command].error(str(problem))
     return status
 
 

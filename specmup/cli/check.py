@@ -11,7 +11,14 @@ import argparse
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
-from specmup.cli.command import add_declarations, declared, factory, number_or_mapping, sizes
+from specmup.cli.command import (
+    add_declarations,
+    declared,
+    factory,
+    figure,
+    number_or_mapping,
+    sizes,
+)
 
 if TYPE_CHECKING:  # torch is slow to import: only where it is needed
     from torch import nn
@@ -49,7 +56,7 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     add("--steps", type=int, default=3, help="default: 3")
     add("--seeds", type=int, default=3, help="how many; default: 3")
     add("--tolerance", type=float, default=0.25, help="largest slope called flat; default: 0.25")
-    add("--figure", help="a file to draw to, .svg, .png or .pdf")
+    add("--figure", type=figure, help="a file to draw to, .svg, .png or .pdf")
 
 
 def run(asked: argparse.Namespace) -> int:

@@ -12,6 +12,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from specmup.cli.command import figure
+
 if TYPE_CHECKING:  # torch is slow to import: only where it is needed
     from specmup.sweeps.configuration import Sweep
     from specmup.sweeps.store import Store
@@ -35,7 +37,8 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     collect.add_argument("--partial", action="store_true", help="also when runs are missing")
     collect.add_argument("--results", type=Path, help="folder; default: the book's results")
     plot = actions.add_parser("plot", help="draw loss against learning rate, a line a size")
-    plot.add_argument("--figure", help="a file, .svg, .png or .pdf; default: NAME.svg")
+    text = "a file, .svg, .png or .pdf; default: NAME.svg"
+    plot.add_argument("--figure", type=figure, help=text)
     for action in actions.choices.values():
         action.add_argument("file", type=Path, help="the sweep, a TOML file")
         text = f"where runs are kept; default: {FOLDER}/NAME"
@@ -92,7 +95,10 @@ def _status(asked: argparse.Namespace, sweep: Sweep, store: Store) -> int:
 def _collect(asked: argparse.Namespace, sweep: Sweep, store: Store) -> int:
     from specmup.sweeps.collect import collect
 
-    print(collect(sweep, store.read(), partial=asked.partial, folder=asked.results))
+    try:
+        print(collect(sweep, store.read(), partial=asked.partial, folder=asked.results))
+    except FileNotFoundError as problem:  # outside the book's repository
+        raise ValueError(f"{problem}; or name a folder with --results") from problem
     return 0
 
 
