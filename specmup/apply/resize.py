@@ -6,22 +6,30 @@ Hugging Face models have ``config``, nanoGPT's a dataclass of that name, those o
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, is_dataclass, replace
+from typing import Any
 
 import torch
 from torch import nn
 
 # A configuration's own name for what may also be called width and depth.
 NAMES = {
-    "width": ("width", "n_embd", "hidden_size"),
-    "depth": ("depth", "n_layer", "num_hidden_layers"),
+    "width": ("width", "n_embd", "hidden_size", "d_model", "dim"),
+    "depth": ("depth", "n_layer", "num_hidden_layers", "n_layers", "num_layers"),
 }
 # What grows with the width unless it is given: more heads of the same dimension, wider MLPs.
-HEADS = ("n_head", "num_attention_heads", "num_key_value_heads")
-FOLLOWERS = (*HEADS, "n_inner", "intermediate_size")
-# Lists with an entry a block, which the configuration's class derives anew.
-PER_BLOCK = ("layer_types",)
+HEADS = (
+    *("n_head", "num_attention_heads", "num_heads", "n_heads"),
+    *("encoder_attention_heads", "decoder_attention_heads"),
+)
+OF_HEADS = ("num_key_value_heads", "num_attention_heads_per_layer")  # in proportion to the heads
+MLPS = (
+    *("n_inner", "intermediate_size", "ffn_hidden_size", "ffn_dim", "hidden_dim", "d_ff"),
+    *("encoder_ffn_dim", "decoder_ffn_dim"),
+)
+FOLLOWERS = (*HEADS, *OF_HEADS, *MLPS)
 
 
 def resized(model: nn.Module, sizes: Mapping[str, int]) -> nn.Module:
@@ -32,7 +40,7 @@ def resized(model: nn.Module, sizes: Mapping[str, int]) -> nn.Module:
         sizes: ``width`` and ``depth``, or other entries of the configuration.
 
     Raises:
-        ValueError: If the model keeps no configuration, or not such an entry.
+        ValueError: If the model keeps no configuration, or one that does not take the sizes.
     """
     config = getattr(model, "shape", None) or getattr(model, "config", None)
     if not (is_dataclass(config) or hasattr(config, "to_dict")):
@@ -49,43 +57,127 @@ def resized_config(config: object, sizes: Mapping[str, int]) -> object:
     """A copy of a configuration at other sizes, with attention heads of the same dimension.
 
     Heads, key-value heads and the MLP's width change in proportion to the width where they are not
-    among the sizes.
+    among the sizes. What a configuration of Hugging Face derives from its sizes, such as
+    ``head_dim`` or ``layer_types``, its class derives anew. Another list with an entry a block,
+    whatever its name, goes on with its period: the shortest beginning that gives the list when it
+    is repeated.
 
     Args:
         config: A dataclass, or a configuration of Hugging Face.
         sizes: As of :func:`resized`.
 
     Raises:
-        ValueError: If an entry is unknown, not a positive integer, or a number of heads would not
-            be whole.
+        ValueError: If an entry is unknown, not a positive integer, a number of heads would not be
+            whole, a list of blocks has no period, or the configuration refuses the sizes.
     """
-    own = asdict(config) if is_dataclass(config) else config.to_dict()
-    changed = {_own_name(name, own): size for name, size in sizes.items()}
+    own = config.to_dict() if hasattr(config, "to_dict") else asdict(config)
+    aliases = getattr(config, "attribute_map", {})  # of Hugging Face: general names to its own
+    changed = {aliases.get(name, _own_name(name, own)): size for name, size in sizes.items()}
     for name, size in changed.items():
         if name not in own:
             known = ", ".join(k for k, v in own.items() if type(v) is int and "token" not in k)
             raise ValueError(f"{type(config).__name__} has no size {name!r}: choose among {known}")
         if not isinstance(size, int) or size < 1:
             raise ValueError(f"{name} is {size!r}: it must be an integer of at least 1")
-    width = _own_name("width", own)
-    if width in changed:
-        for name in FOLLOWERS:
-            if name not in changed and isinstance(own.get(name), int):
-                changed[name] = _in_proportion(name, own[name], own[width], changed[width])
-    if is_dataclass(config):
-        return replace(config, **changed)
-    # Through the class, so that what it derives from sizes is derived anew.
-    return type(config)(**{k: v for k, v in own.items() if k not in PER_BLOCK} | changed)
+    followers = _followers(own, changed)
+    try:
+        if hasattr(config, "to_dict"):
+            return _anew(type(config), own, changed | followers)
+        wanted = _for_blocks(own | changed | followers, own, changed)
+        return replace(config, **{k: v for k, v in wanted.items() if v != own[k]})
+    except Unfit:
+        raise
+    except Exception as problem:  # of any kind: the class is not ours
+        told = ", ".join(f"{name}={size}" for name, size in changed.items())
+        raise ValueError(f"{type(config).__name__} refuses {told}: {_reason(problem)}") from problem
 
 
-def _own_name(name: str, own: Mapping[str, object]) -> str:
+class Unfit(ValueError):
+    """An entry that cannot follow the sizes."""
+
+
+def _own_name(name: str, own: Mapping[str, Any]) -> str:
     return next((other for other in NAMES.get(name, ()) if other in own), name)
 
 
-def _in_proportion(name: str, own: int, width: int, wanted: int) -> int:
-    if name in HEADS and own * wanted % width:
-        raise ValueError(
-            f"a width of {wanted} has no whole number of heads where {width} has {name}={own}: "
-            f"take a multiple of {width // own}, or give {name} as well"
+def _followers(own: Mapping[str, Any], changed: Mapping[str, int]) -> dict[str, Any]:
+    """What changes with the width or the heads: numbers, or lists of them."""
+    found = {}
+
+    def follow(names: tuple[str, ...], to: str | None) -> None:
+        now = {**found, **changed}
+        for name in names if to in now else ():
+            if name not in now and _is_size(own.get(name)):
+                found[name] = _in_proportion(name, own, to, now[to])
+
+    follow((*HEADS, *MLPS), _own_name("width", own))
+    follow(OF_HEADS, next((name for name in HEADS if type(own.get(name)) is int), None))
+    return found
+
+
+def _is_size(value: object) -> bool:
+    values = value if isinstance(value, list | tuple) and value else [value]
+    return all(type(one) is int for one in values)
+
+
+def _in_proportion(name: str, own: Mapping[str, Any], to: str, wanted: int) -> Any:
+    """An entry, or each of a list, times what ``to`` grows by."""
+    if not isinstance(own[name], int):
+        each = (_in_proportion(name, {**own, name: one}, to, wanted) for one in own[name])
+        return type(own[name])(each)
+    times, by = own[name] * wanted, own[to]
+    if name not in MLPS and times % by:
+        raise Unfit(
+            f"{to}={wanted} gives no whole number of heads where {to}={by} has {name}={own[name]}: "
+            f"take a multiple of {by // math.gcd(by, own[name])}, or give {name} as well"
         )
-    return max(1, round(own * wanted / width))
+    return max(1, round(times / by))
+
+
+def _reason(problem: Exception) -> str:
+    return f"{type(problem).__name__}: {' '.join(str(problem).split())[:200]}"
+
+
+def _anew(kind: type, own: Mapping[str, Any], changed: Mapping[str, Any]) -> object:
+    """A configuration of Hugging Face that is told only what its class would not come to itself.
+
+    So what it derives is derived from the new sizes. Lists are looked at last: most of them follow
+    from other entries.
+    """
+    sizes, kept = {name: own[name] for name in changed}, {}
+    for lists in (False, True):
+        try:
+            derived = kind(**sizes, **kept).to_dict()
+        except Exception:  # a class that refuses so little is told all
+            derived = {}
+        kept |= {
+            name: value
+            for name, value in own.items()
+            if name not in sizes and derived.get(name) != value and isinstance(value, list) <= lists
+        }
+    return kind(**_for_blocks(kept | changed, own, changed))
+
+
+def _for_blocks(
+    entries: Mapping[str, Any], own: Mapping[str, Any], changed: Mapping[str, Any]
+) -> dict[str, Any]:
+    """The entries, with lists of an entry a block made for as many blocks as there will be."""
+    depth = _own_name("depth", own)
+    before, now = own.get(depth), changed.get(depth, own.get(depth))
+
+    def fit(name: str, value: Any) -> Any:
+        is_list = isinstance(value, list | tuple) and "token" not in name
+        return _periodic(name, value, now) if is_list and len(value) == before != now else value
+
+    return {name: fit(name, value) for name, value in entries.items()}
+
+
+def _periodic(name: str, values: list | tuple, count: int) -> list | tuple:
+    """As many values, in the shortest period that gives the known ones."""
+    for period in range(1, len(values)):
+        if all(value == values[i % period] for i, value in enumerate(values)):
+            return type(values)(values[i % period] for i in range(count))
+    raise Unfit(
+        f"{name} is a list of {len(values)} blocks without a period, so it does not say what "
+        f"{count} blocks are: give the base as a model or as a factory of one"
+    )

@@ -24,13 +24,6 @@ if TYPE_CHECKING:  # torch is slow to import: only where it is needed
     from torch import nn
 
 HELP = "check on small copies of a model that its features change alike at every size"
-# Sizes that grow with the width or are the depth, by the names that configurations give them.
-WIDTHS = (
-    *("n_embd", "n_head", "n_inner"),
-    *("hidden_size", "intermediate_size", "num_attention_heads", "num_key_value_heads"),
-    *("width", "d_model", "heads"),
-)
-DEPTHS = ("n_layer", "num_hidden_layers", "depth", "layers")
 
 
 def add_arguments(command: argparse.ArgumentParser) -> None:
@@ -115,9 +108,11 @@ def _try(name: str, model: nn.Module, batches: Callable) -> None:
 
 def _by_factors(asked: argparse.Namespace) -> Callable[[int, int], nn.Module]:
     """A factory of the model by its factors on the base's width and depth."""
+    from specmup.apply.resize import FOLLOWERS, NAMES
+
     build = factory(asked.model)
-    wide = _names(asked, "width", asked.width_names, WIDTHS)
-    deep = _names(asked, "depth", asked.depth_names, DEPTHS)
+    wide = _names(asked, "width", asked.width_names, (*NAMES["width"], *FOLLOWERS, "heads"))
+    deep = _names(asked, "depth", asked.depth_names, (*NAMES["depth"], "layers"))
     fixed = dict(asked.fixed)
     if asked.model.startswith("hf:"):
         fixed = {"vocab_size": asked.vocabulary} | fixed

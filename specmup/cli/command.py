@@ -134,19 +134,22 @@ def _hugging_face(model_type: str) -> Callable[[Mapping[str, int]], nn.Module]:
     transformers.logging.set_verbosity_error()
     try:
         config = transformers.AutoConfig.for_model(model_type)
-    except ValueError as problem:
+    except Exception as problem:  # a few types are there, and have no configuration by default
         raise ValueError(
-            f"transformers has no model type {model_type!r}: it takes gpt2, llama, mistral, "
-            "gpt_neox and others"
+            f"transformers has no configuration for the model type {model_type!r}: it takes gpt2, "
+            "llama, mistral, gpt_neox and others"
         ) from problem
 
     def build(sizes: Mapping[str, int]) -> nn.Module:
         wanted = resized_config(config, sizes)
         try:
             return transformers.AutoModelForCausalLM.from_config(wanted)
-        except ValueError as problem:
-            reason = str(problem).splitlines()[0]
-            raise ValueError(f"no language model hf:{model_type}: {reason}") from problem
+        except Exception as problem:  # of any kind: the code is not ours
+            told = ", ".join(f"{name}={size}" for name, size in sizes.items())
+            reason = f"{type(problem).__name__}: {str(problem)[:200]}"
+            raise ValueError(
+                f"transformers makes no language model hf:{model_type} of {told} ({reason})"
+            ) from problem
 
     return build
 

@@ -61,7 +61,7 @@ def test_places_on_the_command_line(own_model, capsys):
     ("arguments", "says"),
     [
         (["--model", "gpt2", *SIZES], "write hf:gpt2"),
-        (["--model", "hf:gpt9", *SIZES], "no model type 'gpt9'"),
+        (["--model", "hf:gpt9", *SIZES], "for the model type 'gpt9'"),
         (["--model", "hf:t5", *SIZES], "has no size 'n_embd'"),
         (
             ["--model", "hf:vit", "--base", "depth=2", "--target", "depth=4"],
