@@ -12,10 +12,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+from watched_pip import watch
+
 ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
 STAMP = VENV / "installed.sha256"
 OLDEST = (3, 11)
+HOW_LONG = "3 to 15 minutes, by the network and the disk"
 # Another project's μP, to compare with. It asks for torchvision, which it never imports and which
 # breaks transformers beside a CPU build of torch; the rest of what it needs is there anyway.
 WITHOUT_DEPENDENCIES = ("mup==1.0.0",)
@@ -58,12 +61,16 @@ def install() -> None:
     if has_other_version() or not VENV.exists():
         print(f"Environment: making {VENV} with Python {platform.python_version()}", flush=True)
         subprocess.run([sys.executable, "-m", "venv", "--clear", VENV], check=True)
+    (packages,) = VENV.glob("lib/python*/site-packages")
     pip = [python(), "-m", "pip", "install", "--disable-pip-version-check", "--no-input"]
-    print("Environment: installing requirements.txt (first time: minutes)", flush=True)
-    subprocess.run([*pip, "-r", ROOT / "requirements.txt"], check=True)
-    subprocess.run([*pip, "--quiet", "--no-deps", *WITHOUT_DEPENDENCIES], check=True)
-    print("Environment: installing specmup from this folder", flush=True)
-    subprocess.run([*pip, "--quiet", "--no-deps", "--editable", ROOT], check=True)
+    print(
+        f"Environment: installing requirements.txt; the first time this takes {HOW_LONG}",
+        flush=True,
+    )
+    watch([*pip, "-r", ROOT / "requirements.txt"], packages)
+    print(f"Environment: installing {', '.join(WITHOUT_DEPENDENCIES)} and this folder", flush=True)
+    watch([*pip, "--no-deps", *WITHOUT_DEPENDENCIES], packages)
+    watch([*pip, "--no-deps", "--editable", ROOT], packages)
     STAMP.write_text(wanted())
 
 

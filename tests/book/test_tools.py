@@ -58,6 +58,7 @@ def environment(tmp_path: Path, monkeypatch) -> Path:
     monkeypatch.setattr(setup_environment, "VENV", venv)
     monkeypatch.setattr(setup_environment, "STAMP", venv / "installed.sha256")
     (venv / "bin").mkdir(parents=True)
+    (venv / "lib/python3/site-packages").mkdir(parents=True)
     (venv / "bin" / "python").touch()
     (tmp_path / "requirements.txt").write_text("torch==1")
     (tmp_path / "pyproject.toml").write_text("[project]")
@@ -87,9 +88,7 @@ def test_another_pin_without_dependencies_installs_again(environment: Path, monk
 def test_what_would_bring_torchvision_is_installed_without_dependencies(environment, monkeypatch):
     steps = []
     monkeypatch.setattr(setup_environment, "has_other_version", lambda: False)
-    monkeypatch.setattr(
-        setup_environment.subprocess, "run", lambda step, **_: steps.append([*map(str, step)])
-    )
+    monkeypatch.setattr(setup_environment, "watch", lambda step, _: steps.append([*map(str, step)]))
     setup_environment.install()
     (mup,) = [step for step in steps if any("mup==" in word for word in step)]
     assert "--no-deps" in mup
