@@ -90,15 +90,23 @@ def orthogonalised(
     tall = matrices.shape[-2] > matrices.shape[-1]
     x = (matrices.mT if tall else matrices).bfloat16()  # (..., m, p), m ≤ p
     x = x / x.norm(dim=(-2, -1), keepdim=True).clamp(min=eps)
-    # A processor without instructions for bfloat16 takes tens of times longer with it than with
-    # float32. Products of two such numbers are exact there, so only the order of sums may differ.
-    inside = torch.float32 if x.device.type == "cpu" else torch.bfloat16
+    kind = product_type(x.device)
     for _ in range(steps):
-        wide = x.to(inside)
-        gram = (wide @ wide.mT).bfloat16().to(inside)  # (..., m, m)
-        factor = torch.baddbmm(gram, gram, gram, beta=b, alpha=c).bfloat16().to(inside)
-        x = torch.baddbmm(wide, factor, wide, beta=a).bfloat16()
+        x = x.to(kind)
+        gram = (x @ x.mT).bfloat16().to(kind)  # (..., m, m)
+        quintic = torch.baddbmm(gram, gram, gram, beta=b, alpha=c).bfloat16().to(kind)
+        x = torch.baddbmm(x, quintic, x, beta=a).bfloat16()
     return x.mT if tall else x
+
+
+def product_type(device: torch.device) -> torch.dtype:
+    """The type in which matrices of bfloat16 are multiplied, each product then rounded to it.
+
+    On a processor float32, so that all processors take the same sums: products of two bfloat16 are
+    exact in it, and only the order of the sums is left open. Those without AVX-512 would also take
+    twenty times longer with bfloat16.
+    """
+    return torch.float32 if device.type == "cpu" else torch.bfloat16
 
 
 def _alike(matrices: Sequence[Tensor]) -> Iterator[list[Tensor]]:

@@ -15,6 +15,7 @@ from torch.optim import lr_scheduler, swa_utils
 
 from specmup.apply.plan import make_plan
 from specmup.models.gpt import GPT, GPTShape
+from specmup.optimizers import muon
 from specmup.theory.tables import ROLES
 from specmup.theory.update import LAWS, update_law
 
@@ -176,12 +177,13 @@ def test_at_the_base_size_it_is_the_plain_optimizer(name, plain, options):
     assert same(model, twin)
 
 
-def test_at_the_base_size_a_hybrid_is_its_two_plain_optimizers():
+def test_at_the_base_size_a_hybrid_is_its_two_plain_optimizers(monkeypatch):
+    monkeypatch.setattr(muon, "product_type", lambda device: torch.bfloat16)  # as the library does
     model, twin, plan = at_base("muon-kimi")
     values = {"lr": 0.01, "weight_decay": 0.1}
     hidden = [p for name, p in twin.named_parameters() if name.startswith("blocks") and p.ndim == 2]
     rest = [p for p in twin.parameters() if not any(p is h for h in hidden)]
-    muon = torch.optim.Muon(hidden, adjust_lr_fn="match_rms_adamw", **values)
+    of_matrices = torch.optim.Muon(hidden, adjust_lr_fn="match_rms_adamw", **values)
     adamw = torch.optim.AdamW(rest, fused=True, **values)
 
     class Both:
@@ -191,7 +193,7 @@ def test_at_the_base_size_a_hybrid_is_its_two_plain_optimizers():
 
         @staticmethod
         def step():
-            muon.step()
+            of_matrices.step()
             adamw.step()
 
     assert train(model, plan.optimizer(model), 5) == train(twin, Both, 5)

@@ -66,3 +66,16 @@ def test_a_matrix_without_a_gradient_stays_and_one_without_numbers_is_lost_alone
     assert torch.equal(ours[0], still)
     assert ours[1].isnan().all()
     assert all(p.isfinite().all() for p in ours[2:])
+
+
+@pytest.mark.parametrize("shape", [(3, 16, 16), (2, 16, 40), (2, 40, 16)])
+def test_products_in_float32_are_those_in_bfloat16_but_for_the_last_digit(monkeypatch, shape):
+    """Whichever this processor would take."""
+    given = torch.randn(shape, generator=torch.Generator().manual_seed(0))
+    found = []
+    for kind in (torch.float32, torch.bfloat16):
+        monkeypatch.setattr(muon, "product_type", lambda device, kind=kind: kind)
+        found.append(muon.orthogonalised(given, (3.4445, -4.7750, 2.0315), 1, 1e-7).double())
+    digit = torch.finfo(torch.bfloat16).eps * found[1].abs()
+    assert ((found[0] - found[1]).abs() <= 1.01 * digit).all()
+    assert (found[0] == found[1]).double().mean() > 0.98
