@@ -127,32 +127,42 @@ def test_the_limit_without_exponents_tells_the_sign_of_the_depth_factor():
 
 
 def power_of(gram, exponent):
-    """gram^(-exponent) of a positive semi-definite matrix, on its range only."""
+    """gram^(-exponent) of positive semi-definite matrices (..., n, n), on their range only."""
     values, vectors = torch.linalg.eigh(gram)
-    kept = values > 1e-10 * values[-1]
+    kept = values > 1e-10 * values[..., -1:]
     scaled = torch.where(kept, values.clamp(min=1e-300) ** -exponent, 0.0 if exponent else 1.0)
-    return vectors * scaled @ vectors.T
+    return vectors * scaled.unsqueeze(-2) @ vectors.mT
 
 
 def shampoo_step(G, left, right):
-    return power_of(G @ G.T, left) @ G @ power_of(G.T @ G, right)
+    return power_of(G @ G.mT, left) @ G @ power_of(G.mT @ G, right)
 
 
 def soap_step(G, left, right):
     """Adam's first step, G'/|G'|, in the rotated basis; nothing where G' is rounding."""
-    Q_left = torch.linalg.eigh(G @ G.T)[1] if left else torch.eye(len(G)).to(G)
-    Q_right = torch.linalg.eigh(G.T @ G)[1] if right else torch.eye(G.shape[1]).to(G)
-    rotated = Q_left.T @ G @ Q_right
-    rotated = torch.where(rotated.abs() > 1e-7 * rotated.abs().max(), rotated.sign(), 0.0)
-    return Q_left @ rotated @ Q_right.T
+    Q_left = torch.linalg.eigh(G @ G.mT)[1] if left else torch.eye(G.shape[-2]).to(G)
+    Q_right = torch.linalg.eigh(G.mT @ G)[1] if right else torch.eye(G.shape[-1]).to(G)
+    rotated = Q_left.mT @ G @ Q_right
+    largest = rotated.abs().amax(dim=(-2, -1), keepdim=True)
+    rotated = torch.where(rotated.abs() > 1e-7 * largest, rotated.sign(), 0.0)
+    return Q_left @ rotated @ Q_right.mT
 
 
 def in_blocks(step, G, side):
-    """The step taken block by block, blocks of ``side`` × ``side`` where the matrix allows."""
+    """The step taken of each block, ``side`` × ``side`` where the matrix allows, all at once."""
     if side is None:
         return step(G)
-    bands = [torch.cat([step(b) for b in band.split(side, 1)], 1) for band in G.split(side, 0)]
-    return torch.cat(bands, 0)
+    rows, columns = (min(side, n) for n in G.shape)
+    blocks = G.unflatten(1, (-1, columns)).unflatten(0, (-1, rows)).transpose(1, 2)
+    return step(blocks).transpose(1, 2).flatten(2, 3).flatten(0, 1)
+
+
+def test_blocks_are_those_that_lie_in_the_matrix():
+    G = torch.arange(24.0).view(4, 6)
+    doubled = in_blocks(lambda blocks: blocks * blocks.amax(dim=(-2, -1), keepdim=True), G, 2)
+    expected = [[G[i : i + 2, j : j + 2] for j in (0, 2, 4)] for i in (0, 2)]
+    expected = [torch.cat([b * b.max() for b in band], 1) for band in expected]
+    assert torch.equal(doubled, torch.cat(expected))
 
 
 def random_vector(n, generator):
