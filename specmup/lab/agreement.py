@@ -52,7 +52,8 @@ class Agreement:
         """One line, of numbers that the stored spread alone decides."""
         rows = f"{self.singly} row" + "s" * (self.singly != 1)
         means = f" and {self.means} mean{'s' * (self.means != 1)} over seeds" * (self.means > 0)
-        left = f"; {self.left_out} more hang on rounding" * (self.left_out > 0)
+        hang = "hangs" if self.left_out == 1 else "hang"
+        left = f"; {self.left_out} more {hang} on rounding" * (self.left_out > 0)
         return (
             f"{self.name}, {self.value}: {rows}{means} made again agree with what is stored, "
             f"to within {100 * self.tolerance:.1g} % or less{left}"
@@ -84,14 +85,14 @@ def agrees_with(live: pd.DataFrame, committed: Results, value: str = "loss") -> 
             compared singly, so that the slice is badly chosen.
     """
     rounding = Rounding.of(committed)
-    pairs = _paired(live, committed.frame, list(rounding.on), value)
+    pairs = _paired(live, committed.frame, rounding, value)
     pairs["spread"] = rounding.of_rows(pairs, value)
     factor = sqrt(2) * stdtrit(len(rounding.settings) - 1, 1 - RISK / (2 * len(pairs)))
     typical = SMALL * float(pairs.then[np.isfinite(pairs.then)].abs().median())
     rows = _judged(pairs, factor, typical)
     means = _means(pairs[~rows.settled.to_numpy()], list(rounding.on))
     means = _judged(means, factor, typical) if len(means) else rows[:0]
-    compared = pd.concat([rows[rows.settled], means[means.settled]])
+    compared = pd.concat([rows[rows.settled], means[means.settled]], ignore_index=True)
     _raise_if_apart(compared, rounding.on, value)
     singly = int(rows.settled.sum())
     if 2 * singly < len(rows):
@@ -134,18 +135,26 @@ def _means(pairs: pd.DataFrame, on: list[str]) -> pd.DataFrame:
 def _raise_if_apart(compared: pd.DataFrame, on: Sequence[str], value: str) -> None:
     apart = compared[~(compared.gap <= compared.allowed)]
     if len(apart):
-        worst = apart.loc[(apart.gap / apart.allowed).idxmax()]
+        worst = apart.loc[[(apart.gap / apart.allowed).idxmax()]]
+        ((name, now, then, allowed),) = zip(
+            described(worst, on), worst.now, worst["then"], worst.allowed, strict=True
+        )
         raise Disagreement(
             f"disagrees: {len(apart)} of {len(compared)} differ from what is stored by more than "
-            f"rounding explains; the worst, {described(worst, on)}, has {value} {worst.now:.6g} "
-            f"now and {worst['then']:.6g} then, and may differ by {worst.allowed:.2g}"
+            f"rounding explains; the worst, {name}, has {value} {now:.6g} now and {then:.6g} then, "
+            f"and may differ by {allowed:.2g}"
         )
 
 
-def _paired(live: pd.DataFrame, committed: pd.DataFrame, on: list[str], value: str) -> pd.DataFrame:
+def _paired(
+    live: pd.DataFrame, committed: pd.DataFrame, rounding: Rounding, value: str
+) -> pd.DataFrame:
     """The keys with the values ``now`` and ``then`` of each live row."""
-    for label, frame in (("live", live), ("committed", committed)):
-        _check_comparable(label, frame, on, value)
+    on = list(rounding.on)
+    _check_comparable("live", live, on, value)
+    rounding.check(live, value)
+    committed = rounding.rows(committed)  # other rows may need more columns to be told apart
+    _check_comparable("committed", committed, on, value)
     keys = live[on].astype(committed[on].dtypes.to_dict())
     left = keys.assign(now=live[value].astype(float))
     right = committed[on].assign(then=committed[value].astype(float))
@@ -154,7 +163,7 @@ def _paired(live: pd.DataFrame, committed: pd.DataFrame, on: list[str], value: s
     if len(lacking):
         raise ValueError(
             f"the committed results lack {len(lacking)} of {len(live)} live runs, "
-            f"the first {described(lacking.iloc[0], on)}: run a slice of what is stored"
+            f"the first {described(lacking, on)[0]}: run a slice of what is stored"
         )
     return pairs.assign(rows=1)
 
@@ -170,6 +179,6 @@ def _check_comparable(label: str, frame: pd.DataFrame, on: list[str], value: str
     repeated = frame[frame.duplicated(on)]
     if len(repeated):
         raise ValueError(
-            f"the {label} frame has {described(repeated.iloc[0], on)} more than once: "
+            f"the {label} frame has {described(repeated, on)[0]} more than once: "
             "the columns that tell runs apart are incomplete"
         )

@@ -58,22 +58,25 @@ class Rounding:
         """The rows of a frame for which it was measured."""
         return frame[np.logical_and.reduce([frame[c].isin(v) for c, v in self.slice.items()])]
 
-    def of_rows(self, frame: pd.DataFrame, value: str) -> np.ndarray:
-        """The spread of each row; ``inf`` where rounding decides whether it diverges.
+    def check(self, frame: pd.DataFrame, value: str) -> None:
+        """Check that it was measured for this column and all of these rows.
 
         Raises:
-            ValueError: If it was not measured for this column or for one of these rows.
+            ValueError: If it was not.
         """
         if value not in self.spread:
             raise ValueError(f"rounding was measured for {', '.join(self.spread)}, not for {value}")
         if len(self.rows(frame)) < len(frame):
-            other = frame.drop(self.rows(frame).index).iloc[0]
+            other, *_ = described(frame.drop(self.rows(frame).index), self.on)
             raise ValueError(
-                f"rounding was not measured for {described(other, self.on)}: make a slice of "
+                f"rounding was not measured for {other}: make a slice of "
                 f"{dict(self.slice)}, or measure it with tools/measure_rounding.py"
             )
+
+    def of_rows(self, frame: pd.DataFrame, value: str) -> np.ndarray:
+        """The spread of each row; ``inf`` where rounding decides whether it diverges."""
         known = self.spread[value]
-        each = [known.get(described(row, self.on), 0.0) for _, row in frame.iterrows()]
+        each = [known.get(row, 0.0) for row in described(frame, self.on)]
         return np.array([inf if s is None else s for s in each])
 
 
@@ -99,8 +102,8 @@ def measured_rounding(
     for value in values:
         made = np.stack([frame[value].to_numpy(float) for frame in frames.values()])  # (ways, rows)
         spread[value] = {
-            described(row, on): moved
-            for (_, row), column in zip(first.iterrows(), made.T, strict=True)
+            row: moved
+            for row, column in zip(described(first, on), made.T, strict=True)
             if (moved := _spread(column)) != 0.0
         }
     axes = {column: sorted(set(first[column])) for column in on}
@@ -116,6 +119,7 @@ def _spread(made: np.ndarray) -> float | None:
     return float(f"{moved:.2g}") if moved > FLOOR * abs(made.mean()) else 0.0
 
 
-def described(row: pd.Series, on: Sequence[str]) -> str:
-    """A row in words, such as ``rule sp, depth 4, log2_lr -6.0``."""
-    return ", ".join(f"{column} {row[column]}" for column in on)
+def described(frame: pd.DataFrame, on: Sequence[str]) -> list[str]:
+    """Each row in words, such as ``rule sp, depth 4, log2_lr -6.0``."""
+    rows = frame[list(on)].itertuples(index=False, name=None)  # keeps the columns' types
+    return [", ".join(f"{c} {v}" for c, v in zip(on, row, strict=True)) for row in rows]

@@ -84,7 +84,7 @@ def test_rows_that_rounding_moves_far_are_compared_in_their_mean_over_seeds():
 def test_what_not_even_the_mean_settles_is_left_out_and_said():
     agreement = agrees_with(RUNS, stored(spread={3: 0.2}))
     assert (agreement.singly, agreement.means, agreement.left_out) == (3, 0, 1)
-    assert str(agreement).endswith("; 1 more hang on rounding")
+    assert str(agreement).endswith("; 1 more hangs on rounding")
 
 
 def test_a_slice_of_which_most_hangs_on_rounding_is_refused():
@@ -125,7 +125,7 @@ def test_values_that_may_vanish_are_settled_beside_the_others():
     ("live", "results", "message"),
     [
         (RUNS[:0], stored(), "live frame is empty"),
-        (RUNS.assign(seed=5), stored(), "lack 4 of 4"),
+        (RUNS, Results(RUNS[1:], stored().manifest), "lack 1 of 4"),
         (RUNS, stored(keys=["rule"]), "more than once"),
         (RUNS.drop(columns="seed"), stored(), "lacks"),
         (RUNS.assign(loss=nan), stored(), "nan"),
@@ -151,6 +151,12 @@ def test_rows_and_columns_whose_rounding_was_not_measured_are_refused():
         agrees_with(
             RUNS.assign(size=1.0), Results(RUNS.assign(size=1.0), stored().manifest), "size"
         )
+
+
+def test_rows_of_numbers_alone_find_their_spread():
+    """A row of integers and floats must not be told as one of floats."""
+    runs = RUNS.assign(depth=[2, 4, 8, 16]).drop(columns="rule")
+    assert agrees_with(runs, stored(runs, {3: 0.2}, ["depth", "log2_lr", "seed"])).left_out == 1
 
 
 def test_ways_that_cannot_be_compared_are_refused():
