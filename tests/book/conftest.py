@@ -84,6 +84,12 @@ class SmallBook:
         return log.read_text().split() if log.exists() else []
 
 
+@pytest.fixture(scope="session")
+def begin_book() -> type[SmallBook]:
+    """Begins a small book in a folder, for fixtures that many tests share."""
+    return SmallBook
+
+
 @pytest.fixture
 def small_book(tmp_path: Path) -> SmallBook:
     return SmallBook(tmp_path / "a book of one's own")

@@ -33,7 +33,11 @@ def build(folder: Path, text: str) -> tuple[str, str]:
             folder / "html",
             folder / "trees",
             "html",
-            confoverrides={"extensions": ["myst_parser", "source_lines"]},
+            confoverrides={
+                "extensions": ["myst_parser", "source_lines"],
+                # Sphinx's own default remembers what other builds of this process added to it.
+                "source_suffix": {".md": "markdown"},
+            },
             status=None,
             warning=file,
         )
