@@ -7,6 +7,7 @@ from urllib.parse import unquote, urlsplit
 
 import pytest
 import yaml
+from jupyter_cache import get_cache
 
 ROOT = Path(__file__).resolve().parents[3]
 LOADS = {"script": "src", "img": "src", "source": "src", "iframe": "src", "video": "src"}
@@ -132,3 +133,12 @@ def test_no_output_is_an_error_or_a_progress_bar(html: Path):
         if sign in page.read_text()
     }
     assert spoiled == set()
+
+
+def test_no_page_was_executed_by_the_builder(html: Path):
+    """All were beforehand, side by side: it looked for each page's cells and found them."""
+    executed = html.parent / "executed"
+    (kept,) = (path for path in executed.iterdir() if path.is_dir())
+    cache = get_cache(kept)
+    assert len(cache.list_cache_records()) >= len(list((html / "chapters").glob("*.html")))
+    assert cache.list_project_records() == []  # where it notes what it sets out to execute
