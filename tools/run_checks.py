@@ -1,6 +1,7 @@
 """Run every check of the repository, all of them even after one fails, and say what failed.
 
-``python tools/run_checks.py`` runs all; naming stages runs those: ``run_checks.py lint units``.
+``python tools/run_checks.py`` runs all but `machines`, which takes long and of which CI runs a
+part; naming stages runs those: ``run_checks.py lint units``.
 """
 
 from __future__ import annotations
@@ -52,6 +53,18 @@ STAGES = (
     Stage("pages", "the built pages, as files", ([*PYTEST, RENDERED, f"--ignore={IN_BROWSER}"],)),
     Stage("browser", "the built pages, in a browser", ([*PYTEST, IN_BROWSER],)),
 )
+MACHINES = [sys.executable, "tools/check_machines.py"]
+WHOLE = Stage("machines", "every chapter, as other processors would round", (MACHINES,))
+PART = Stage(
+    "machines", "a few chapters, as another processor would round", ([*MACHINES, "--part"],)
+)
+
+
+def chosen(names: list[str]) -> list[Stage]:
+    """The stages of these names; without names all, and in CI a part of the machines."""
+    if names:
+        return [stage for stage in (*STAGES, WHOLE) if stage.name in names]
+    return [*STAGES, PART] if os.environ.get("CI") else list(STAGES)
 
 
 def run(stage: Stage) -> tuple[str, float]:
@@ -68,11 +81,11 @@ def run(stage: Stage) -> tuple[str, float]:
 
 def main(names: list[str]) -> int:
     """Run the named stages, or all; print the table of outcomes; return the exit status."""
-    known = [stage.name for stage in STAGES]
+    known = [stage.name for stage in (*STAGES, WHOLE)]
     if unknown := sorted(set(names) - set(known)):
         print(f"unknown stage {', '.join(unknown)}; there are: {', '.join(known)}", file=sys.stderr)
         return 2
-    outcomes = [(stage, *run(stage)) for stage in STAGES if not names or stage.name in names]
+    outcomes = [(stage, *run(stage)) for stage in chosen(names)]
     print("\n=== summary")
     for stage, outcome, seconds in outcomes:
         print(f"{stage.name:<10} {outcome:<22} {seconds:6.0f} s   {stage.says}")
