@@ -23,7 +23,7 @@ test: setup ## run every check; one stage: make test STAGES=units
 sync: setup ## bring chapters/*.md and *.ipynb into step and store checked outputs
 	@$(RUN) tools/sync_chapters.py $(CHAPTERS)
 
-bench: setup ## print the measured ratios as one table
+bench: setup ## print the measured ratios as one table, in some five minutes
 	@$(RUN) -m benchmarks
 
 clean: ## remove what the build made; .venv stays

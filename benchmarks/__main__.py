@@ -6,9 +6,10 @@ import argparse
 import importlib
 import os
 import pkgutil
+import sys
+import time
 
 import torch
-from tqdm import tqdm
 
 import benchmarks
 from benchmarks.harness import Row, table
@@ -21,7 +22,7 @@ MODULES = sorted(
 
 
 def main() -> None:
-    """Run the benchmarks named on the command line, all of them by default."""
+    """Run the benchmarks named on the command line, all by default, saying how far they are."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="name", help=f"of: {', '.join(MODULES)}")
     names = parser.parse_args().names or MODULES
@@ -29,10 +30,13 @@ def main() -> None:
         parser.error(f"no benchmark named {', '.join(unknown)}: there are {', '.join(MODULES)}")
 
     rows: list[Row] = []
-    progress = tqdm(names, desc="benchmarks", unit="file")
-    for name in progress:
-        progress.set_postfix_str(name)
-        rows += importlib.import_module(f"benchmarks.{name}").ratios()
+    for name in names:
+        parts = importlib.import_module(f"benchmarks.{name}").PARTS
+        for number, (title, part) in enumerate(parts.items(), start=1):
+            print(f"{name} {number} of {len(parts)}: {title}", end=" ", file=sys.stderr, flush=True)
+            begun = time.monotonic()
+            rows += part()
+            print(f"({time.monotonic() - begun:.0f} s)", file=sys.stderr, flush=True)
     threads, cores = torch.get_num_threads(), os.cpu_count()
     print(f"\ntorch {torch.__version__}, {threads} threads on {cores} cores; ratios of medians\n")
     print(table(rows))

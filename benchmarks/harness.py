@@ -30,7 +30,7 @@ class Row:
             promise = ""
         else:
             met = "met" if self.ratio >= self.target else "MISSED"
-            promise = f"≥ {self.target:g}× {met}"
+            promise = f"≥ {self.target:.3g}× {met}"
         return self.name, self.compared, f"{self.ratio:.2f}×", promise, self.note
 
 

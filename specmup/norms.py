@@ -68,7 +68,7 @@ def spectral_norm(
     smaller. A small residual would promise less: that s is near *some* singular value, when the
     start may all but miss the top one. Whatever the matrix, no more than
     1 + ln(1.6e6·√n)/acosh(1 + 4·tol) products with M are needed, n = min(n_out, n_in): 66 for
-    n = 4096 at the default tol. On a CPU the exact norm is about as fast below n = 256.
+    n = 4096 at the default tol. On a CPU the exact norm is faster below n of about 400.
 
     The start is the same at every call and for every matrix, and the global random state is not
     touched. Zero matrices give 0; matrices with a NaN or an infinity give NaN. No gradient.
