@@ -1,0 +1,61 @@
+"""A slice of stored results made again agrees, and only with what is stored."""
+
+from importlib import import_module
+
+import pytest
+
+from specmup.experiments.__main__ import names
+from specmup.experiments.again import OF_SWEEPS, made_again, slice_of
+from specmup.lab.agreement import Disagreement, agrees_with
+from specmup.lab.results import Results, load
+from specmup.lab.rounding import Rounding
+
+
+@pytest.fixture(scope="module")
+def stored():
+    return load("one-map-depth")
+
+
+@pytest.fixture(scope="module")
+def live(stored):
+    return slice_of(stored).frame
+
+
+def test_the_slice_agrees_and_a_changed_result_does_not(stored, live):
+    assert agrees_with(live, stored).singly >= len(live) - 2
+    row = Rounding.of(stored).rows(stored.frame).index[0]
+    changed = stored.frame.copy()
+    changed.loc[row, "loss"] *= 1.05
+    with pytest.raises(Disagreement, match="1 of"):
+        agrees_with(live, Results(changed, stored.manifest))
+
+
+def test_from_other_random_numbers_it_would_not_agree(stored):
+    other = Results(stored.frame, {**stored.manifest, "streams": "separate"})
+    with pytest.raises(Disagreement):
+        made_again(other)
+
+
+def test_of_a_sweep_some_runs_are_made_again():
+    results = load("gpt-small")
+    (agreement,) = made_again(results, "width == 32 and log2_lr == -8")
+    assert (agreement.singly, agreement.left_out) == (1, 0)
+
+
+@pytest.mark.parametrize("name", names())
+def test_every_experiment_says_how_its_rows_are_told_apart(name):
+    experiment = import_module(f"specmup.experiments.{name}")
+    stored = load(name.replace("_", "-"))
+    on = list(experiment.KEYS)
+    assert set(on) | set(experiment.COMPARED) <= set(stored.frame.columns)
+    rounding = Rounding.of(stored)
+    assert list(rounding.on) == on
+    assert set(rounding.spread) == set(experiment.COMPARED)
+    assert not rounding.rows(stored.frame).duplicated(on).any()
+
+
+def test_slices_of_sweeps_are_stored_and_measured():
+    for name, query in OF_SWEEPS.items():
+        results = load(name)
+        rows = results.frame.query(query)
+        assert len(Rounding.of(results).rows(rows)) == len(rows) > 0
