@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import statistics
+import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -55,6 +56,7 @@ def median_seconds(
             elapsed = time.perf_counter() - start
             if round_ >= warm_up:
                 seconds[name].append(elapsed)
+        print(".", end="", file=sys.stderr, flush=True)  # a sign of life
     return {name: statistics.median(times) for name, times in seconds.items()}
 
 

@@ -24,7 +24,7 @@ SWEEP = {
     "text": {"source": "random", "vocabulary": VOCABULARY},
     "model": {"context": 64, "head_dimension": 16},
     "base": {"width": 64, "depth": 2, "std": 0.02},
-    "training": {"steps": 20, "batch_size": 16, "validation_windows": 16},
+    "training": {"steps": 10, "batch_size": 16, "validation_windows": 16},
     "grid": [
         {
             "rules": ["k2"],
