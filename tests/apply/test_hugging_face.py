@@ -9,8 +9,8 @@ from specmup.lab.check_report import findings
 from specmup.lab.model_check import axes, model_check, token_batches
 
 VOCABULARY, LENGTH = 8, 8
-BASE = (32, 2)
-SIZES = axes([32, 64, 96, 128, 192], [2, 4, 6, 8, 12])
+BASE = (32, 4)
+SIZES = axes([32, 64, 96, 128, 192], [4, 8, 12, 16, 24])
 # Under the plan all slopes come out within 0.1 of zero, with intervals of up to ± 0.11; under SP
 # they are 0.7 to 1.0 for the stream.
 TOLERANCE = 0.25
@@ -64,7 +64,7 @@ def found(request):
             steps=3,
         )
 
-    both = pd.concat([check("spectral", [0, 1, 2]), check("sp", [0])])
+    both = pd.concat([check("spectral", range(6)), check("sp", [0])])
     return {(f.rule, f.feature, f.axis): f for f in findings(both, tolerance=TOLERANCE)}
 
 

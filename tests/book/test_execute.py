@@ -181,7 +181,7 @@ def test_an_interruption_leaves_no_kernel_behind(small_book):
         assert process.poll() is None
         time.sleep(0.1)
     process.send_signal(signal.SIGINT)
-    assert process.wait(timeout=100) != 0
+    assert process.wait(timeout=600) != 0
     with pytest.raises(ProcessLookupError):
         os.kill(int(where.read_text()), 0)
 

