@@ -81,7 +81,9 @@ def main(arguments: list[str]) -> None:
     if arguments[:1] == ["--into"]:
         make(arguments[2:], Path(arguments[1]))
         return
-    names, folder = arguments or sorted(path.stem for path in RESULTS.glob("*.json")), kept()
+    # An experiment's name will do for its result's.
+    names = [name.replace("_", "-") for name in arguments]
+    names, folder = names or sorted(path.stem for path in RESULTS.glob("*.json")), kept()
     make_in_every_way(names, folder)
     for name in names:
         write(name, folder)

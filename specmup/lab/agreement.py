@@ -16,12 +16,11 @@ import pandas as pd
 from scipy.special import stdtrit
 
 from specmup.lab.results import Results
-from specmup.lab.rounding import FLOOR, Rounding, described
+from specmup.lab.rounding import FLOOR, SEED, Rounding, described
 
 SETTLED = 0.05  # part of a value: where the tolerance is larger, the comparison would say nothing
 SMALL = 0.1  # of the median: a smaller value is judged as if it were so large
 RISK = 1e-3  # of a false alarm in a whole slice
-SEED = "seed"
 
 
 class Disagreement(AssertionError):

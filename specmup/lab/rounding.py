@@ -19,6 +19,7 @@ import pandas as pd
 
 from specmup.lab.results import Results
 
+SEED = "seed"
 FLOOR = 1e-4  # part of a value: rounding is taken to move it by this much at least
 
 
@@ -74,10 +75,16 @@ class Rounding:
             )
 
     def of_rows(self, frame: pd.DataFrame, value: str) -> np.ndarray:
-        """The spread of each row; ``inf`` where rounding decides whether it diverges."""
+        """The spread of each row; ``inf`` where rounding decides whether it diverges.
+
+        Of rows that differ in nothing but the seed the largest counts: how far training blows a
+        difference up belongs to its setting, and a few ways may all spare one seed by chance.
+        """
         known = self.spread[value]
-        each = [known.get(row, 0.0) for row in described(frame, self.on)]
-        return np.array([inf if s is None else s for s in each])
+        seeds = self.slice.get(SEED, (None,))  # a column of that name is taken for seeds
+        alike = [described(frame.assign(**{SEED: seed}), self.on) for seed in seeds]
+        each = [[known.get(row, 0.0) for row in rows] for rows in alike]  # (seeds, rows)
+        return np.array([[inf if s is None else s for s in row] for row in each]).max(axis=0)
 
 
 def measured_rounding(

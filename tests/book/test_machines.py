@@ -30,11 +30,11 @@ with torch.device("meta"):
 """
 
 
-def drawn(**variables: str) -> list[list[float]]:
+def drawn(code: str = DRAWS, **variables: str) -> list[list[float]]:
     """Largest and mean relative change of draws when starts are perturbed, in another process."""
     environment = {**os.environ, "PYTHONPATH": str(TOOLS), **variables}
     told = subprocess.run(
-        [sys.executable, "-c", DRAWS], env=environment, capture_output=True, text=True, check=True
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True
     )
     return [[float(word) for word in line.split()] for line in told.stdout.splitlines()]
 
@@ -44,6 +44,26 @@ def test_starts_are_perturbed_by_a_millionth_if_they_are_to_be():
         assert 5e-7 < mean < 1.2e-6
         assert largest < 1e-5
     assert all(change == [0, 0] for change in drawn())
+
+
+SAME = """
+import torch
+from processors import perturb_starts
+perturb_starts()
+def start(std, seed=0):
+    g = torch.Generator().manual_seed(seed)
+    return std * torch.randn(50, 60, generator=g), torch.empty(30, 40).normal_(0, std, generator=g)
+one, again, smaller, other = start(1.0), start(1.0), start(0.3), start(1.0, seed=1)
+for a, b, c in zip(one, again, smaller):
+    print(float((a - b).abs().max()), float((c / 0.3 / a - 1).abs().max()))
+print(float((one[0] - other[0]).abs().max() < 1e-3), 0)
+"""
+
+
+def test_a_start_that_is_drawn_twice_or_in_another_gauge_is_perturbed_alike():
+    (same, scaled), (same_too, scaled_too), (other, _) = drawn(SAME, **{PERTURBED: "1"})
+    assert same == same_too == other == 0
+    assert max(scaled, scaled_too) < 3e-7
 
 
 def test_at_least_three_ways_and_a_perturbed_start():

@@ -66,6 +66,18 @@ def test_what_is_printed_hangs_on_the_stored_spread_alone():
 SEEDS = pd.concat([RUNS[RUNS.loss < inf].assign(seed=s) for s in range(4)], ignore_index=True)
 
 
+def test_a_seed_that_was_spared_by_chance_counts_as_its_siblings():
+    """How chaotic training is belongs to the setting: seven ways may all miss one seed's jump."""
+    first = SEEDS.index[SEEDS.rule == "sp"][0]
+    results = stored(SEEDS, {first + 3: 2e-3})  # one of the four seeds is seen to move
+    live = SEEDS.copy()
+    live.loc[first, "loss"] *= 1 + 0.9 * allowed(2e-3, 12)
+    assert agrees_with(live, results).singly == 12
+    live.loc[first, "loss"] = SEEDS.loss[first] * (1 + 1.1 * allowed(2e-3, 12))
+    with pytest.raises(Disagreement):
+        agrees_with(live, results)
+
+
 def test_rows_that_rounding_moves_far_are_compared_in_their_mean_over_seeds():
     """Twelve rows, of which the four seeds of one setting are chaotic."""
     chaotic = {i: 0.005 for i in SEEDS.index[(SEEDS.rule == "sp")]}
