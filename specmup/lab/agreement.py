@@ -14,6 +14,7 @@ from math import inf, sqrt
 import numpy as np
 import pandas as pd
 from scipy.special import stdtrit
+from scipy.stats import binom
 
 from specmup.lab.results import Results
 from specmup.lab.rounding import FLOOR, SEED, Rounding, described
@@ -21,6 +22,11 @@ from specmup.lab.rounding import FLOOR, SEED, Rounding, described
 SETTLED = 0.05  # part of a value: where the tolerance is larger, the comparison would say nothing
 SMALL = 0.1  # of the median: a smaller value is judged as if it were so large
 RISK = 1e-3  # of a false alarm in a whole slice
+# A run may jump: rounding tips a balance that none of the measured ways tipped. Of 14,821 rows,
+# each judged by the ways but one, 8 did, by 6 % at most. Rows of one slice may do so together, so a
+# slice is granted jumps as if one row in 200 did.
+JUMPS = 5e-3
+JUMP = 0.25  # part of a value: no jump is as large
 
 
 class Disagreement(AssertionError):
@@ -38,6 +44,7 @@ class Agreement:
         means: Means over seeds compared, where rounding moves the rows themselves too far.
         left_out: Rows that even their mean does not settle.
         tolerance: The largest relative difference that was allowed.
+        jumps: How many rows might have differed by more.
     """
 
     name: str
@@ -46,6 +53,7 @@ class Agreement:
     means: int
     left_out: int
     tolerance: float
+    jumps: int
 
     def __str__(self) -> str:
         """One line, of numbers that the stored spread alone decides."""
@@ -55,7 +63,7 @@ class Agreement:
         left = f"; {self.left_out} more {hang} on rounding" * (self.left_out > 0)
         return (
             f"{self.name}, {self.value}: {rows}{means} made again agree with what is stored, "
-            f"to within {100 * self.tolerance:.1g} % or less{left}"
+            f"to within {100 * self.tolerance:.1g} % or less, but for at most {self.jumps}{left}"
         )
 
     __repr__ = __str__
@@ -70,7 +78,7 @@ def agrees_with(live: pd.DataFrame, committed: Results, value: str = "loss") -> 
     compared singly if that is at most :data:`SETTLED` of its value or, for values that may vanish,
     of :data:`SMALL` times the slice's median. Otherwise the mean over its seeds is compared, of
     which s is √Σs²/seeds; and if that is not settled either, the row is left out. A run that
-    diverged must have diverged in both.
+    diverged must have diverged in both. A few rows may have jumped, see :data:`JUMPS`.
 
     Args:
         live: The slice that was made now, from the streams of ``committed``.
@@ -92,7 +100,8 @@ def agrees_with(live: pd.DataFrame, committed: Results, value: str = "loss") -> 
     means = _means(pairs[~rows.settled.to_numpy()], list(rounding.on))
     means = _judged(means, factor, typical) if len(means) else rows[:0]
     compared = pd.concat([rows[rows.settled], means[means.settled]], ignore_index=True)
-    _raise_if_apart(compared, rounding.on, value)
+    jumps = int(binom.isf(RISK, len(compared), JUMPS))
+    _raise_if_apart(compared, rounding.on, value, jumps)
     singly = int(rows.settled.sum())
     if 2 * singly < len(rows):
         raise ValueError(
@@ -103,7 +112,7 @@ def agrees_with(live: pd.DataFrame, committed: Results, value: str = "loss") -> 
     largest = float((finite.allowed / finite.then.abs()).clip(upper=SETTLED).max())
     left_out = len(rows) - singly - int(means[means.settled].rows.sum() if len(means) else 0)
     name = committed.manifest["name"]
-    return Agreement(name, value, singly, int(means.settled.sum()), left_out, largest)
+    return Agreement(name, value, singly, int(means.settled.sum()), left_out, largest, jumps)
 
 
 def _judged(pairs: pd.DataFrame, factor: float, typical: float) -> pd.DataFrame:
@@ -131,17 +140,19 @@ def _means(pairs: pd.DataFrame, on: list[str]) -> pd.DataFrame:
     return means[means.rows > 1].assign(**{SEED: "all"})
 
 
-def _raise_if_apart(compared: pd.DataFrame, on: Sequence[str], value: str) -> None:
+def _raise_if_apart(compared: pd.DataFrame, on: Sequence[str], value: str, jumps: int) -> None:
     apart = compared[~(compared.gap <= compared.allowed)]
-    if len(apart):
+    too_far = ~(apart.gap <= JUMP * apart.then.abs())
+    if len(apart) > jumps or too_far.any():
         worst = apart.loc[[(apart.gap / apart.allowed).idxmax()]]
         ((name, now, then, allowed),) = zip(
             described(worst, on), worst.now, worst["then"], worst.allowed, strict=True
         )
         raise Disagreement(
             f"disagrees: {len(apart)} of {len(compared)} differ from what is stored by more than "
-            f"rounding explains; the worst, {name}, has {value} {now:.6g} now and {then:.6g} then, "
-            f"and may differ by {allowed:.2g}"
+            f"rounding explains, where at most {jumps} may, by less than {100 * JUMP:.0f} %; the "
+            f"worst, {name}, has {value} {now:.6g} now and {then:.6g} then, and rounding explains "
+            f"{allowed:.2g}"
         )
 
 
