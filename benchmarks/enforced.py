@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from benchmarks.harness import Row, median_seconds, threads
-from specmup.lab.data import digits
+from specmup.data.images import digits
 from specmup.norms import rms_operator_norm
 from specmup.optimizers.enforced import Enforced
 from specmup.optimizers.registry import make_optimizer

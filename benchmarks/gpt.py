@@ -10,11 +10,11 @@ import torch
 from torch.nn import functional as F
 
 from benchmarks.harness import Row, median_seconds, threads
-from specmup.apply.plan import make_plan
-from specmup.lab.language import train_language_model
-from specmup.lab.recipe import Recipe
-from specmup.lab.text import Text
+from specmup.data.text import Text
 from specmup.models.gpt import GPT, GPTShape
+from specmup.parametrization.plan import make_plan
+from specmup.training.language import train_language_model
+from specmup.training.recipe import Recipe
 
 WIDTHS, DEPTH, HEAD = (128, 256, 512), 4, 64
 VOCABULARY, CONTEXT, BATCH, STEPS = 1024, 128, 16, 2

@@ -11,7 +11,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 
 from benchmarks.harness import Row, median_seconds, threads
-from specmup.lab.pool import Pool
+from specmup.runs.pool import Pool
 from specmup.sweeps.configuration import sweep_from
 from specmup.sweeps.growth import wanted
 from specmup.sweeps.run import Run

@@ -10,8 +10,8 @@ from pathlib import Path
 import torch
 
 from benchmarks.harness import Row, median_seconds
-from specmup.apply.plan import make_plan
 from specmup.models.gpt import GPT, GPTShape
+from specmup.parametrization.plan import make_plan
 from specmup.theory.tables import ROLES
 
 SECONDS, MEGABYTES, OVERHEAD = 2.0, 200.0, 1.05
@@ -22,7 +22,7 @@ GPT2_XL = """
 import json, re, time
 from pathlib import Path
 from transformers import AutoConfig, GPT2LMHeadModel
-from specmup.apply.plan import make_plan
+from specmup.parametrization.plan import make_plan
 
 def memory(key):
     return int(re.search(rf"{key}:\\s+(\\d+) kB", Path("/proc/self/status").read_text())[1]) / 1024

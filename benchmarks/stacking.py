@@ -6,10 +6,10 @@ import torch
 from torch import Tensor
 
 from benchmarks.harness import Row, median_seconds, threads
-from specmup.lab.data import digits
-from specmup.lab.sweep import ordinary_base
-from specmup.lab.train import replica_optimizer, train
+from specmup.data.images import digits
 from specmup.models.resnet import ResNetShape, build
+from specmup.training.learning_rates import ordinary_base
+from specmup.training.resnet import replica_optimizer, train
 
 SHAPE = ResNetShape(inputs=64, width=64, depth=32, outputs=10, block_depth=2, activation="relu")
 SEEDS = range(22)

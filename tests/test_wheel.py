@@ -18,6 +18,7 @@ from packaging.utils import canonicalize_name
 from specmup.__main__ import COMMANDS
 
 ROOT = Path(__file__).resolve().parents[1]
+OF_THE_BOOK = ("experiments",)
 OF_EXTRAS = ("tokenizers", "transformers", "datasets", "tiktoken")
 
 MINE = """
@@ -121,10 +122,11 @@ def call(environment, place):
     return run
 
 
-def test_the_environment_has_no_extra_and_not_this_checkout(call, environment):
-    names = ", ".join(f"{name!r}: find_spec({name!r})" for name in OF_EXTRAS)
+def test_the_environment_has_no_extra_no_code_of_the_book_and_not_this_checkout(call, environment):
+    absent = (*OF_EXTRAS, *OF_THE_BOOK)
+    names = ", ".join(f"{name!r}: find_spec({name!r})" for name in absent)
     code = f"from importlib.util import find_spec; print({{{names}}})"
-    assert call("python", "-c", code).stdout.count("None") == len(OF_EXTRAS)
+    assert call("python", "-c", code).stdout.count("None") == len(absent)
     where = call("python", "-c", "import specmup; print(specmup.__file__)").stdout
     assert Path(where).is_relative_to(environment.parent)
 
@@ -150,17 +152,6 @@ def test_the_command_is_installed_and_its_status_is_that_of_the_call(call):
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith("AdamW, k = 2")
     assert call("specmup", "rules").returncode == 2
-
-
-def test_the_experiments_help_and_an_experiment_without_its_text(call):
-    experiments = ("-m", "specmup.experiments")
-    done = call("python", *experiments, "--help")
-    assert (done.returncode, done.stderr) == (0, "")
-    assert "second_order" in done.stdout
-    done = call("python", *experiments, "gpt_coordinates", "--scale", "quick", "--workers", "1")
-    assert done.returncode == 2
-    assert done.stderr.endswith("pip install 'specmup[text]'\n")
-    assert "Traceback" not in done.stderr
 
 
 HELPS = [

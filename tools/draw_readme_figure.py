@@ -10,8 +10,8 @@ matplotlib.use("svg")
 
 import matplotlib.pyplot as plt
 
-from specmup.lab.plots import learning_rate_curves, use_style
-from specmup.lab.results import load
+from specmup.figures.plots import learning_rate_curves, use_style
+from specmup.runs.results import load
 
 ROOT = Path(__file__).resolve().parents[1]
 FIGURE = ROOT / "book" / "_static" / "learning-rates.svg"

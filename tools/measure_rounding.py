@@ -27,14 +27,15 @@ def kept() -> Path:
     """The folder of what the present code has made: a folder a way, and in it a file a result."""
     from fresh_execution import fingerprint
 
-    return ROOT / "_build" / "rounding" / fingerprint(ROOT, ("specmup", "requirements.txt"))[:16]
+    code = ("specmup", "book/experiments", "requirements.txt")
+    return ROOT / "_build" / "rounding" / fingerprint(ROOT, code)[:16]
 
 
 def make(names: list[str], folder: Path) -> None:
     """Make the slices of some results in this process and keep them as NAME.pkl in a folder."""
     perturb_starts()
-    from specmup.experiments.again import slice_of
-    from specmup.lab.results import load
+    from experiments.again import slice_of
+    from specmup.runs.results import load
 
     folder.mkdir(parents=True, exist_ok=True)
     for name in names:
@@ -64,7 +65,7 @@ def make_in_every_way(names: list[str], folder: Path) -> None:
 
 def write(name: str, folder: Path) -> None:
     """Put the spread of one result into its manifest."""
-    from specmup.lab.rounding import measured_rounding
+    from specmup.analysis.rounding import measured_rounding
 
     made = {way: pd.read_pickle(folder / way / f"{name}.pkl") for way in ways_here()}
     first, on, values = next(iter(made.values()))

@@ -28,7 +28,7 @@ def wanted() -> str:
     """Hash of everything that decides what must be installed, and where."""
     fixed = (platform.python_version(), str(VENV), *WITHOUT_DEPENDENCIES)
     digest = hashlib.sha256("\n".join(fixed).encode())
-    for name in ("requirements.txt", "pyproject.toml"):
+    for name in ("requirements.txt", "pyproject.toml", "book/pyproject.toml"):
         digest.update((ROOT / name).read_bytes())
     return digest.hexdigest()
 
@@ -70,7 +70,7 @@ def install() -> None:
     watch([*pip, "-r", ROOT / "requirements.txt"], packages)
     print(f"Environment: installing {', '.join(WITHOUT_DEPENDENCIES)} and this folder", flush=True)
     watch([*pip, "--no-deps", *WITHOUT_DEPENDENCIES], packages)
-    watch([*pip, "--no-deps", "--editable", ROOT], packages)
+    watch([*pip, "--no-deps", "--editable", ROOT, "--editable", ROOT / "book"], packages)
     STAMP.write_text(wanted())
 
 

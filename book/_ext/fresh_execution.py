@@ -19,11 +19,14 @@ if TYPE_CHECKING:  # a fingerprint is taken before anything that is slow to impo
     from sphinx.config import Config
 
 # What a chapter's result depends on besides its own cells, and what a page's look depends on.
-INPUTS = ("specmup", "book/data", "book/results", "book/sweeps", "requirements.txt")
+INPUTS = (
+    *("specmup", "book/experiments", "book/data", "book/results", "book/sweeps"),
+    "requirements.txt",
+)
 LOOKS = ("book/_static", "book/_ext")
 # All that a book is made from: one of the same need not be built.
 BOOK = ("_config.yml", "_toc.yml", "book", "chapters", "specmup", "tools", "requirements.txt")
-LEFT_OUT = {"__pycache__", ".ipynb_checkpoints"}
+LEFT_OUT = {"__pycache__", ".ipynb_checkpoints", "specmup_book.egg-info"}
 
 
 def files_under(root: Path, names: tuple[str, ...]) -> Iterator[Path]:

@@ -54,9 +54,11 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
 
 def run(asked: argparse.Namespace) -> int:
     """Check, draw and print; 1 if the plan's features are surely not flat, else 0."""
-    from specmup.apply.plan import make_plan  # torch is slow to import: only where it is needed
-    from specmup.lab.check_report import FAILS, draw, findings, report, verdict
-    from specmup.lab.model_check import axes, model_check, token_batches
+    from specmup.figures.check_report import FAILS, draw, findings, report, verdict
+    from specmup.parametrization.plan import (
+        make_plan,  # torch is slow to import: only where it is needed
+    )
+    from specmup.probes.model_check import axes, model_check, token_batches
 
     make = _by_factors(asked)
     if asked.seeds < 1:
@@ -94,7 +96,7 @@ def run(asked: argparse.Namespace) -> int:
 
 def _try(name: str, model: nn.Module, batches: Callable) -> None:
     """Refuse a model that cannot read made-up text."""
-    from specmup.lab.model_check import cross_entropy
+    from specmup.probes.model_check import cross_entropy
     from specmup.streams import stream
 
     try:
@@ -102,13 +104,14 @@ def _try(name: str, model: nn.Module, batches: Callable) -> None:
     except (RuntimeError, TypeError, IndexError, ValueError) as problem:
         raise ValueError(
             f"{name} cannot learn from made-up text of (batch, length) tokens ({problem}): see "
-            "--vocabulary and --length; for other inputs call specmup.lab.model_check.model_check"
+            "--vocabulary and --length; for other inputs call "
+            "specmup.probes.model_check.model_check"
         ) from problem
 
 
 def _by_factors(asked: argparse.Namespace) -> Callable[[int, int], nn.Module]:
     """A factory of the model by its factors on the base's width and depth."""
-    from specmup.apply.resize import FOLLOWERS, NAMES
+    from specmup.parametrization.resize import FOLLOWERS, NAMES
 
     build = factory(asked.model)
     wide = _names(asked, "width", asked.width_names, (*NAMES["width"], *FOLLOWERS, "heads"))

@@ -85,7 +85,7 @@ def add_declarations(command: argparse.ArgumentParser) -> None:
 
 
 def declared(asked: argparse.Namespace) -> dict[str, Any]:
-    """What :func:`specmup.apply.plan.make_plan` is told of the architecture."""
+    """What :func:`specmup.parametrization.plan.make_plan` is told of the architecture."""
     return {
         "block_depth": asked.block_depth,
         "branch_ends": asked.branch_ends,
@@ -127,8 +127,8 @@ def factory(name: str) -> Callable[[Mapping[str, int]], nn.Module]:
 
 
 def _hugging_face(model_type: str) -> Callable[[Mapping[str, int]], nn.Module]:
-    from specmup.apply.resize import resized_config
-    from specmup.lab.extras import load
+    from specmup.extras import load
+    from specmup.parametrization.resize import resized_config
 
     transformers = load("transformers", extra="hugging-face", use=f"hf:{model_type}")
     transformers.logging.set_verbosity_error()

@@ -38,10 +38,11 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
 
 def run(asked: argparse.Namespace) -> None:
     """Make the plan without memory for the models, and print it."""
-    from specmup.apply.plan import make_plan  # torch is slow to import: only where it is needed
+    # torch is slow to import: only where it is needed
+    from specmup.parametrization.plan import make_plan
 
     build = factory(asked.model)
-    report = make_plan(
+    plan = make_plan(
         lambda: build(asked.target),
         base=lambda: build(asked.base),
         optimizer=asked.optimizer,
@@ -51,14 +52,14 @@ def run(asked: argparse.Namespace) -> None:
         epsilon=asked.epsilon,
         gauge=asked.gauge,
         **declared(asked),
-    ).report()
+    )
     if asked.format == "json":
-        print(report.json())
+        print(plan.to_json())
     elif asked.format == "markdown":
-        print(report.markdown())
+        print(plan.report().markdown())
     elif sys.stdout.isatty():
         from rich.console import Console
 
-        Console().print(report.rich())
+        Console().print(plan.report().rich())
     else:
-        print(report.plain())
+        print(plan)

@@ -39,7 +39,7 @@ def run(asked: argparse.Namespace) -> int:
 
 
 def _openwebtext(asked: argparse.Namespace) -> int:
-    from specmup.lab.openwebtext import DATASET, DOCUMENTS, prepare
+    from specmup.data.openwebtext import DATASET, DOCUMENTS, prepare
 
     if asked.threads < 1:
         raise ValueError(f"threads is {asked.threads}: give at least 1")
@@ -58,8 +58,8 @@ def _openwebtext(asked: argparse.Namespace) -> int:
 
 
 def _check(asked: argparse.Namespace) -> int:
-    from specmup.lab.fingerprint import fingerprint
-    from specmup.lab.text import token_files
+    from specmup.data.fingerprint import fingerprint
+    from specmup.data.text import token_files
 
     files = asked.folder / "train.bin", asked.folder / "val.bin"
     try:

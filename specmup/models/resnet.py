@@ -195,7 +195,7 @@ class ResNet(nn.Module):
 
 
 class Numbers(Protocol):
-    """What a model needs to know of a role: :class:`specmup.apply.scaling.Settings` has both."""
+    """What a model needs to know of a role: :class:`specmup.training.scaling.Settings` has both."""
 
     multiplier: float
     std: float

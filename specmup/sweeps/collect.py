@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from specmup.lab.results import save
+from specmup.runs.results import save
 from specmup.sweeps.configuration import Sweep
 from specmup.sweeps.content import text_of_records
 from specmup.sweeps.estimate import parameters
@@ -34,7 +34,7 @@ def frame_of(records: list[Record]) -> pd.DataFrame:
 def collect(
     sweep: Sweep, kept: Kept, *, partial: bool = False, folder: str | Path | None = None
 ) -> Path:
-    """Write the table and its manifest through :func:`specmup.lab.results.save`.
+    """Write the table and its manifest through :func:`specmup.runs.results.save`.
 
     Args:
         sweep: What was run.

@@ -10,7 +10,7 @@ from math import isfinite
 from pathlib import Path
 from typing import Any
 
-from specmup.lab.manifest import SCALES
+from specmup.runs.manifest import SCALES
 from specmup.streams import checked_seed
 from specmup.sweeps.run import RULES, Run
 from specmup.theory.update import update_law

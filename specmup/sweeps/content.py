@@ -11,7 +11,7 @@ UNKNOWN = "unknown"  # of a record from before texts were noted
 
 
 def text_of_records(records: Iterable[Record], now: str | None = None) -> str:
-    """The :func:`~specmup.lab.fingerprint.fingerprint` of the text that all records share.
+    """The :func:`~specmup.data.fingerprint.fingerprint` of the text that all records share.
 
     Args:
         records: Of one sweep.

@@ -10,7 +10,7 @@ from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from specmup.lab.plots import learning_rate_curves, use_style
+from specmup.figures.plots import learning_rate_curves, use_style
 from specmup.sweeps.store import SweepError
 from specmup.theory.update import update_law
 

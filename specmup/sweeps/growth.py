@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
 
-from specmup.lab.optimum import optimum
+from specmup.analysis.optimum import optimum
 from specmup.sweeps.configuration import Curve, Grid, Sweep
 from specmup.sweeps.estimate import flops
 from specmup.sweeps.run import Run

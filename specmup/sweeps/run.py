@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from specmup.lab.recipe import Recipe
 from specmup.models.gpt import GPTShape
+from specmup.training.recipe import Recipe
 
 # Raised when the meaning of a configuration changes, so that old records are not taken for new.
 # 2: weights and windows are drawn from streams of their own.
@@ -29,7 +29,7 @@ class Run:
         text: ``source`` and ``vocabulary``.
         model: Options of :class:`specmup.models.gpt.GPTShape` but the sizes that are swept.
         base: ``width``, ``depth`` and ``std`` of the tuned model; ``epsilon`` if not the library's.
-        training: Options of :class:`specmup.lab.recipe.Recipe`; ``floor_rate`` in place of
+        training: Options of :class:`specmup.training.recipe.Recipe`; ``floor_rate`` in place of
             ``floor`` is the base learning rate to which the schedule falls.
         rule: A key of :data:`RULES`.
         optimizer: A name in :data:`specmup.theory.update.LAWS`.

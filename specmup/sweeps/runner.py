@@ -13,10 +13,10 @@ from pathlib import Path
 import torch
 from tqdm import tqdm
 
-from specmup.lab.files import FULL
-from specmup.lab.fingerprint import fingerprint
-from specmup.lab.pool import Finished, Pool
-from specmup.lab.progress import duration, progress_bar
+from specmup.data.fingerprint import fingerprint
+from specmup.runs.files import FULL
+from specmup.runs.pool import Finished, Pool
+from specmup.runs.progress import duration, progress_bar
 from specmup.sweeps.collect import finished_and_missing
 from specmup.sweeps.configuration import Sweep
 from specmup.sweeps.content import text_of_records

@@ -20,9 +20,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from specmup.lab.checkpoint import Checkpoint
-from specmup.lab.files import FULL, replacing
+from specmup.runs.files import FULL, replacing
 from specmup.sweeps.run import Run
+from specmup.training.checkpoint import Checkpoint
 
 RESERVE = 1 << 20
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import product
 
-from specmup.lab.progress import duration
+from specmup.runs.progress import duration
 from specmup.sweeps.collect import finished_and_missing
 from specmup.sweeps.configuration import Grid, Sweep
 from specmup.sweeps.estimate import (

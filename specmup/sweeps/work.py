@@ -12,15 +12,15 @@ import torch
 from torch.optim import Optimizer
 
 import specmup
-from specmup.apply.plan import Plan, make_plan
-from specmup.lab.checkpoint import Checkpoint
-from specmup.lab.fingerprint import fingerprint
-from specmup.lab.language import train_language_model
-from specmup.lab.text import Text, king_james, token_files
+from specmup.data.fingerprint import fingerprint
+from specmup.data.text import Text, king_james, token_files
 from specmup.models.gpt import GPT, GPTShape
+from specmup.parametrization.plan import Plan, make_plan
 from specmup.sweeps.run import OWN_OPTIONS, RULES, Run
 from specmup.sweeps.store import Store
 from specmup.theory.update import update_law
+from specmup.training.checkpoint import Checkpoint
+from specmup.training.language import train_language_model
 
 CHECKPOINT_EVERY = 250  # steps; shorter runs keep none
 CURVE_POINTS = 32  # of the training loss that a record keeps

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from specmup.__main__ import main
-from specmup.lab.results import load
+from specmup.runs.results import load
 
 SWEEP = """
 name = "tiny"

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from specmup.experiments.activation_depth import BASE_DEPTH, SCALES, WIDTH, base, run
+from experiments.activation_depth import BASE_DEPTH, SCALES, WIDTH, base, run
 from specmup.models.resnet import ResNetShape, build
 
 

@@ -4,11 +4,11 @@ from importlib import import_module
 
 import pytest
 
-from specmup.experiments.__main__ import names
-from specmup.experiments.again import OF_SWEEPS, made_again, slice_of
-from specmup.lab.agreement import Disagreement, agrees_with
-from specmup.lab.results import Results, load
-from specmup.lab.rounding import Rounding
+from experiments.__main__ import names
+from experiments.again import OF_SWEEPS, made_again, slice_of
+from specmup.analysis.agreement import Disagreement, agrees_with
+from specmup.analysis.rounding import Rounding
+from specmup.runs.results import Results, load
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +45,7 @@ def test_of_a_sweep_some_runs_are_made_again():
 
 @pytest.mark.parametrize("name", names())
 def test_every_experiment_says_how_its_rows_are_told_apart(name):
-    experiment = import_module(f"specmup.experiments.{name}")
+    experiment = import_module(f"experiments.{name}")
     stored = load(name.replace("_", "-"))
     on = list(experiment.KEYS)
     assert set(on) | set(experiment.COMPARED) <= set(stored.frame.columns)

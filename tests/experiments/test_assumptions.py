@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from specmup.experiments.assumptions import run, train_and_measure, two_classes
+from experiments.assumptions import run, train_and_measure, two_classes
 
 SMALL = {"part": "test", "width": 16, "depth": 4, "samples": 10, "seeds": [0, 1]}
 RATIOS = ["weight_kept", "feature_kept", "samples_agree", "reach"]

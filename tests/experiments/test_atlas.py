@@ -3,8 +3,8 @@
 import pandas as pd
 import pytest
 
-from specmup.experiments.atlas import base, train_and_measure
-from specmup.lab.cells import TOLERANCE, exponents, predicted
+from experiments.atlas import base, train_and_measure
+from experiments.reading.cells import TOLERANCE, exponents, predicted
 from specmup.theory.order import DEPTH, WIDTH
 from specmup.theory.rules import parametrization
 from specmup.theory.update import LAWS

@@ -2,8 +2,8 @@
 
 import pytest
 
-from specmup.experiments import depth_rules
-from specmup.lab.transfer import transfer
+from experiments import depth_rules
+from specmup.analysis.transfer import transfer
 
 
 @pytest.fixture(scope="module")

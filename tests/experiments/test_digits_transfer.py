@@ -3,10 +3,10 @@
 import pandas as pd
 import pytest
 
-from specmup.apply.scaling import scale
-from specmup.experiments import digits_transfer
-from specmup.experiments.digits_transfer import BASE_DEPTH, BASE_WIDTH, base, over
+from experiments import digits_transfer
+from experiments.digits_transfer import BASE_DEPTH, BASE_WIDTH, base, over
 from specmup.theory.rules import parametrization
+from specmup.training.scaling import scale
 
 
 @pytest.fixture

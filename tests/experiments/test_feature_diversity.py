@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from specmup.experiments.feature_diversity import (
+from experiments.feature_diversity import (
     KEPT,
     SCALES,
     neighbour_likeness,

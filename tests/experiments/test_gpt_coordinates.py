@@ -5,8 +5,8 @@ import pandas as pd
 import pytest
 import torch
 
-from specmup.experiments import gpt_coordinates
-from specmup.experiments.gpt_coordinates import (
+from experiments import gpt_coordinates
+from experiments.gpt_coordinates import (
     BASE_DEPTH,
     BASE_WIDTH,
     HEADS,
@@ -18,7 +18,7 @@ from specmup.experiments.gpt_coordinates import (
     start_as_gpt2,
     train_and_follow,
 )
-from specmup.lab.fit import fit_exponents
+from specmup.analysis.fit import fit_exponents
 from specmup.models.gpt import GPT
 from specmup.theory.order import ONE, Order
 

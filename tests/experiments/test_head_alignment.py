@@ -3,9 +3,9 @@
 import pytest
 import torch
 
-from specmup.experiments import gpt_coordinates, head_alignment
-from specmup.experiments.gpt_coordinates import shape
-from specmup.experiments.head_alignment import (
+from experiments import gpt_coordinates, head_alignment
+from experiments.gpt_coordinates import shape
+from experiments.head_alignment import (
     SCALES,
     TERMS,
     cosine_and_size,
@@ -13,8 +13,8 @@ from specmup.experiments.head_alignment import (
     terms,
     train_and_take_apart,
 )
-from specmup.lab.model_check import followed
 from specmup.models.gpt import GPT
+from specmup.probes.model_check import followed
 
 
 def tokens(seed=0):

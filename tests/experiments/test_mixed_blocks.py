@@ -2,8 +2,8 @@
 
 import pytest
 
-from specmup.experiments import mixed_blocks
-from specmup.experiments.mixed_blocks import BASE_DEPTH, PATTERNS, RULES, SCALES, settings, shape
+from experiments import mixed_blocks
+from experiments.mixed_blocks import BASE_DEPTH, PATTERNS, RULES, SCALES, settings, shape
 
 
 def test_quick_is_a_slice_of_reference():

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from specmup.experiments.one_map_depth import BASE_DEPTH, RULES, SCALES, run, sweep_one_depth
+from experiments.one_map_depth import BASE_DEPTH, RULES, SCALES, run, sweep_one_depth
 
 SMALL = {"optimizer": "adamw", "activation": "abs", "lowest": -9, "highest": -7, "seeds": 1}
 

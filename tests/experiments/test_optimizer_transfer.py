@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from specmup.experiments import optimizer_transfer
-from specmup.experiments.optimizer_transfer import (
+from experiments import optimizer_transfer
+from experiments.optimizer_transfer import (
     BASE_WIDTH,
     LOWEST,
     RATES,
@@ -18,7 +18,7 @@ from specmup.experiments.optimizer_transfer import (
     run,
     sweep_one_size,
 )
-from specmup.lab.transfer import transfer
+from specmup.analysis.transfer import transfer
 from specmup.theory.update import LAWS
 
 

@@ -8,8 +8,8 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from specmup.experiments import depth_parts, kimi_parts, width_parts
-from specmup.experiments.depth_parts import (
+from experiments import depth_parts, kimi_parts, width_parts
+from experiments.depth_parts import (
     BASE_DEPTH,
     CONTEXT,
     PARTS,
@@ -18,7 +18,7 @@ from specmup.experiments.depth_parts import (
     WIDTH,
     begin,
 )
-from specmup.lab.text import king_james
+from specmup.data.text import king_james
 from specmup.sweeps.configuration import read_sweep
 from specmup.sweeps.run import RULES
 from specmup.sweeps.work import start

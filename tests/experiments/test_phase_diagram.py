@@ -5,9 +5,9 @@ from itertools import product
 import pandas as pd
 import pytest
 
-from specmup.experiments.phase_diagram import SCALES, run, train_and_measure
-from specmup.lab.phases import DepthExponents, classify
-from specmup.theory.depthwise import phase
+from experiments.phase_diagram import SCALES, run, train_and_measure
+from experiments.reading.depthwise import phase
+from experiments.reading.phases import DepthExponents, classify
 
 
 def test_quick_is_a_slice_of_reference():

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from specmup.experiments.ridge import SCALES, run, sweep_one_multiplier
-from specmup.lab.optimum import optimum
+from experiments.ridge import SCALES, run, sweep_one_multiplier
+from specmup.analysis.optimum import optimum
 
 
 def test_quick_is_a_slice_of_reference():

@@ -2,8 +2,8 @@
 
 import pytest
 
-from specmup.experiments.second_order import train_and_expand
-from specmup.lab.fit import fit_exponents
+from experiments.second_order import train_and_expand
+from specmup.analysis.fit import fit_exponents
 from specmup.theory.order import ONE, Order
 
 SMALL = {"optimizer": "muon-kimi", "batch_size": 32, "width": 32, "seeds": [0, 1], "steps": 2}

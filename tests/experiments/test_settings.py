@@ -5,24 +5,24 @@ from importlib import import_module
 
 import pytest
 
-from specmup.experiments.__main__ import names
-from specmup.experiments.again import OF_SWEEPS
-from specmup.experiments.settings import settings_of
-from specmup.lab.results import load, results_folder
+from experiments.__main__ import names
+from experiments.again import OF_SWEEPS
+from experiments.settings import settings_of
+from specmup.runs.results import load, results_folder
 
 STORED = sorted(path.stem for path in results_folder().glob("*.json"))
 
 
 @pytest.mark.parametrize("name", names())
 def test_the_settings_of_every_experiment_can_be_written_down(name):
-    settings = settings_of(import_module(f"specmup.experiments.{name}"))
+    settings = settings_of(import_module(f"experiments.{name}"))
     assert json.loads(json.dumps(settings, allow_nan=False)) == settings
     assert settings["about"].startswith("Chapter")
     assert " at 0x" not in json.dumps(settings)  # an address says nothing on another day
 
 
 def test_constants_of_the_module_and_the_base_model_are_there():
-    settings = settings_of(import_module("specmup.experiments.digits_transfer"))
+    settings = settings_of(import_module("experiments.digits_transfer"))
     assert settings["constants"]["STEPS"] == 89
     assert settings["constants"]["BATCH_SIZE"] == 16
     assert settings["base"]["width"] == 64

@@ -2,9 +2,9 @@
 
 import pytest
 
-from specmup.experiments import start_sizes
-from specmup.experiments.start_sizes import BASE_DEPTH, SCALES, base, run, shape
-from specmup.lab.sweep import ordinary_base
+from experiments import start_sizes
+from experiments.start_sizes import BASE_DEPTH, SCALES, base, run, shape
+from specmup.training.learning_rates import ordinary_base
 
 
 def test_quick_is_a_slice_of_reference():

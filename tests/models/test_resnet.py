@@ -6,7 +6,6 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from specmup.apply.scaling import Settings
 from specmup.models.resnet import (
     ACTIVATIONS,
     PLACEMENTS,
@@ -15,6 +14,7 @@ from specmup.models.resnet import (
     build,
     initialise,
 )
+from specmup.training.scaling import Settings
 
 shapes = st.builds(
     ResNetShape,

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from specmup.lab.data import digits
+from specmup.data.images import digits
 from specmup.optimizers import rescaling
 from specmup.optimizers.enforced import Enforced, enforced_rules
 from specmup.optimizers.power_iteration import leading

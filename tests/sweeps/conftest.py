@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from specmup.lab.pool import Finished
+from specmup.runs.pool import Finished
 from specmup.sweeps.configuration import sweep_from
 
 CONFIGURATION = {

@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from specmup.lab.results import load
+from specmup.runs.results import load
 from specmup.sweeps.collect import collect
 from specmup.sweeps.content import UNKNOWN, text_of_records
 from specmup.sweeps.growth import wanted

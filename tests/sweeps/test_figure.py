@@ -5,7 +5,7 @@ import math
 import pytest
 from matplotlib import pyplot as plt
 
-from specmup.lab.style import size_colours
+from specmup.figures.style import size_colours
 from specmup.sweeps.collect import frame_of
 from specmup.sweeps.figure import draw
 from specmup.sweeps.growth import wanted

@@ -7,7 +7,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from specmup.lab.fit import fit_exponents
+from specmup.analysis.fit import fit_exponents
 from specmup.norms import rms_operator_norm
 from specmup.theory.layer import Layer
 from specmup.theory.order import ONE, WIDTH, Number, Order

@@ -1,0 +1,66 @@
+"""Run experiments and keep their results.
+
+    python -m experiments NAME … --scale reference
+
+One piece is made on each core, on one thread. Finished pieces are kept under
+``_build/experiments``, so a run that was stopped goes on where it was. When all of an experiment's
+are done, its table and manifest are written to ``book/results``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+from importlib import import_module
+from pathlib import Path
+from pkgutil import iter_modules
+
+import experiments
+from experiments.settings import settings_of
+from specmup.extras import MissingExtra
+from specmup.runs.manifest import SCALES
+from specmup.runs.pieces import side_by_side
+from specmup.runs.results import save
+
+PIECES = Path("_build") / "experiments"
+PLUMBING = ("__main__", "again", "settings")
+
+
+def names() -> list[str]:
+    """Names of all experiments: the modules beside this one."""
+    beside = iter_modules(experiments.__path__)
+    return sorted(m.name for m in beside if not m.ispkg and m.name not in PLUMBING)
+
+
+def main() -> None:
+    """Run some experiments at one scale."""
+    parser = argparse.ArgumentParser(prog="python -m experiments", description=__doc__)
+    parser.add_argument(
+        "names", nargs="+", choices=names(), metavar="NAME", help=", ".join(names())
+    )
+    parser.add_argument("--scale", default="reference", choices=SCALES, help="how large")
+    cores = os.cpu_count()
+    parser.add_argument("--workers", type=int, default=cores, help="pieces made at a time")
+    asked = parser.parse_args()
+    chosen = {name: import_module(f"experiments.{name}") for name in asked.names}
+    for name, experiment in chosen.items():
+        if asked.scale not in experiment.SCALES:
+            parser.error(f"{name} has the scales {', '.join(experiment.SCALES)}")
+    for name, experiment in chosen.items():
+        try:
+            with side_by_side(asked.workers):
+                frame, seconds = experiment.run(asked.scale, PIECES / name)
+        except MissingExtra as problem:
+            parser.error(str(problem))
+        path = save(
+            frame,
+            name.replace("_", "-"),
+            scale=asked.scale,
+            configuration={**experiment.SCALES[asked.scale], "settings": settings_of(experiment)},
+            wall_seconds=seconds,
+        )
+        print(f"{len(frame)} rows in {path}")
+
+
+if __name__ == "__main__":
+    main()

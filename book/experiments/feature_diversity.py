@@ -1,0 +1,162 @@
+"""Chapter 8: do neighbouring blocks of a trained network repeat one another?
+
+One-map networks learn digits along the line α + γ = 1, on which updates keep their size. Two things
+are followed over depth. How far the stream moves in a part ε of the blocks: like ε^½ where every
+block adds something of its own, like ε where neighbours repeat one another. And how alike the
+gradients of neighbouring blocks are, which is a matter of the non-linearity and of its place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from fractions import Fraction
+from itertools import product
+from math import pi
+from pathlib import Path
+
+import pandas as pd
+import torch
+from torch import Tensor
+from torch.nn.functional import cosine_similarity
+
+from experiments.phase_diagram import depthwise
+from experiments.reading.phases import mean_square_increments
+from specmup.data.images import digits
+from specmup.models.resnet import ResNet, ResNetShape, build
+from specmup.runs.pieces import Pieces, run_pieces
+from specmup.runs.results import significant
+from specmup.training.resnet import replica_optimizer, train
+from specmup.training.scaling import Base, Settings, scale
+
+WIDTH, BATCH_SIZE, SAMPLES, RATE = 64, 32, 32, 2.0**-8
+
+# Mean square of φ(z), its mean subtracted, for a standard Gaussian z: what a branch loses.
+KEPT = {"linear": 1.0, "relu": 1 / 2 - 1 / (2 * pi), "abs": 1 - 2 / pi}
+
+# On the line α + γ = 1 with one network, and at α = γ = ½ with others.
+LINE = [("abs", "post", alpha) for alpha in ("1/2", "5/8", "3/4", "1")]
+OTHERS = [
+    (activation, placement, "1/2")
+    for activation, placement in (
+        ("relu", "post"),
+        ("linear", "post"),
+        ("abs", "pre"),
+        ("relu", "pre"),
+    )
+]
+SCALES: Mapping[str, Mapping] = {
+    "quick": {
+        "groups": [{"cases": [LINE[0], LINE[-1], OTHERS[-1]], "depths": [64]}],
+        "seeds": [0, 1],
+        "steps": 30,
+    },
+    "reference": {
+        "groups": [
+            {"cases": LINE, "depths": [64, 256, 1024, 2048]},
+            {"cases": OTHERS, "depths": [64, 256, 1024]},
+        ],
+        "seeds": [0, 1, 2, 3, 4],
+        "steps": 30,
+    },
+}
+
+
+# What tells rows apart, and what a slice that is made again is compared by.
+KEYS = ("activation", "placement", "alpha", "depth", "seed", "steps", "stride")
+COMPARED = ("increment",)
+
+
+def run(scale_name: str, folder: Path | None = None) -> Pieces:
+    """Every run of a scale: the columns of :func:`train_and_measure`."""
+    grid = SCALES[scale_name]
+    jobs = [
+        {
+            "activation": activation,
+            "placement": placement,
+            "alpha": alpha,
+            "depth": depth,
+            "seeds": grid["seeds"],
+            "steps": grid["steps"],
+        }
+        for group in grid["groups"]
+        for depth, (activation, placement, alpha) in product(group["depths"], group["cases"])
+    ]
+    return run_pieces(train_and_measure, jobs, folder=folder)
+
+
+def train_and_measure(
+    *, activation: str, placement: str, alpha: str, depth: int, seeds: list[int], steps: int
+) -> pd.DataFrame:
+    """Increments of the stream and likeness of gradients, before and after training.
+
+    Columns: activation, placement, alpha, depth, seed, steps (0 is the start), loss (of the batch
+    of that step), ``likeness`` (cosine of the gradients of neighbouring blocks, averaged over
+    blocks), ``stride`` s, ``part`` ε = s/L, and ``increment``, the RMS size of h_{l+s} − h_l over
+    all l.
+    """
+    task = digits()
+    settings = scale(
+        depthwise(alpha, 1 - Fraction(alpha)), base(activation), width=WIDTH, depth=depth
+    )
+    model = build(shape(depth, activation, placement), settings, seeds)
+    x, frames = task.train_x[:SAMPLES], []
+
+    def measure(step: int, model: ResNet) -> None:
+        if step not in (0, steps):
+            return
+        with torch.no_grad():
+            strides, squares = mean_square_increments(model.features(x))
+        likeness = neighbour_likeness(model.hidden.grad).tolist()
+        for stride, square in zip(strides.int().tolist(), squares, strict=True):
+            columns = {"increment": square.sqrt().tolist(), "likeness": likeness}
+            about = {"steps": step, "stride": stride, "part": stride / depth}
+            frames.append(pd.DataFrame({"seed": seeds, **about, **columns}))
+
+    losses = train(
+        model,
+        replica_optimizer(model, settings, "adamw"),
+        task,
+        steps=steps + 1,  # the last update is not looked at
+        batch_size=BATCH_SIZE,
+        seeds=seeds,
+        on_step=measure,
+        progress=False,
+    )
+    frame = pd.concat(frames, ignore_index=True)
+    loss = [
+        losses[step, seeds.index(seed)].item()
+        for step, seed in zip(frame.steps, frame.seed, strict=True)
+    ]
+    about = {"activation": activation, "placement": placement, "alpha": float(Fraction(alpha))}
+    return significant(frame.assign(loss=loss), digits=5).assign(**about, depth=depth)
+
+
+def neighbour_likeness(gradients: Tensor) -> Tensor:
+    """Cosine between the gradients (R, L, 1, n, n) of blocks l and l+1, averaged over l: (R,)."""
+    flat = gradients.flatten(2)
+    return cosine_similarity(flat[:, 1:], flat[:, :-1], dim=-1).mean(-1)
+
+
+def shape(depth: int, activation: str, placement: str, inputs: int = 64) -> ResNetShape:
+    """A network with one map a branch; the mean is subtracted unless it is linear.
+
+    Digits have 64 inputs, their sums 128.
+    """
+    return ResNetShape(
+        inputs=inputs,
+        width=WIDTH,
+        depth=depth,
+        outputs=10,
+        block_depth=1,
+        activation=activation,
+        mean_subtraction=activation != "linear",
+        placement=placement,
+    )
+
+
+def base(activation: str) -> Base:
+    """A single block whose branch starts as large as the stream, whatever the activation."""
+    weight = Settings(std=WIDTH**-0.5, learning_rate=RATE)
+    std = (WIDTH * KEPT[activation]) ** -0.5
+    hidden = Settings(std=std, learning_rate=RATE, epsilon=1e-12)
+    return Base(WIDTH, 1, {"input": weight, "hidden": hidden, "output": weight})

@@ -1,0 +1,1 @@
+"""Models and measurements that only experiments need."""

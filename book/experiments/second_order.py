@@ -1,0 +1,152 @@
+"""Chapter 6: how large the second-order term of a step is, along training.
+
+A two-map linear ResNet learns digits, under the k = 1 and under the k ≥ 2 rule. At every step the
+change of its features is taken apart by the number of maps that moved
+(:mod:`specmup.probes.expansion`), once for the single step, on the batch that made it, and once for
+everything since the start, on fixed samples.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import product
+from pathlib import Path
+
+import pandas as pd
+import torch
+from torch import Tensor
+
+from specmup.data.images import Task, batch_order, digits
+from specmup.models.resnet import ResNet, ResNetShape, build
+from specmup.probes.expansion import Snapshot, attained_second_order, expand_step
+from specmup.runs.pieces import Pieces, run_pieces
+from specmup.runs.results import significant
+from specmup.theory.rules import parametrization
+from specmup.training.replicas import replica_optimizer
+from specmup.training.resnet import replica_losses
+from specmup.training.scaling import Base, Settings, scale
+
+BASE_WIDTH, BASE_DEPTH, BASE_MULTIPLIER = 64, 4, 0.5
+# Rates at which the base model learns in 20 steps of 64 samples without overshooting.
+LEARNING_RATE = {"adamw": 2.0**-8, "muon-kimi": 2.0**-6}
+# The expansion is taken on so many samples of the batch, and on so many fixed ones.
+PROBE_SAMPLES = 16
+
+SCALES: Mapping[str, Mapping] = {
+    "quick": {
+        "optimizers": ["muon-kimi"],
+        "batch_sizes": [64],
+        "widths": [64],
+        "depths": [4, 8, 16, 32],
+        "seeds": [0, 1, 2],
+        "steps": 10,
+    },
+    "reference": {
+        "optimizers": ["adamw", "muon-kimi"],
+        "batch_sizes": [1, 64],
+        "widths": [64, 128, 256, 512],
+        "depths": [4, 8, 16, 32, 64],
+        "seeds": [0, 1, 2, 3, 4],
+        "steps": 20,
+    },
+}
+RULES = ("k1", "k2")
+
+
+# What tells rows apart, and what a slice that is made again is compared by.
+KEYS = ("rule", "optimizer", "batch_size", "width", "depth", "seed", "step")
+COMPARED = ("step_first", "step_second")
+
+
+def run(scale_name: str, folder: Path | None = None) -> Pieces:
+    """Every run of a scale.
+
+    Columns: rule, optimizer, batch_size, width, depth, seed, step, loss, and for the single step
+    (``step_``) and for everything since the start (``total_``): ``first`` and ``second``, the RMS
+    sizes of a typical block's terms of order one and two, and ``attained``, the second-order term
+    over the product of norms that bounds it.
+    """
+    grid = SCALES[scale_name]
+    sizes = sorted(product(grid["widths"], grid["depths"]), key=lambda s: s[0] ** 2 * s[1])
+    jobs = [
+        {
+            "optimizer": optimizer,
+            "rule": rule,
+            "batch_size": batch_size,
+            "width": width,
+            "depth": depth,
+            "seeds": grid["seeds"],
+            "steps": grid["steps"],
+        }
+        for (width, depth), optimizer, batch_size, rule in product(
+            sizes, grid["optimizers"], grid["batch_sizes"], RULES
+        )
+    ]
+    frame, seconds = run_pieces(train_and_expand, jobs, folder=folder)
+    return Pieces(significant(frame), seconds)
+
+
+def train_and_expand(
+    *,
+    optimizer: str,
+    rule: str,
+    batch_size: int,
+    width: int,
+    depth: int,
+    seeds: list[int],
+    steps: int,
+) -> pd.DataFrame:
+    """Train one stack of replicas, one a seed, and take every step apart."""
+    task = digits()
+    settings = scale(parametrization(rule, optimizer), base(optimizer), width=width, depth=depth)
+    model = build(
+        ResNetShape(task.inputs, width, depth, task.classes, 2, "linear"), settings, seeds
+    )
+    trainer = replica_optimizer(model, settings, optimizer)
+    orders = [batch_order(len(task.train_x), batch_size, steps, seed) for seed in seeds]
+    fixed = task.train_x[:PROBE_SAMPLES]
+    start = Snapshot.of(model, fixed)
+    frames = []
+    for step, chosen in enumerate(torch.stack(orders, dim=1), start=1):
+        x = task.train_x[chosen]  # (R, batch, d)
+        probe = x[:, :PROBE_SAMPLES]
+        before = Snapshot.of(model, probe)
+        losses = _update(model, trainer, task, x, chosen)
+        frame = pd.DataFrame({"seed": seeds, "step": step, "loss": losses.tolist()})
+        for kind, snapshot, samples in (("step", before, probe), ("total", start, fixed)):
+            expansion = expand_step(model, snapshot, samples)
+            sizes = expansion.sizes().pivot(index="replica", columns="order", values="block")
+            frame[f"{kind}_first"], frame[f"{kind}_second"] = sizes[1], sizes[2]
+            attained = attained_second_order(expansion, model, snapshot)
+            frame[f"{kind}_attained"] = attained.tolist()
+        frames.append(frame)
+    condition = {
+        "rule": rule,
+        "optimizer": optimizer,
+        "batch_size": batch_size,
+        "width": width,
+        "depth": depth,
+    }
+    return (
+        pd.concat(frames, ignore_index=True).assign(**condition).pipe(_condition_first, condition)
+    )
+
+
+def base(optimizer: str) -> Base:
+    """The base model, at which both rules give the same network."""
+    std, rate = BASE_WIDTH**-0.5, LEARNING_RATE[optimizer]
+    weight = Settings(std=std, learning_rate=rate)
+    hidden = Settings(std=std, learning_rate=rate, multiplier=BASE_MULTIPLIER)
+    return Base(BASE_WIDTH, BASE_DEPTH, {"input": weight, "hidden": hidden, "output": weight})
+
+
+def _update(model: ResNet, trainer, task: Task, x: Tensor, chosen: Tensor) -> Tensor:
+    trainer.zero_grad()
+    losses = replica_losses(model, x, task.train_y[chosen])
+    losses.sum().backward()
+    trainer.step()
+    return losses.detach()
+
+
+def _condition_first(frame: pd.DataFrame, condition: Mapping) -> pd.DataFrame:
+    return frame[[*condition, *(c for c in frame.columns if c not in condition)]]

@@ -1,0 +1,1 @@
+"""Images and text that runs learn from."""

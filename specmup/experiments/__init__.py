@@ -1,1 +1,0 @@
-"""The book's experiments, each at named scales: ``python -m specmup.experiments`` lists them."""

@@ -1,0 +1,1 @@
+"""The one style, and the figures that several users draw."""

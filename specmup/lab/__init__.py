@@ -1,1 +1,0 @@
-"""Experiments: data, training, sweeps, and what is measured in them."""

@@ -1,0 +1,156 @@
+"""One call from a model and a tuned base to numbers for every parameter.
+
+plan = make_plan(large, base=small, optimizer="adamw", learning_rate=2**-9, std=0.02)
+plan.initialise(large, seed=0)
+optimizer = plan.optimizer(large, betas=(0.9, 0.95))
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+import torch
+from torch import nn
+
+from specmup.parametrization.base_values import BaseValues, Given, own_initial_sizes
+from specmup.parametrization.entries import ParameterPlan, entries
+from specmup.parametrization.factors import multiplier_factors, parametrized
+from specmup.parametrization.gauges import GAUGES
+from specmup.parametrization.initial import offered_multipliers
+from specmup.parametrization.notes import notes
+from specmup.parametrization.planned import Plan
+from specmup.parametrization.resize import resized
+from specmup.parametrization.roles import compare
+from specmup.parametrization.ties import check_foldable, check_tied_values
+from specmup.theory.update import update_law
+
+Model = nn.Module | Callable[[], nn.Module]
+
+__all__ = ["ParameterPlan", "Plan", "make_plan"]
+
+
+def make_plan(
+    model: Model,
+    *,
+    base: Model | Mapping[str, int],
+    optimizer: str = "adamw",
+    learning_rate: Given | None = None,
+    std: Given | None = None,
+    weight_decay: Given | None = None,
+    epsilon: Given | None = None,
+    gauge: str | None = None,
+    block_depth: int | None = None,
+    branch_ends: str | Sequence[str] = (),
+    places: Mapping[str, str] | None = None,
+    parametrization: str = "spectral",
+) -> Plan:
+    """The plan for a model, from base values that were tuned on a smaller one.
+
+    Base values are numbers, or mappings from roles and patterns of parameter names to numbers; the
+    first key that fits counts, and ``"*"`` fits all.
+
+    Args:
+        model: The target, or a factory of it without arguments, called on the meta device.
+        base: The tuned model, or a factory of it; or, for a model that keeps its configuration,
+            the sizes that differ: ``{"width": 256, "depth": 4}`` or ``{"n_embd": 256}``.
+        optimizer: A name in :data:`specmup.theory.update.LAWS`. One that is made for matrices gets
+            AdamW as its companion on all but the branches' matrices.
+        learning_rate: Of the base; without it the plan holds factors only.
+        std: Initial standard deviation of the base's matrices. Without it, the base's own start,
+            measured if it has memory. Gains start at one and biases at zero unless the base, or a
+            key of a mapping, says otherwise.
+        weight_decay: Decoupled decay of the base, zero by default. A number holds for matrices;
+            gains and biases decay only under a key of their own.
+        epsilon: ε of the base, for parameters whose optimizer has one; the library's by default.
+        gauge: ``forward`` writes multipliers into the model's ``multipliers``; ``folded`` leaves
+            the forward pass alone. By default forward where the model offers them.
+        block_depth: Number k of maps in a branch; known architectures need none.
+        branch_ends: Patterns of modules or parameters that end a branch, for other architectures.
+        places: Pattern to place (:data:`specmup.parametrization.places.PLACES`), for what nothing
+            else tells.
+        parametrization: ``spectral``, or ``sp`` for the standard parametrization to compare with.
+
+    Raises:
+        ValueError: If the base does not fit the model, something is unknown, or a tie cannot be
+            kept; the message says what to do.
+    """
+    law = update_law(optimizer)
+    if epsilon is not None and law.epsilon is None and not law.matrices_only:
+        raise ValueError(f"{law.title} has no ε, but epsilon is {epsilon}: leave it out")
+    if not isinstance(places or {}, Mapping):
+        raise ValueError(f"places is {places!r}: give a mapping, {{'name': 'place'}}")
+    model = _made(model)
+    base = resized(model, base) if isinstance(base, Mapping) else _made(base)
+    offered = offered_multipliers(model)
+    branch_ends = [branch_ends] if isinstance(branch_ends, str) else branch_ends
+    gauge = _gauge(gauge, offers=offered is not None)
+    comparison = compare(
+        model, base, block_depth=block_depth, branch_ends=branch_ends, places=places
+    )
+    given = {"learning_rate": learning_rate, "std": std, "weight_decay": weight_decay}
+    given |= {"epsilon": epsilon}
+    values = {
+        kind: BaseValues(kind, value, comparison, for_matrices=kind in ("std", "weight_decay"))
+        for kind, value in given.items()
+        if value is not None
+    }
+    check_tied_values(comparison, values)
+    if parametrization == "spectral":
+        check_foldable(comparison, gauge)
+    factors = parametrized(parametrization, comparison, optimizer, gauge)
+    start = own_initial_sizes(base, comparison)
+    of_base = _base_multipliers(base, offered)
+    scaled = multiplier_factors(parametrization, comparison, gauge)
+    multipliers = {role: of_base[role] * scaled[role] for role in of_base}
+    return Plan(
+        optimizer_name=optimizer,
+        gauge=gauge,
+        block_depth=comparison.block_depth,
+        parametrization=parametrization,
+        width=comparison.width,
+        depth=comparison.depth,
+        family=None if comparison.family is None else comparison.family.name,
+        entries=entries(comparison, optimizer, factors, values, start, multipliers),
+        multipliers=multipliers,
+        keeps_own_start=comparison.at_base and std is None,
+        notes=notes(comparison, optimizer, gauge, parametrization, model, base),
+    )
+
+
+def _made(model: Model) -> nn.Module:
+    """A model as it is, or what a factory makes without memory."""
+    if isinstance(model, nn.Module):
+        return model
+    if not callable(model):
+        raise ValueError(f"a model is a module or a factory of one, not {model!r}")
+    with torch.device("meta"):
+        made = model()
+    if not isinstance(made, nn.Module):
+        raise ValueError(
+            f"the factory {model!r} made a {type(made).__name__}: it must return a module"
+        )
+    return made
+
+
+def _gauge(asked: str | None, *, offers: bool) -> str:
+    if asked is None:
+        return "forward" if offers else "folded"
+    if asked not in GAUGES:
+        raise ValueError(f"unknown gauge {asked!r}: choose one of {', '.join(GAUGES)}")
+    if asked == "forward" and not offers:
+        raise ValueError(
+            "gauge='forward' needs a model with a dictionary `multipliers` that its forward pass "
+            "reads, with the keys hidden and output: add one, or use gauge='folded'"
+        )
+    return asked
+
+
+def _base_multipliers(base: nn.Module, offered: Mapping[str, float] | None) -> Mapping[str, float]:
+    """The base's own multipliers, which must be of the same kinds as the model's."""
+    of_base = offered_multipliers(base) or {}
+    if set(of_base) != set(offered or {}):
+        raise ValueError(
+            f"the model offers the multipliers {', '.join(offered or ['none'])}, the base "
+            f"{', '.join(of_base or ['none'])}: a base is the same architecture at another size"
+        )
+    return of_base

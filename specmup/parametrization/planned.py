@@ -1,0 +1,266 @@
+"""What a plan holds, and how it is applied to a model.
+
+A plan is data. It hangs nothing on tensors and keeps no model, so a model may be copied, compiled,
+wrapped, saved and loaded before or after; parameters are found by their names.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+
+from torch import nn
+from torch.optim import Optimizer
+
+from specmup.parametrization.anatomy import canonical, parameters_by_name, some
+from specmup.parametrization.comparison import Growth
+from specmup.parametrization.entries import ParameterPlan
+from specmup.parametrization.factors import Factors
+from specmup.parametrization.initial import Start, redraw, rescale, set_multipliers
+from specmup.parametrization.report import Report
+from specmup.theory.update import update_law
+
+# An optimizer's options that a plan decides, and what make_plan calls them.
+OF_THE_PLAN = {"lr": "learning_rate", "weight_decay": "weight_decay", "eps": "epsilon"}
+
+# Fields that JSON holds as they are.
+AS_THEY_ARE = (
+    *("optimizer_name", "gauge", "parametrization", "block_depth", "family"),
+    "keeps_own_start",
+)
+
+
+@dataclass(frozen=True)
+class Plan(Mapping[str, ParameterPlan]):
+    """Numbers by parameter name; a tied tensor is found under each of its names.
+
+    Args:
+        optimizer_name: A name in :data:`specmup.theory.update.LAWS`.
+        gauge: ``forward`` or ``folded``.
+        parametrization: ``spectral`` or ``sp``.
+        block_depth: Number k of maps in a branch.
+        width: Of the residual stream.
+        depth: Number of blocks.
+        family: The architecture's name; None if it was declared.
+        entries: One a parameter, in the model's order.
+        multipliers: What the forward pass must multiply by, by role; empty if it offers nothing.
+        keeps_own_start: Whether the model is as large as its base, and starts as it likes.
+        notes: What to know before training.
+    """
+
+    optimizer_name: str
+    gauge: str
+    parametrization: str
+    block_depth: int
+    width: Growth
+    depth: Growth
+    family: str | None
+    entries: tuple[ParameterPlan, ...]
+    multipliers: Mapping[str, float]
+    keeps_own_start: bool
+    notes: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        """Index the entries by all names."""
+        index = {name: e for e in self.entries for name in (e.name, *e.tied)}
+        object.__setattr__(self, "_index", index)
+
+    def __getitem__(self, name: str) -> ParameterPlan:
+        """The numbers of a parameter; wrappers' prefixes in the name do not matter.
+
+        Raises:
+            KeyError: If there is no such parameter.
+        """
+        if (entry := self._index.get(canonical(name))) is None:
+            near = [known for known in self if name in known] or list(self)
+            raise KeyError(
+                f"no parameter {name!r} in the plan: it has {some(near)}; see list(plan)"
+            )
+        return entry
+
+    def __iter__(self) -> Iterator[str]:
+        """Names of the parameters, each tensor once."""
+        return (entry.name for entry in self.entries)
+
+    def __len__(self) -> int:
+        """Number of tensors."""
+        return len(self.entries)
+
+    def initialise(self, model: nn.Module, seed: int | None = None) -> nn.Module:
+        """Give the model the plan's multipliers and initial sizes, in place.
+
+        With a seed, matrices are drawn anew from N(0, std²), gains set to their constant, biases
+        drawn or zeroed. Without one, the values that the model holds are kept but for their size:
+        each parameter is rescaled until its root mean square is ``init_std``, which a second call
+        changes no more; and a model as large as its base is left as it is.
+
+        Args:
+            model: The target, with memory, before any training.
+            seed: Of the draw; None to rescale.
+
+        Returns:
+            The model.
+
+        Raises:
+            ValueError: If the model is not the plan's, is on the meta device, or an initial size is
+                unknown.
+        """
+        found = self._found(model)
+        set_multipliers(model, self.multipliers)
+        starts = [
+            (entry.name, found[entry.name], Start(entry.init_std, entry.is_gain))
+            for entry in self.entries
+        ]
+        if seed is not None:
+            redraw(starts, seed)
+        elif not self.keeps_own_start:
+            rescale(starts)
+        return model
+
+    def groups(self, model: nn.Module) -> list[dict]:
+        """Plain parameter groups: parameters of equal numbers share one; frozen ones are left out.
+
+        At the base size, where all numbers are base values, that leaves what one would write by
+        hand.
+
+        Raises:
+            ValueError: If the model is not the plan's, or no learning rate was given.
+        """
+        found, groups = self._found(model), {}
+        for entry in self.entries:
+            parameter = found[entry.name]
+            if not parameter.requires_grad:
+                continue
+            if entry.learning_rate is None:
+                raise ValueError("the plan has factors only: give make_plan a learning_rate")
+            numbers = {"lr": entry.learning_rate, "weight_decay": entry.weight_decay}
+            if entry.epsilon is not None:
+                numbers["eps"] = entry.epsilon
+            if entry.optimizer != self.optimizer_name:
+                numbers["companion"] = True
+            groups.setdefault(tuple(numbers.items()), []).append(parameter)
+        return [{"params": params, **dict(numbers)} for numbers, params in groups.items()]
+
+    def optimizer(
+        self, model: nn.Module, *, companion: Mapping | None = None, **options
+    ) -> Optimizer:
+        """The optimizer, with :meth:`groups`.
+
+        A schedule must scale each group's own rate, as most do. ``OneCycleLR`` sets it instead:
+        give it ``max_lr=[group["lr"] for group in optimizer.param_groups]``, and, where there is a
+        companion, ``cycle_momentum=False``.
+
+        Args:
+            model: The target.
+            companion: Options of AdamW beside an optimizer of matrices, such as ``betas``.
+            options: Options of the optimizer itself.
+
+        Raises:
+            ValueError: As :meth:`groups` and :func:`specmup.optimizers.registry.make_optimizer` do;
+                and if an option is a number that the plan holds for each group.
+        """
+        from specmup.optimizers.registry import make_optimizer  # its libraries load for seconds
+
+        for key, kind in OF_THE_PLAN.items():
+            if key in {**options, **(companion or {})}:
+                raise ValueError(
+                    f"{key} is a number of the plan, one for each group: give it to make_plan, as "
+                    f"{kind}"
+                )
+        groups = self.groups(model)
+        self._refuse_non_matrices()
+        return make_optimizer(self.optimizer_name, groups, companion=companion, **options)
+
+    def report(self) -> Report:
+        """The plan as a table to read, Markdown, HTML or JSON."""
+        return Report(self._title(), self.entries, self.notes)
+
+    def to_json(self) -> str:
+        """The whole plan, parameter by parameter; null where a number is not known or not there."""
+        told = {name: getattr(self, name) for name in AS_THEY_ARE}
+        told |= {"width": asdict(self.width), "depth": asdict(self.depth)}
+        told |= {"multipliers": dict(self.multipliers), "notes": list(self.notes)}
+        told["parameters"] = {entry.name: _told(entry) for entry in self.entries}
+        return json.dumps(told, indent=2, ensure_ascii=False)
+
+    @classmethod
+    def from_json(cls, text: str) -> Plan:
+        """The plan that :meth:`to_json` wrote: no base is needed to apply it.
+
+        Raises:
+            ValueError: If the text is no plan.
+        """
+        try:
+            told = json.loads(text)
+            made = [_entry(name, numbers) for name, numbers in told.pop("parameters").items()]
+            sizes = {name: Growth(**told.pop(name)) for name in ("width", "depth")}
+            return cls(entries=tuple(made), notes=tuple(told.pop("notes")), **sizes, **told)
+        except (KeyError, TypeError, AttributeError) as problem:
+            raise ValueError(
+                f"the text is no plan ({problem!r}): give what to_json wrote"
+            ) from None
+
+    def __str__(self) -> str:
+        """A plain text table."""
+        return self.report().plain()
+
+    def _repr_html_(self) -> str:
+        return self.report().html()
+
+    def _title(self) -> str:
+        """One line: what is scaled how far, for which optimizer."""
+        sizes = ", ".join(
+            f"{name} {size.base:g} → {size.target:g}"
+            for name, size in (("width", self.width), ("depth", self.depth))
+        )
+        rules = f"k = {self.block_depth}" if self.parametrization == "spectral" else "SP"
+        kind = self.family or "declared architecture"
+        return f"{kind}: {sizes}; {self.optimizer_name}, {rules}, {self.gauge} gauge"
+
+    def _found(self, model: nn.Module) -> dict[str, nn.Parameter]:
+        """The model's parameters, which must be those of the plan."""
+        found = parameters_by_name(model)
+        if unknown := [name for name in found if name not in self._index]:
+            raise ValueError(
+                f"the model has {some(unknown)}, which the plan does not know: make the plan "
+                "for this model"
+            )
+        for entry in self.entries:
+            names = [name for name in (entry.name, *entry.tied) if name in found]
+            if len(names) != 1:
+                raise ValueError(
+                    f"the model has {len(names) or 'no'} tensors for {entry.name}"
+                    f"{''.join(f' = {name}' for name in entry.tied)}: plan and model differ; make "
+                    "the plan for this model"
+                )
+            parameter = found[entry.name] = found[names[0]]
+            if tuple(parameter.shape) != entry.shape:
+                raise ValueError(
+                    f"{entry.name} is {tuple(parameter.shape)} in the model and {entry.shape} in "
+                    "the plan: make the plan for this model"
+                )
+        return found
+
+    def _refuse_non_matrices(self) -> None:
+        """A matrix optimizer takes no stack of matrices apart, and no kernels."""
+        for entry in self.entries:
+            if entry.optimizer == self.optimizer_name and len(entry.shape) != 2:
+                if update_law(self.optimizer_name).matrices_only:
+                    raise ValueError(
+                        f"{entry.name} has the shape {entry.shape}, and {self.optimizer_name} "
+                        "trains matrices: choose another optimizer, or for a stacked ResNet "
+                        "specmup.training.replicas.replica_optimizer"
+                    )
+
+
+def _told(entry: ParameterPlan) -> dict:
+    told = asdict(entry)
+    del told["name"]
+    return told
+
+
+def _entry(name: str, numbers: Mapping) -> ParameterPlan:
+    shape, tied = tuple(numbers["shape"]), tuple(numbers["tied"])
+    factors = Factors(**numbers["factors"])
+    return ParameterPlan(name, **{**numbers, "shape": shape, "tied": tied, "factors": factors})

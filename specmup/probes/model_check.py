@@ -1,0 +1,234 @@
+"""The coordinate check on anybody's model: do its features change alike at every size?
+
+Small copies of a model, of several widths at one depth and several depths at one width, take a few
+training steps. Followed are the residual stream after the last block, the last attention logits
+and the model's output. Under rules that hold, how far each of them moves does not depend on the
+size (yang2022; zheng2026, Fig. 2); under the standard parametrization it does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from itertools import product
+from typing import Protocol
+
+import pandas as pd
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.overrides import TorchFunctionMode
+
+from specmup.runs.progress import progress_bar
+from specmup.streams import stream
+
+Batch = tuple[Tensor, Tensor]
+Features = dict[str, Tensor]
+
+
+class Plan(Protocol):
+    """What the check needs of a plan; :class:`specmup.parametrization.plan.Plan` has both."""
+
+    def initialise(self, model: nn.Module, seed: int) -> object:
+        """Draw the model's weights."""
+
+    def optimizer(self, model: nn.Module) -> torch.optim.Optimizer:
+        """The optimizer with the plan's parameter groups."""
+
+
+def model_check(
+    factory: Callable[[int, int], nn.Module],
+    plans: Mapping[str, Callable[[nn.Module], Plan]],
+    batches: Callable[[torch.Generator], Batch],
+    *,
+    sizes: Iterable[tuple[int, int]],
+    seeds: Sequence[int],
+    steps: int = 5,
+    features: Callable[[nn.Module, Tensor], Features] | None = None,
+    loss: Callable[[nn.Module, Tensor, Tensor], Tensor] | None = None,
+) -> pd.DataFrame:
+    """Sizes of features, and of their change since the start, over widths and depths.
+
+    Args:
+        factory: Makes the model of a width and depth; it is trained in evaluation mode.
+        plans: By name, what makes the plan of a model that the factory made.
+        batches: Draws inputs and targets; :func:`token_batches` is one.
+        sizes: Pairs (width, depth); see :func:`axes`.
+        seeds: One run each: weights and data.
+        steps: Number of updates, all at the plan's constant learning rates.
+        features: What to follow on a fixed batch, by name, as tensors of any shape; by default
+            :func:`followed`.
+        loss: Of a batch; by default the mean cross-entropy of the model's output.
+
+    Returns:
+        One row a plan (``rule``), width, depth, seed, ``step`` (0 is the start) and ``feature``,
+        with ``size``, its root mean square over all entries, and ``change``, that of its
+        difference from the start. What is not finite is ``inf``: the run diverged.
+
+    Raises:
+        ValueError: If a list is empty, or ``steps`` is below 1.
+    """
+    sizes, features, loss = list(sizes), features or followed, loss or cross_entropy
+    if not (plans and sizes and seeds) or steps < 1:
+        raise ValueError(
+            f"nothing to check: {len(plans)} plans, {len(sizes)} sizes, {len(seeds)} seeds, "
+            f"{steps} steps; give at least 1 of each"
+        )
+    frames = []
+    runs = list(product(plans, sizes, seeds))
+    for rule, (width, depth), seed in progress_bar(runs, desc="check"):
+        model = factory(width, depth).eval()  # dropout would pass for a change
+        plan = plans[rule](model)
+        plan.initialise(model, seed)
+        run = _train(model, plan.optimizer(model), batches, seed, steps, features, loss)
+        frames.append(_rows(run).assign(rule=rule, width=width, depth=depth, seed=seed))
+    return pd.concat(frames, ignore_index=True)
+
+
+def axes(widths: Sequence[int], depths: Sequence[int]) -> list[tuple[int, int]]:
+    """Every width at the first depth, and every depth at the first width."""
+    return [(n, depths[0]) for n in widths] + [(widths[0], depth) for depth in depths[1:]]
+
+
+def token_batches(vocabulary: int, length: int, count: int) -> Callable[[torch.Generator], Batch]:
+    """Batches of made-up text, in which every second token on average follows from the last one.
+
+    So there is something to learn that all samples share: gradients of different steps agree, as
+    they do on real text, instead of cancelling.
+
+    Args:
+        vocabulary: Number of tokens.
+        length: Context length T.
+        count: Batch size B.
+
+    Returns:
+        A function of a generator that gives tokens and next tokens, both (B, T).
+    """
+
+    def draw(generator: torch.Generator) -> Batch:
+        tokens = torch.randint(vocabulary, (count, length + 1), generator=generator)
+        follows = torch.rand(count, length + 1, generator=generator) < 0.5
+        for t in range(length):
+            successor = (5 * tokens[:, t] + 1) % vocabulary
+            tokens[:, t + 1] = torch.where(follows[:, t + 1], successor, tokens[:, t + 1])
+        return tokens[:, :-1], tokens[:, 1:]
+
+    return draw
+
+
+def cross_entropy(model: nn.Module, x: Tensor, y: Tensor) -> Tensor:
+    """Mean cross-entropy of the model's output (…, classes) at targets y (…)."""
+    logits = output_of(model(x))
+    return F.cross_entropy(logits.reshape(-1, logits.shape[-1]), y.reshape(-1))
+
+
+def output_of(returned: object) -> Tensor:
+    """The tensor among what a module returns: itself, its ``logits``, or its first entry.
+
+    Raises:
+        TypeError: If there is none.
+    """
+    if isinstance(logits := getattr(returned, "logits", returned), Tensor):
+        return logits
+    if isinstance(returned, tuple | list) and returned and isinstance(returned[0], Tensor):
+        return returned[0]
+    raise TypeError(
+        f"the model returns a {type(returned).__name__}, in which no tensor was found: "
+        "give features= and loss= that know it"
+    )
+
+
+def followed(model: nn.Module, x: Tensor) -> Features:
+    """What the check follows in a model that it does not know.
+
+    ``last`` is the output of the last repeated block, ``attention`` the scaled logits qᵀk of the
+    last call of PyTorch's attention, where there are such, and ``logits`` the model's output.
+    """
+    with _last_block(model) as found, _AttentionLogits() as attention:
+        found["logits"] = output_of(model(x))
+    if attention.last is not None:
+        found["attention"] = attention.last
+    return found
+
+
+def last_block(model: nn.Module) -> nn.Module | None:
+    """The last of the repeated blocks; None if there are none.
+
+    The blocks are the list of modules of one class that holds the most parameters.
+    """
+    lists = [
+        list(module)
+        for module in model.modules()
+        if isinstance(module, nn.ModuleList | nn.Sequential)
+        and len(module)
+        and len({type(child) for child in module}) == 1
+    ]
+
+    def parameters(blocks: list[nn.Module]) -> int:
+        return sum(p.numel() for block in blocks for p in block.parameters())
+
+    return max(lists, key=parameters)[-1] if lists else None
+
+
+@contextmanager
+def _last_block(model: nn.Module) -> Iterator[Features]:
+    """Within it, a forward pass leaves the last block's output in the dictionary."""
+    found: Features = {}
+    if (block := last_block(model)) is None:
+        yield found
+        return
+
+    def keep(_module: nn.Module, _inputs: object, returned: object) -> None:
+        found["last"] = output_of(returned)
+
+    handle = block.register_forward_hook(keep)
+    try:
+        yield found
+    finally:
+        handle.remove()
+
+
+class _AttentionLogits(TorchFunctionMode):
+    """Keeps the logits of the last scaled dot-product attention called within it."""
+
+    last: Tensor | None = None
+
+    def __torch_function__(self, function, types, args=(), kwargs=None):
+        kwargs = kwargs or {}
+        if function is F.scaled_dot_product_attention and len(args) >= 2:
+            query, key = args[0], args[1]  # (…, heads, T, d)
+            key = key.repeat_interleave(query.shape[-3] // key.shape[-3], -3)  # grouped queries
+            scale = kwargs.get("scale") or query.shape[-1] ** -0.5
+            self.last = scale * query @ key.mT
+        return function(*args, **kwargs)
+
+
+def _train(model, optimizer, batches, seed, steps, features, loss) -> list[Features]:
+    """The features at the start and after each step."""
+    generator = stream("check", seed)
+    fixed, _ = batches(generator)
+    recorded = [_record(model, fixed, features)]
+    for _ in range(steps):
+        optimizer.zero_grad()
+        loss(model, *batches(generator)).backward()
+        optimizer.step()
+        recorded.append(_record(model, fixed, features))
+    return recorded
+
+
+@torch.no_grad()
+def _record(model: nn.Module, x: Tensor, features: Callable) -> Features:
+    return {name: value.double().clone() for name, value in features(model, x).items()}
+
+
+def _rows(recorded: list[Features]) -> pd.DataFrame:
+    rows = [
+        {"step": step, "feature": name, "size": _rms(h), "change": _rms(h - recorded[0][name])}
+        for step, now in enumerate(recorded)
+        for name, h in now.items()
+    ]
+    return pd.DataFrame(rows)
+
+
+def _rms(h: Tensor) -> float:
+    return h.square().mean().sqrt().nan_to_num(torch.inf, torch.inf).item()

@@ -1,0 +1,1 @@
+"""Loops that train residual networks and language models."""

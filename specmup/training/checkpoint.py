@@ -1,0 +1,78 @@
+"""The state of a training run on disk, so that a stopped run goes on exactly where it was."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from specmup.runs.files import replacing
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """Where a run keeps its state, and how often.
+
+    Args:
+        path: The file. It is replaced whole, so that a run stopped at any moment leaves a good one.
+        every: Steps between two writings.
+
+    Raises:
+        ValueError: If ``every`` is below 1.
+    """
+
+    path: Path
+    every: int
+
+    def __post_init__(self) -> None:
+        """Refuse a period that never comes."""
+        if self.every < 1:
+            raise ValueError(f"a checkpoint every {self.every} steps: give at least 1")
+
+    def due(self, step: int) -> bool:
+        """Whether the state is written after ``step`` steps."""
+        return step % self.every == 0
+
+    def write(self, state: Mapping[str, Any], run: Mapping[str, Any]) -> None:
+        """Replace the file by ``state``, with the description of the run that it belongs to."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        with replacing(self.path) as file:
+            torch.save({"run": dict(run), "state": dict(state)}, file)
+
+    def read(self, run: Mapping[str, Any]) -> dict[str, Any] | None:
+        """The state kept, on the CPU; None if there is none.
+
+        A file that cannot be read is set aside under the name ``….damaged``, with a warning.
+
+        Raises:
+            ValueError: If it belongs to another run.
+        """
+        if not self.path.exists():
+            return None
+        try:
+            kept = torch.load(self.path, map_location="cpu", weights_only=True)
+            described, state = kept["run"], kept["state"]
+        except Exception as problem:  # torch raises many kinds for a file cut off or overwritten
+            aside = self.path.with_name(self.path.name + ".damaged")
+            self.path.replace(aside)
+            warnings.warn(
+                f"checkpoint {self.path} cannot be read ({type(problem).__name__}): it is kept as "
+                f"{aside.name}, and the run begins anew",
+                stacklevel=3,
+            )
+            return None
+        if differing := [key for key in run if described.get(key) != run[key]]:
+            key = differing[0]
+            raise ValueError(
+                f"checkpoint {self.path} is of another run: its {key} is {described.get(key)!r}, "
+                f"not {run[key]!r}; give another path or delete the file"
+            )
+        return state
+
+    def discard(self) -> None:
+        """Delete the file, once the run is finished and its result is kept elsewhere."""
+        self.path.unlink(missing_ok=True)

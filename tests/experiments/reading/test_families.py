@@ -1,0 +1,132 @@
+"""Families are what one comparison takes; incomplete ones say so."""
+
+import json
+from dataclasses import asdict
+
+import pandas as pd
+import pytest
+from pandas.testing import assert_frame_equal
+
+from experiments.reading import families as families_module
+from experiments.reading.families import carried_out_again, families, sweep_of, transfer_table
+from specmup.sweeps.collect import SORT
+from specmup.sweeps.growth import wanted
+
+
+def of(sweep, loss) -> pd.DataFrame:
+    """The sweep's runs, those of its growth included, with made-up losses."""
+    losses: dict[str, float] = {}
+    while new := {r.identity: loss(r) for r in wanted(sweep, losses) if r.identity not in losses}:
+        losses |= new
+    rows = [
+        {
+            "normalisation": run.shape.normalisation,
+            **{name: getattr(run, name) for name in SORT[1:]},
+            "loss": losses[run.identity],
+        }
+        for run in wanted(sweep, losses)
+    ]
+    return pd.DataFrame(rows)
+
+
+def bowl(run) -> float:
+    return 1 + (run.log2_lr + 6 + 0.1 * run.seed) ** 2 / 10
+
+
+def test_families_of_each_rule_and_axis(sweeps):
+    sweep = sweeps.make(depths=[1, 2], seeds=[0, 1])
+    found = families(of(sweep, bowl), sweep)
+    assert {(f.rule, f.axis) for f in found} == {
+        (rule, axis) for rule in ("sp", "k2") for axis in ("width", "depth")
+    }
+    for family in found:
+        assert family.complete
+        assert family.rows[family.axis].nunique() == 2  # the base is in both axes
+        t = family.transfer()
+        assert t.base == family.base == {"width": 8, "depth": 1}[family.axis]
+        assert t.drift.estimate == pytest.approx(0)
+
+
+def test_curves_of_a_size_and_the_losses_at_its_best_rate(sweeps):
+    sweep = sweeps.make(seeds=[0, 1], rules=["sp"])
+    frame = of(sweep, bowl)
+    (family,) = families(frame, sweep)
+    curves = family.curves(16)
+    assert curves.index.tolist() == [0, 1] and curves.columns.is_monotonic_increasing
+    one = frame[(frame.width == 16) & (frame.seed == 1) & (frame.log2_lr == -4)]
+    assert curves.loc[1, -4] == one.loss.item()
+    best = family.tuned(16)
+    assert best.name == -6 and best.equals(curves[-6])
+    with pytest.raises(ValueError, match=r"no run of width 7; there are \[8, 16\]"):
+        family.curves(7)
+    gone = frame.assign(loss=frame.loss.where(frame.seed == 0, float("inf")))
+    with pytest.raises(ValueError, match="no rate trained all seeds"):
+        families(gone, sweep)[0].tuned(16)
+
+
+def test_what_is_missing_is_counted(sweeps):
+    sweep = sweeps.make()
+    frame = of(sweep, bowl)
+    hole = (frame.rule == "k2") & (frame.width == 16) & (frame.log2_lr == -6)
+    sp, k2 = families(frame[~hole], sweep)
+    assert (sp.rule, sp.complete, sp.missing) == ("sp", True, 0)
+    assert (k2.rule, k2.complete, k2.missing) == ("k2", False, 1)
+    assert repr(k2).endswith("width: 5 of 6 runs")
+    assert [f.missing for f in families(frame[:0], sweep)] == [6, 6]
+
+
+def test_a_grid_that_has_still_to_grow_is_incomplete(sweeps):
+    sweep = sweeps.make(extend=2, rules=["sp"])
+
+    def falling(run):
+        return float(-run.log2_lr)
+
+    grown = of(sweep, falling)
+    assert families(grown, sweep)[0].complete
+    (short,) = families(grown[grown.log2_lr <= -4], sweep)
+    assert short.missing == 2  # one rate more at each size, as far as one can tell
+
+
+def test_other_rows_are_passed_by(sweeps):
+    sweep = sweeps.make()
+    frame = of(sweep, bowl)
+    other = frame.assign(optimizer="muon-kimi")
+    found = families(pd.concat([frame, other], ignore_index=True), sweep)
+    assert [len(f.rows) for f in found] == [6, 6]
+
+
+def test_the_sweep_is_read_back_from_a_manifest(sweeps):
+    sweep = sweeps.make()
+    told = {"configuration": {**asdict(sweep), "missing_runs": 3, "devices": ["cpu"]}}
+    again = sweep_of(json.loads(json.dumps(told)))
+    runs, same = ({run.identity for run in wanted(s, {})} for s in (sweep, again))
+    assert runs == same
+
+
+def test_runs_are_done_again(sweeps, monkeypatch):
+    sweep = sweeps.make()
+    frame = of(sweep, bowl)
+    monkeypatch.setattr(families_module, "carry_out", lambda run: {"loss": bowl(run)})
+    again = carried_out_again(frame[:3], sweep)
+    assert_frame_equal(again, frame[:3], rtol=1e-9)
+    monkeypatch.setattr(families_module, "carry_out", lambda run: {"loss": bowl(run) + 1})
+    again = carried_out_again(frame[:3], sweep)
+    assert again.loss.tolist() == pytest.approx(frame.loss[:3] + 1)
+
+
+def test_the_table_has_a_row_a_family(sweeps):
+    sweep = sweeps.make(seeds=[0, 1])
+    table = transfer_table(families(of(sweep, bowl), sweep))
+    assert table.index.tolist() == ["AdamW, SP", "AdamW, k ≥ 2"]
+    assert table["width"].tolist() == ["8 to 16"] * 2
+    assert table["drift (log₂)"].tolist() == ["0.00 ± 0.00"] * 2
+
+
+def test_the_table_leaves_open_what_belongs_to_another_size(sweeps):
+    chosen = []
+    for rule, most in (("sp", 16), ("k2", 32)):
+        sweep = sweeps.make(rules=[rule], widths=[8, most], seeds=[0, 1])
+        chosen += families(of(sweep, bowl), sweep)
+    table = transfer_table(chosen)
+    assert table["at 16"].tolist() == ["1.000 ± 0.006", ""]
+    assert table["at 32"].tolist() == ["", "1.000 ± 0.006"]

@@ -1,0 +1,109 @@
+"""A plan to be read."""
+
+import io
+import json
+import re
+
+import pytest
+from rich.console import Console
+
+from specmup.models.resnet import ResNet, ResNetShape
+from specmup.optimizers.registry import idle_steps
+from specmup.parametrization.plan import make_plan
+from specmup.parametrization.report import COLUMNS
+from specmup.theory.update import LAWS
+
+
+@pytest.fixture
+def plan(nano_gpt):
+    return make_plan(
+        nano_gpt(n_embd=128, n_layer=6),
+        base={"n_embd": 32, "n_layer": 2, "n_head": 4},
+        optimizer="soap",
+        learning_rate=0.01,
+        std=0.02,
+    )
+
+
+def test_a_table_has_one_row_for_the_same_parameter_of_all_blocks(plan):
+    text = str(plan)
+    first, _, head, *rows = text.splitlines()
+    assert first == "GPT-2: width 32 → 128, depth 2 → 6; soap, k = 2, folded gauge"
+    assert head.split() == list(COLUMNS)
+    (row,) = [row for row in rows if "mlp.c_proj" in row]
+    # SOAP: std 0.02·½·⅓, rate 0.01·⅓
+    cells = re.split(r"\s{2,}", row)
+    assert cells[:5] == [
+        "transformer.h.*.mlp.c_proj.weight (×6)",
+        "hidden",
+        "128",
+        "512",
+        "0.3333 folded in",
+    ]
+    assert cells[5:7] == ["0.003333 (×0.1667)", "0.003333 (×0.3333)"]
+
+
+def test_every_form_holds_every_kind_of_parameter_and_every_note(plan):
+    stream = io.StringIO()
+    Console(file=stream, width=200).print(plan.report().rich())
+    table = stream.getvalue()
+    forms = [str(plan), plan.report().markdown(), plan._repr_html_(), plan.to_json(), table]
+    for form in forms:
+        assert all(entry.role in form for entry in plan.values())
+        assert "0.003333" in form
+    for form in forms[:2]:
+        assert all(note in form for note in plan.notes)
+    assert all(note[:40] in forms[-1] for note in plan.notes)
+
+
+def test_json_has_every_parameter_by_name(plan, nano_gpt):
+    told = json.loads(plan.to_json())
+    assert list(told["parameters"]) == list(plan)
+    entry = told["parameters"]["transformer.h.5.attn.c_proj.weight"]
+    assert entry["learning_rate"] == pytest.approx(0.01 / 3)
+    assert entry["shape"] == [128, 128]
+    assert entry["factors"]["folded"] == pytest.approx(1 / 3)
+    assert told["depth"] == {"target": 6, "base": 2}
+    unknown = make_plan(lambda: nano_gpt(n_embd=64), base=lambda: nano_gpt()).to_json()
+    assert json.loads(unknown)["parameters"]["transformer.wpe.weight"]["learning_rate"] is None
+
+
+def test_what_is_not_known_is_shown_as_a_factor(nano_gpt):
+    text = str(make_plan(lambda: nano_gpt(n_embd=64), base=lambda: nano_gpt()))
+    (row,) = [row for row in text.splitlines() if "mlp.c_fc" in row]
+    assert re.split(r"\s{2,}", row)[5:] == ["(×0.7071)", "(×0.5)", "0 (×2)", "5e-09 (×0.5)"]
+
+
+def test_idle_steps_are_those_of_the_optimizers(nano_gpt):
+    large, small = nano_gpt(n_embd=64, n_layer=4), nano_gpt(n_embd=32, n_layer=2)
+    for name in LAWS:
+        notes = " ".join(make_plan(large, base=small, optimizer=name).notes)
+        told = [int(n) for n in re.findall(r"first (\d+) step moves nothing", notes)]
+        assert told == [n for n in [idle_steps(name)] if n]
+
+
+def test_notes_speak_of_what_is_there(plan, nano_gpt):
+    def has(plan, words):
+        return any(words in note for note in plan.notes)
+
+    assert has(plan, "lm_head.weight: both roles ask the same")
+    assert has(plan, "first 1 step moves nothing")
+    assert has(plan, "a readout that falls with the width")
+    # n_head stayed at 4 while the width grew.
+    assert has(plan, "dimension of a head changes, 8 → 32")
+    fixed = make_plan(nano_gpt(n_embd=64, n_head=8), base={"width": 32})
+    assert has(fixed, "heads keep their dimension of 8")
+    deeper = make_plan(nano_gpt(n_layer=4), base=nano_gpt())
+    assert not has(deeper, "falls with the width")
+    assert not has(deeper, "moves nothing")
+    stacked = ResNet(ResNetShape(6, 8, 2, 3), {"input": 1, "hidden": 1, "output": 1})
+    assert has(make_plan(stacked, base=stacked, optimizer="lamb"), "one trust ratio")
+
+
+def test_a_report_prints_itself(plan):
+    report = plan.report()
+    assert str(report) == report.plain()
+    assert report._repr_html_() == report.html()
+    stream = io.StringIO()
+    Console(file=stream, width=200).print(report)
+    assert "norm_gain" in stream.getvalue()

@@ -1,0 +1,197 @@
+"""The coordinate check on any model: what it follows, what it records, and what it says."""
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from specmup.figures.check_report import (
+    READOUT,
+    along,
+    draw,
+    findings,
+    report,
+    verdict,
+)
+from specmup.probes.model_check import axes, followed, last_block, model_check, token_batches
+
+VOCABULARY, WIDTHS, DEPTHS = 8, [32, 64, 128, 256], [2, 4, 8, 16]
+
+
+class Block(nn.Module):
+    def __init__(self, width, multiplier):
+        super().__init__()
+        self.multiplier = multiplier
+        self.maps = nn.Sequential(nn.Linear(width, width), nn.ReLU(), nn.Linear(width, width))
+
+    def forward(self, h):
+        return h + self.multiplier * self.maps(h)
+
+
+class Toy(nn.Module):
+    """A residual network on tokens."""
+
+    def __init__(self, width, depth):
+        super().__init__()
+        self.embed = nn.Embedding(VOCABULARY, width)
+        self.blocks = nn.ModuleList(Block(width, 1 / depth) for _ in range(depth))
+        self.read = nn.Linear(width, VOCABULARY, bias=False)
+        self.width = width
+
+    def forward(self, tokens):
+        h = self.embed(tokens)
+        for block in self.blocks:
+            h = block(h)
+        return self.read(h)
+
+
+class ByHand:
+    """The k = 2 rules for AdamW as a person would write them, folded; ``power`` spoils them."""
+
+    def __init__(self, model, power=-1.0):
+        self.r, self.power = model.width / 32, power
+
+    def initialise(self, model, seed):
+        generator = torch.Generator().manual_seed(seed)
+        for name, p in model.named_parameters():
+            std = {"embed.weight": 1.0, "read.weight": 32**-0.5 / self.r}.get(
+                name, p.shape[-1] ** -0.5
+            )
+            nn.init.normal_(p, std=0.0 if name.endswith("bias") else std, generator=generator)
+
+    def optimizer(self, model):
+        def rate(name):
+            if name == "read.weight":
+                return 2**-9 * self.r**self.power
+            hidden = name.endswith("weight") and name != "embed.weight"
+            return 2**-8 / self.r if hidden else 2**-8
+
+        groups = [{"params": [p], "lr": rate(name)} for name, p in model.named_parameters()]
+        return torch.optim.AdamW(groups, weight_decay=0.0)
+
+
+def check(plans, **changes):
+    options = {"sizes": axes(WIDTHS, DEPTHS), "seeds": [0, 1, 2, 3], "steps": 3} | changes
+    return model_check(Toy, plans, token_batches(VOCABULARY, 8, 8), **options)
+
+
+def test_rules_that_hold_are_flat_and_a_readout_with_a_wrong_one_is_named():
+    spoilt = {"k2": ByHand, "spoilt": lambda model: ByHand(model, power=1.0)}
+    found = findings(check(spoilt), tolerance=0.25)
+    answers = {(f.rule, f.feature, f.axis): f.answer for f in found}
+    assert verdict([f for f in found if f.rule == "k2"]) == "flat"
+    assert answers["spoilt", "logits", "width"] == "grows"
+    assert "the readout alone" in report(found)
+    assert READOUT in report(found)
+
+
+def test_rows_are_complete_and_start_at_zero_change():
+    frame = check({"k2": ByHand}, sizes=[(32, 2), (64, 2)], steps=2)
+    assert len(frame) == 2 * 4 * 3 * 2  # sizes, seeds, steps 0 to 2, features
+    assert (frame[frame.step == 0].change == 0).all()
+    assert (frame[frame.step > 0].change > 0).all()
+
+
+def test_the_features_are_the_last_block_the_last_attention_and_the_output():
+    seen = {}
+
+    class Attentive(Toy):
+        def forward(self, tokens):
+            h = super().forward(tokens)  # (B, T, 32)
+            query, key = h.unflatten(-1, (4, 8)), h[..., :16].unflatten(-1, (2, 8))
+            query, key = query.transpose(1, 2), key.transpose(1, 2)
+            seen["logits"] = query @ key.repeat_interleave(2, -3).mT / query.shape[-1] ** 0.5
+            F.scaled_dot_product_attention(query, key, key, enable_gqa=True)
+            return h
+
+    torch.manual_seed(0)
+    model = Attentive(16, 2)
+    model.read = nn.Linear(16, 32)
+    handle = model.blocks[-1].register_forward_hook(lambda *given: seen.update(last=given[2]))
+    x = torch.randint(VOCABULARY, (3, 8))
+    found = followed(model, x)
+    handle.remove()
+    assert torch.equal(found["last"], seen["last"])
+    assert torch.equal(found["logits"], model(x))
+    torch.testing.assert_close(found["attention"], seen["logits"])
+    assert not model.blocks[-1]._forward_hooks
+
+
+def test_the_last_block_is_found_beside_longer_lists_of_smaller_things():
+    model = Toy(16, 3)
+    model.small = nn.ModuleList(nn.LayerNorm(2) for _ in range(9))
+    assert last_block(model) is model.blocks[-1]
+    assert last_block(nn.Linear(2, 2)) is None
+
+
+def test_a_diverged_run_fails_and_a_frozen_one_is_said_to_be_still():
+    class Wild(ByHand):
+        def optimizer(self, model):
+            return torch.optim.SGD(model.parameters(), lr=1e30)
+
+    class Still(ByHand):
+        def optimizer(self, model):
+            return torch.optim.SGD(model.parameters(), lr=0.0)
+
+    found = findings(check({"wild": Wild, "still": Still}, sizes=axes(WIDTHS, [2])))
+    assert {(f.rule, f.answer) for f in found} == {("wild", "diverged"), ("still", "still")}
+    assert "base rate is too high" in report(found)
+    assert verdict(found) == "not flat"
+
+
+def test_a_figure_is_written(tmp_path):
+    frame = check({"k2": ByHand}, seeds=[0])
+    for ending in ("svg", "png"):
+        draw(frame, findings(frame), tmp_path / f"check.{ending}")
+        assert (tmp_path / f"check.{ending}").stat().st_size > 1000
+
+
+def test_what_is_flat_is_drawn_flat_and_nothing_is_cut_off(tmp_path, monkeypatch):
+    frame = check({"k2": ByHand}, seeds=[0])
+    other = frame.assign(rule="sp", change=frame.change * frame.width)
+    both = pd.concat([frame, other])
+    monkeypatch.setattr(plt, "close", lambda figure: None)
+    for drawn in (frame, both):
+        draw(drawn, findings(drawn), tmp_path / "check.svg")
+        for ax in plt.gcf().axes:
+            low, high = ax.get_ylim()
+            heights = np.concatenate([line.get_ydata() for line in ax.lines])
+            assert low < heights.min() <= heights.max() < high
+            assert high / low > 3.99
+    monkeypatch.undo()
+    plt.close("all")
+
+
+def test_along_keeps_the_smallest_size_of_the_other_axis():
+    frame = check({"k2": ByHand}, seeds=[0], steps=1)
+    assert sorted(along(frame, "width").width.unique()) == WIDTHS
+    assert set(along(frame, "width").depth) == {2}
+    assert sorted(along(frame, "depth").depth.unique()) == DEPTHS
+
+
+def test_made_up_text_can_be_learned_and_targets_are_the_next_tokens():
+    x, y = token_batches(64, 50, 40)(torch.Generator().manual_seed(0))
+    assert x.shape == y.shape == (40, 50)
+    assert torch.equal(x[:, 1:], y[:, :-1])
+    follows = (y == (5 * x + 1) % 64).double().mean()
+    assert 0.45 < follows < 0.57
+
+
+@pytest.mark.parametrize("empty", [{"sizes": []}, {"seeds": []}, {"steps": 0}])
+def test_an_empty_check_is_refused(empty):
+    with pytest.raises(ValueError, match="nothing to check"):
+        check({"k2": ByHand}, **empty)
+
+
+def test_two_sizes_are_too_few_for_a_slope():
+    with pytest.raises(ValueError, match="three sizes"):
+        findings(check({"k2": ByHand}, sizes=[(32, 2), (64, 2)]))
+
+
+def test_a_step_that_was_not_measured_is_refused():
+    frame = check({"k2": ByHand}, seeds=[0], steps=1)
+    with pytest.raises(ValueError, match="choose 1 to 1"):
+        findings(frame, step=0)
