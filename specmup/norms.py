@@ -48,6 +48,9 @@ def rms_operator_norm(
     """‖W‖_R = √(n_in/n_out)·‖W‖₂ of each matrix of W (..., n_out, n_in); shape (...).
 
     Tolerance, warning and errors are those of :func:`spectral_norm`.
+
+    >>> float(rms_operator_norm(2 * torch.eye(3)))
+    2.0
     """
     norm = spectral_norm(W, tol=tol, max_iterations=max_iterations)
     n_out, n_in = W.shape[-2:]
@@ -84,6 +87,9 @@ def spectral_norm(
     Raises:
         TypeError: W is not of a real floating dtype.
         ValueError: W is not a matrix or is empty; ``tol`` or ``max_iterations`` is too small.
+
+    >>> spectral_norm(torch.tensor([[[3.0, 0.0], [0.0, 1.0]], [[0.0, 0.0], [0.0, 0.0]]]))
+    tensor([3., 0.])
     """
     A = _as_float(W, "W")
     if A.ndim < 2 or A.numel() == 0:

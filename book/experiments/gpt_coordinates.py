@@ -21,7 +21,7 @@ from specmup.data.text import king_james
 from specmup.models.gpt import GPT, GPTShape
 from specmup.norms import rms_norm, rms_operator_norm
 from specmup.parametrization.plan import make_plan
-from specmup.probes.model_check import cross_entropy, followed
+from specmup.probes.coordinate_check import cross_entropy, followed
 from specmup.runs.pieces import Pieces, run_pieces
 from specmup.runs.results import significant
 

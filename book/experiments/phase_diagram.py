@@ -17,10 +17,10 @@ import pandas as pd
 import torch
 from torch import Tensor
 
+from experiments.instruments.expansion import overall_rms
 from experiments.reading.phases import walk_and_trend
 from specmup.data.images import digits
 from specmup.models.resnet import ResNet, ResNetShape, build
-from specmup.probes.expansion import overall_rms
 from specmup.runs.pieces import Pieces, run_pieces
 from specmup.runs.results import significant
 from specmup.theory.order import DEPTH

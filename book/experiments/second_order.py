@@ -2,8 +2,8 @@
 
 A two-map linear ResNet learns digits, under the k = 1 and under the k ≥ 2 rule. At every step the
 change of its features is taken apart by the number of maps that moved
-(:mod:`specmup.probes.expansion`), once for the single step, on the batch that made it, and once for
-everything since the start, on fixed samples.
+(:mod:`experiments.instruments.expansion`), once for the single step, on the batch that made it, and
+once for everything since the start, on fixed samples.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ import pandas as pd
 import torch
 from torch import Tensor
 
+from experiments.instruments.expansion import Snapshot, attained_second_order, expand_step
 from specmup.data.images import Task, batch_order, digits
 from specmup.models.resnet import ResNet, ResNetShape, build
-from specmup.probes.expansion import Snapshot, attained_second_order, expand_step
 from specmup.runs.pieces import Pieces, run_pieces
 from specmup.runs.results import significant
 from specmup.theory.rules import parametrization

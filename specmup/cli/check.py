@@ -58,7 +58,7 @@ def run(asked: argparse.Namespace) -> int:
     from specmup.parametrization.plan import (
         make_plan,  # torch is slow to import: only where it is needed
     )
-    from specmup.probes.model_check import axes, model_check, token_batches
+    from specmup.probes.coordinate_check import axes, coordinate_check, token_batches
 
     make = _by_factors(asked)
     if asked.seeds < 1:
@@ -78,7 +78,7 @@ def run(asked: argparse.Namespace) -> int:
             parametrization=parametrization,
         )
 
-    frame = model_check(
+    frame = coordinate_check(
         make,
         {"plan": planned("spectral"), "sp": planned("sp")},
         batches,
@@ -96,7 +96,7 @@ def run(asked: argparse.Namespace) -> int:
 
 def _try(name: str, model: nn.Module, batches: Callable) -> None:
     """Refuse a model that cannot read made-up text."""
-    from specmup.probes.model_check import cross_entropy
+    from specmup.probes.coordinate_check import cross_entropy
     from specmup.streams import stream
 
     try:
@@ -105,7 +105,7 @@ def _try(name: str, model: nn.Module, batches: Callable) -> None:
         raise ValueError(
             f"{name} cannot learn from made-up text of (batch, length) tokens ({problem}): see "
             "--vocabulary and --length; for other inputs call "
-            "specmup.probes.model_check.model_check"
+            "specmup.probes.coordinate_check.coordinate_check"
         ) from problem
 
 

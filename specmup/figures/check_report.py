@@ -90,7 +90,7 @@ def findings(
     falls if the whole interval lies outside; otherwise the check cannot tell.
 
     Args:
-        frame: From :func:`specmup.probes.model_check.model_check`.
+        frame: From :func:`specmup.probes.coordinate_check.coordinate_check`.
         step: At which step the change is taken; the last by default.
         tolerance: Largest slope that counts as flat at finite sizes.
 
@@ -154,7 +154,7 @@ def draw(frame: pd.DataFrame, found: Sequence[Finding], path: str | Path) -> Non
     """Write a figure: the change at the last step, a row a feature, a column an axis.
 
     Args:
-        frame: From :func:`specmup.probes.model_check.model_check`.
+        frame: From :func:`specmup.probes.coordinate_check.coordinate_check`.
         found: Its findings.
         path: The file; its ending decides the format (``.svg``, ``.png``, ``.pdf``).
     """

@@ -74,6 +74,12 @@ class Enforced(Optimizer):
             before, so a small one would be lost. Weights in float16 need a smaller one.
         tol: Relative tolerance to which norms are measured; see
             :func:`specmup.optimizers.power_iteration.leading`.
+
+    >>> weight = torch.nn.Parameter(torch.eye(8))
+    >>> optimizer = Enforced(torch.optim.SGD([weight], lr=0.25))
+    >>> weight.sum().backward(); optimizer.step()
+    >>> round(float(torch.linalg.matrix_norm(weight.detach() - torch.eye(8), 2)), 4)
+    0.25
     """
 
     def __init__(

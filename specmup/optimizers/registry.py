@@ -101,6 +101,12 @@ def make_optimizer(
             that is negative or not finite; an ε is given to an optimizer without one; decay is to
             be coupled; a parameter of a matrix optimizer is not a matrix; or there is a companion
             where the optimizer trains everything.
+
+    >>> import torch
+    >>> up, bias = torch.nn.Linear(8, 8).parameters()
+    >>> groups = [{"params": [up], "lr": 0.02}, {"params": [bias], "lr": 0.001, "companion": True}]
+    >>> [group["lr"] for group in make_optimizer("muon", groups).param_groups]
+    [0.02, 0.001]
     """
     law = update_law(name)
     groups = [_checked(law, group) for group in groups]

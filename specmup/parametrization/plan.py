@@ -73,6 +73,12 @@ def make_plan(
     Raises:
         ValueError: If the base does not fit the model, something is unknown, or a tie cannot be
             kept; the message says what to do.
+
+    >>> from specmup.models.gpt import GPT, GPTShape
+    >>> base, large = (GPTShape(64, 16, width, depth) for width, depth in ((64, 2), (256, 8)))
+    >>> plan = make_plan(lambda: GPT(large), base=lambda: GPT(base), learning_rate=0.01, std=0.02)
+    >>> plan["blocks.0.mlp.up.weight"].learning_rate, plan["tokens.weight"].learning_rate
+    (0.0025, 0.01)
     """
     law = update_law(optimizer)
     if epsilon is not None and law.epsilon is None and not law.matrices_only:

@@ -21,6 +21,8 @@ import torch
 from specmup import streams
 
 SCALES = ("quick", "reference", "gpu")
+PACKAGE = Path(__file__).parents[1]
+CODE = (".", "../book/experiments")  # in a checkout, seen from the package: what decides a result
 RECORDED_PACKAGES = ("specmup", "torch", "numpy", "pandas", "scipy", "scikit-learn")
 
 
@@ -44,7 +46,7 @@ def origin(scale: str, configuration: Mapping[str, Any], wall_seconds: float) ->
         "commit": _commit(),
         "machine": _machine(scale),
         "python": platform.python_version(),
-        "versions": {package: _version(package) for package in RECORDED_PACKAGES},
+        "versions": {package: package_version(package) for package in RECORDED_PACKAGES},
     }
 
 
@@ -100,18 +102,20 @@ def _commit() -> str:
 
     def git(*words: str) -> str:
         told = subprocess.run(
-            ["git", *words], cwd=Path(__file__).parent, capture_output=True, text=True, check=True
+            ["git", *words], cwd=PACKAGE, capture_output=True, text=True, check=True
         )
         return told.stdout.strip()
 
     try:
-        changed = git("status", "--porcelain", "--untracked-files=no", "--", ".")
+        git("ls-files", "--error-unmatch", "__init__.py")  # or the repository is another one
+        changed = git("status", "--porcelain", "--untracked-files=no", "--", *CODE)
         return git("rev-parse", "HEAD") + " with changes" * bool(changed)
     except (OSError, subprocess.CalledProcessError):  # installed from a wheel, or no git
         return "unknown"
 
 
-def _version(package: str) -> str:
+def package_version(package: str) -> str:
+    """The version of a package that is installed; in words if it is not."""
     try:
         return version(package)
     except PackageNotFoundError:  # a checkout on the path, not installed

@@ -11,11 +11,11 @@ from typing import Any
 import torch
 from torch.optim import Optimizer
 
-import specmup
 from specmup.data.fingerprint import fingerprint
 from specmup.data.text import Text, king_james, token_files
 from specmup.models.gpt import GPT, GPTShape
 from specmup.parametrization.plan import Plan, make_plan
+from specmup.runs.manifest import package_version
 from specmup.sweeps.run import OWN_OPTIONS, RULES, Run
 from specmup.sweeps.store import Store
 from specmup.theory.update import update_law
@@ -170,7 +170,7 @@ def text_of(source: str, vocabulary: int, context: int, folder: Path | None) -> 
 def _origin(device: str, text: Text) -> dict[str, str]:
     on_gpu = device.startswith("cuda")
     name = torch.cuda.get_device_name(device) if on_gpu else "cpu"
-    versions = {"torch": torch.__version__, "specmup": specmup.__version__}
+    versions = {"torch": torch.__version__, "specmup": package_version("specmup")}
     instructions = torch.backends.cpu.get_cpu_capability()
     return {
         "device": name,

@@ -105,6 +105,10 @@ def rules(optimizer: str, block_depth: int) -> Rules:
 
     Raises:
         ValueError: If the optimizer is unknown or the block depth is not a positive integer.
+
+    >>> hidden = rules("adamw", block_depth=2)["hidden"]
+    >>> print(hidden.multiplier, hidden.init_variance, hidden.learning_rate, sep=", ")
+    L^-1, n^-1, n^-1
     """
     law = update_law(optimizer)
     rows = tuple(solved.rule(law) for solved in solved_layers(block_depth).values())

@@ -14,7 +14,7 @@ from experiments.head_alignment import (
     train_and_take_apart,
 )
 from specmup.models.gpt import GPT
-from specmup.probes.model_check import followed
+from specmup.probes.coordinate_check import followed
 
 
 def tokens(seed=0):

@@ -6,7 +6,7 @@ from transformers import AutoConfig, AutoModelForCausalLM
 
 from specmup.figures.check_report import findings
 from specmup.parametrization.plan import make_plan
-from specmup.probes.model_check import axes, model_check, token_batches
+from specmup.probes.coordinate_check import axes, coordinate_check, token_batches
 
 VOCABULARY, LENGTH = 8, 8
 BASE = (32, 4)
@@ -55,7 +55,7 @@ def planned(factory, parametrization):
 @pytest.fixture(scope="module", params=[gpt2, llama], ids=lambda factory: factory.__name__)
 def found(request):
     def check(parametrization, seeds):
-        return model_check(
+        return coordinate_check(
             request.param,
             {parametrization: planned(request.param, parametrization)},
             token_batches(VOCABULARY, LENGTH, 8),

@@ -10,9 +10,9 @@ from torch import Tensor
 
 from experiments.instruments import assumptions as measures
 from experiments.instruments.contributions import addition, branch_outputs, branch_updates
+from experiments.instruments.expansion import Snapshot, overall_rms
 from specmup.models.resnet import ResNet
 from specmup.norms import rms_operator_norm
-from specmup.probes.expansion import Snapshot, overall_rms
 from specmup.runs.results import significant
 from specmup.training.resnet import replica_losses
 

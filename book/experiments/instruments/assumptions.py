@@ -21,9 +21,9 @@ from torch import Tensor
 from torch.linalg import vector_norm
 from torch.nn import functional as F
 
+from experiments.instruments.expansion import overall_rms
 from specmup.models.resnet import ResNet
 from specmup.norms import rms_operator_norm
-from specmup.probes.expansion import overall_rms
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from experiments.instruments.expansion import Snapshot
 from specmup.models.resnet import ResNet
 from specmup.norms import addition_exponent
-from specmup.probes.expansion import Snapshot
 
 
 @torch.no_grad()
@@ -27,8 +27,8 @@ def branch_outputs(model: ResNet, x: Tensor) -> Tensor:
 def branch_updates(model: ResNet, before: Snapshot) -> Tensor:
     """What each block's own update adds, the features that enter it held; (L, R?, batch, n).
 
-    These are ε₁ and higher orders of :mod:`specmup.probes.expansion`, without what earlier blocks
-    pass on.
+    These are ε₁ and higher orders of :mod:`experiments.instruments.expansion`, without what earlier
+    blocks pass on.
     """
     alpha = model.multipliers["hidden"]
     old_and_new = zip(before.features, before.blocks, model.blocks(), strict=False)

@@ -15,9 +15,9 @@ import torch
 from torch import Tensor
 from torch.linalg import vector_norm
 
+from experiments.instruments.expansion import overall_rms, probed_blocks
 from specmup.models.resnet import ResNet
 from specmup.norms import rms_operator_norm, stable_rank
-from specmup.probes.expansion import overall_rms, probed_blocks
 
 # An entry within one per cent of the largest counts as held by whatever bounds the entries.
 AT_THE_BOUND = 0.99

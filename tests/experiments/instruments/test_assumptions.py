@@ -6,10 +6,10 @@ import torch
 from experiments.instruments import assumptions as measures
 from experiments.instruments.assumption_recorder import Recorder
 from experiments.instruments.contributions import addition, branch_outputs, branch_updates
+from experiments.instruments.expansion import Snapshot, expand_step, overall_rms
 from specmup.data.images import digits
 from specmup.models.resnet import ResNet, ResNetShape, build
 from specmup.norms import rms_operator_norm
-from specmup.probes.expansion import Snapshot, expand_step, overall_rms
 from specmup.training.resnet import replica_losses
 from specmup.training.scaling import Settings
 

@@ -5,8 +5,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from experiments.instruments.expansion import Snapshot, expand_step
 from specmup.models.resnet import ResNet, ResNetShape
-from specmup.probes.expansion import Snapshot, expand_step
 
 MULTIPLIERS = {"input": 1.0, "hidden": 0.3, "output": 1.0}
 

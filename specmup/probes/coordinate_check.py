@@ -36,7 +36,7 @@ class Plan(Protocol):
         """The optimizer with the plan's parameter groups."""
 
 
-def model_check(
+def coordinate_check(
     factory: Callable[[int, int], nn.Module],
     plans: Mapping[str, Callable[[nn.Module], Plan]],
     batches: Callable[[torch.Generator], Batch],
@@ -67,6 +67,18 @@ def model_check(
 
     Raises:
         ValueError: If a list is empty, or ``steps`` is below 1.
+
+    >>> from specmup import make_plan
+    >>> from specmup.models.gpt import GPT, GPTShape
+    >>> def build(width, depth):
+    ...     return GPT(GPTShape(16, 8, width, depth, head_dimension=4))
+    >>> def plan_of(model):
+    ...     return make_plan(model, base=build(8, 1), learning_rate=0.01, std=0.1)
+    >>> found = coordinate_check(
+    ...     build, {"k2": plan_of}, token_batches(16, 8, 4), sizes=[(8, 1)], seeds=[0], steps=2
+    ... )
+    >>> sorted(set(found.step))
+    [0, 1, 2]
     """
     sizes, features, loss = list(sizes), features or followed, loss or cross_entropy
     if not (plans and sizes and seeds) or steps < 1:

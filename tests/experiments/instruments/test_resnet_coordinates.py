@@ -3,10 +3,10 @@
 import pytest
 import torch
 
+from experiments.instruments.resnet_coordinates import resnet_coordinates
 from specmup.analysis.fit import fit_exponents
 from specmup.data.images import digits
 from specmup.models.resnet import ResNetShape
-from specmup.probes.coordinates import coordinate_check
 from specmup.theory.order import ONE, WIDTH
 from specmup.theory.rules import parametrization
 from specmup.training.scaling import Base, Settings
@@ -30,7 +30,7 @@ def check(rules, sizes, **changes):
         "steps": 3,
         "batch_size": 32,
     }
-    return coordinate_check(
+    return resnet_coordinates(
         digits(), lambda n, L: ResNetShape(64, n, L, 10, 2, "linear"), **options | changes
     )
 

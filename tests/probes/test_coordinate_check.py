@@ -16,7 +16,13 @@ from specmup.figures.check_report import (
     report,
     verdict,
 )
-from specmup.probes.model_check import axes, followed, last_block, model_check, token_batches
+from specmup.probes.coordinate_check import (
+    axes,
+    coordinate_check,
+    followed,
+    last_block,
+    token_batches,
+)
 
 VOCABULARY, WIDTHS, DEPTHS = 8, [32, 64, 128, 256], [2, 4, 8, 16]
 
@@ -75,7 +81,7 @@ class ByHand:
 
 def check(plans, **changes):
     options = {"sizes": axes(WIDTHS, DEPTHS), "seeds": [0, 1, 2, 3], "steps": 3} | changes
-    return model_check(Toy, plans, token_batches(VOCABULARY, 8, 8), **options)
+    return coordinate_check(Toy, plans, token_batches(VOCABULARY, 8, 8), **options)
 
 
 def test_rules_that_hold_are_flat_and_a_readout_with_a_wrong_one_is_named():

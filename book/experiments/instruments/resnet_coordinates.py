@@ -9,9 +9,9 @@ import pandas as pd
 import torch
 from torch import Tensor
 
+from experiments.instruments.expansion import overall_rms
 from specmup.data.images import Task
 from specmup.models.resnet import ResNet, ResNetShape, build
-from specmup.probes.expansion import overall_rms
 from specmup.runs.progress import progress_bar
 from specmup.theory.rules import Rules, parametrizations
 from specmup.training.replicas import replica_optimizer
@@ -19,7 +19,7 @@ from specmup.training.resnet import train
 from specmup.training.scaling import Base, scale
 
 
-def coordinate_check(
+def resnet_coordinates(
     task: Task,
     shape_of: Callable[[int, int], ResNetShape],
     *,

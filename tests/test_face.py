@@ -1,0 +1,51 @@
+"""The package's face: cheap to import, complete, and its examples run."""
+
+import ast
+import doctest
+import inspect
+import subprocess
+import sys
+from importlib import import_module
+
+import pytest
+
+import specmup
+
+NAMES = [name for name in specmup.__all__ if not name.startswith("_")]
+
+
+def test_importing_the_package_loads_nothing_heavy():
+    code = (
+        "import sys, specmup; print([m for m in ('torch', 'numpy', 'sympy') if m in sys.modules])"
+    )
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert told.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_public_name_is_documented_by_an_example(name):
+    found = getattr(specmup, name)
+    assert found.__name__ == name and inspect.getdoc(found)
+    if name not in ("Plan", "Rules"):  # they come out of make_plan and rules
+        assert ">>>" in inspect.getdoc(found)
+
+
+@pytest.mark.parametrize(
+    "name", ["specmup", *sorted({getattr(specmup, n).__module__ for n in NAMES})]
+)
+def test_examples_in_docstrings_run(name):
+    outcome = doctest.testmod(import_module(name))
+    assert outcome.failed == 0
+    assert outcome.attempted > 0 or name.endswith(("tables", "planned"))
+
+
+def test_type_checkers_see_the_same_names():
+    (guarded,) = [n for n in ast.parse(inspect.getsource(specmup)).body if isinstance(n, ast.If)]
+    homes = {n.names[0].name: n.module.removeprefix("specmup.") for n in guarded.body}
+    assert homes == specmup._HOMES
+
+
+def test_an_unknown_name_is_an_attribute_error():
+    with pytest.raises(AttributeError, match="no attribute 'make_plans'"):
+        _ = specmup.make_plans
+    assert set(dir(specmup)) == set(specmup.__all__)
