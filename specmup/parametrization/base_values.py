@@ -8,13 +8,13 @@ from numbers import Real
 
 from torch import nn
 
-from specmup.parametrization.anatomy import parameters_by_name
-from specmup.parametrization.comparison import Comparison, Member
 from specmup.parametrization.initial import root_mean_square
+from specmup.parametrization.model_pair import ModelPair, ScaledParam
 from specmup.parametrization.places import names_match
+from specmup.parametrization.specs import parameters_by_name
 from specmup.theory.tables import ROLES
 
-Given = float | Mapping[str, float]
+NumberOrByName = float | Mapping[str, float]
 
 # The libraries' own stabilisers, as far as the laws have one.
 EPSILON = {
@@ -35,7 +35,7 @@ class BaseValues:
         kind: Its name in ``make_plan``.
         given: A number; or a mapping whose keys are roles or patterns of names. The first key that
             fits counts, so ``"*"`` stands last.
-        comparison: The model; every key must fit something in it.
+        pair: The model; every key must fit something in it.
         for_matrices: Whether a plain number, or the key ``"*"``, is meant for matrices only; then
             biases and gains have a value under a key of their own alone.
 
@@ -44,7 +44,7 @@ class BaseValues:
     """
 
     def __init__(
-        self, kind: str, given: Given, comparison: Comparison, *, for_matrices: bool = False
+        self, kind: str, given: NumberOrByName, pair: ModelPair, *, for_matrices: bool = False
     ) -> None:
         """Check numbers and keys."""
         self.kind, self.for_matrices = kind, for_matrices
@@ -52,59 +52,60 @@ class BaseValues:
         for key, number in self.given.items():
             if not (isinstance(number, Real) and isfinite(number) and number >= 0):
                 raise ValueError(f"{kind} is {number!r}: it must be finite and not negative")
-            if key not in ROLES and not any(_fits(key, m) for m in comparison.members):
+            if key not in ROLES and not any(_fits(key, m) for m in pair.params):
                 raise ValueError(
                     f"{kind} has the key {key!r}, which is no role and fits no parameter: the "
                     f"roles are {', '.join(ROLES)}"
                 )
 
-    def of(self, member: Member) -> float | None:
+    def of(self, param: ScaledParam) -> float | None:
         """The value for a parameter; None if no key fits it."""
-        passed_over = "*" if self.for_matrices and member.is_vector else None
-        fitting = (v for k, v in self.given.items() if k != passed_over and _fits(k, member))
+        passed_over = "*" if self.for_matrices and param.is_vector else None
+        fitting = (v for k, v in self.given.items() if k != passed_over and _fits(k, param))
         return next(fitting, None)
 
-    def required(self, member: Member) -> float:
+    def required(self, param: ScaledParam) -> float:
         """The value for a parameter.
 
         Raises:
             ValueError: If no key fits it.
         """
-        if (value := self.of(member)) is None:
+        if (value := self.of(param)) is None:
             raise ValueError(
-                f"{self.kind} has no value for {member.part.pattern}, of role {member.role}: add "
-                f"the key {member.role!r}, or '*' for all others"
+                f"{self.kind} has no value for {param.spec.pattern}, of role {param.role}: add "
+                f"the key {param.role!r}, or '*' for all others"
             )
         return value
 
 
-def _fits(key: str, member: Member) -> bool:
-    names = (member.part.pattern, *member.part.aliases)
-    return key == member.role or any(names_match(name, key) for name in names)
+def _fits(key: str, param: ScaledParam) -> bool:
+    names = (param.spec.pattern, *param.spec.aliases)
+    return key == param.role or any(names_match(name, key) for name in names)
 
 
-def own_initial_sizes(base: nn.Module, comparison: Comparison) -> dict[str, float | None]:
+def own_initial_sizes(base: nn.Module, pair: ModelPair) -> dict[str, float | None]:
     """Root mean square at the base's start, by pattern of names; None where it cannot be known.
 
     A base with memory is measured, over all its blocks. For one on the meta device, gains are taken
-    to start at one and biases at zero, and a family may know the rest from the configuration.
+    to start at one and biases at zero, and an architecture may know the rest from its
+    configuration.
     """
     found = parameters_by_name(base)
     sizes: dict[str, float | None] = {}
-    for member in comparison.members:
-        part = member.part
-        same = [found[n] for n in (*part.names, *part.aliases) if n in found]
+    for param in pair.params:
+        spec = param.spec
+        same = [found[n] for n in (*spec.names, *spec.aliases) if n in found]
         if not any(p.is_meta for p in same):
             squares = [root_mean_square(p) ** 2 for p in same]
-            sizes[part.pattern] = (sum(squares) / len(squares)) ** 0.5
-        elif member.is_vector:
-            sizes[part.pattern] = 1.0 if part.is_gain else 0.0
+            sizes[spec.pattern] = (sum(squares) / len(squares)) ** 0.5
+        elif param.is_vector:
+            sizes[spec.pattern] = 1.0 if spec.is_gain else 0.0
         else:
-            sizes[part.pattern] = _family_std(getattr(base, "config", None), comparison, member)
+            sizes[spec.pattern] = _family_std(getattr(base, "config", None), pair, param)
     return sizes
 
 
-def _family_std(config: object, comparison: Comparison, member: Member) -> float | None:
-    if comparison.family is None:
+def _family_std(config: object, pair: ModelPair, param: ScaledParam) -> float | None:
+    if pair.architecture is None:
         return None
-    return comparison.family.own_std(config, member.part.pattern, int(member.depth.base))
+    return pair.architecture.own_std(config, param.spec.pattern, int(param.depth.base))

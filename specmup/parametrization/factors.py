@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
-from specmup.parametrization.comparison import Comparison, Growth, Member
-from specmup.parametrization.gauges import folded_by, law_as_run
+from specmup.parametrization.gauges import folded_by
+from specmup.parametrization.model_pair import ModelPair, ScaledDim, ScaledParam
 from specmup.theory.order import Number
-from specmup.theory.rules import COMPANION, SolvedLayer, solved_layers
+from specmup.theory.rules import SolvedLayer, solved_layers
 from specmup.theory.tables import Rule
 
 DIGITS = 12
@@ -36,116 +35,109 @@ class Factors:
     epsilon: float | None = None
     folded: float = 1.0
 
+    @classmethod
+    def of(cls, rule: Rule, width: float, depth: float) -> Factors:
+        """What a rule says where every width grows by one factor, and the depth by another.
 
-def optimizer_of(member: Member, optimizer: str) -> str:
-    """The optimizer that trains a parameter: the one asked for, or AdamW beside one of matrices."""
-    matrices_only = law_as_run(optimizer).matrices_only
-    return COMPANION if matrices_only and member.role != "hidden" else optimizer
+        Args:
+            rule: Of orders.
+            width: r_n, of any size but the number of inputs and outputs.
+            depth: r_L.
+        """
+        return cls(
+            multiplier=rule.multiplier.evaluate(width, depth),
+            init_std=rule.init_variance.evaluate(width, depth) ** 0.5,
+            learning_rate=rule.learning_rate.evaluate(width, depth),
+            weight_decay=rule.weight_decay.evaluate(width, depth),
+            epsilon=None if rule.epsilon is None else rule.epsilon.evaluate(width, depth),
+        )
 
 
-def spectral_factors(member: Member, comparison: Comparison, optimizer: str, gauge: str) -> Factors:
+def factors_of(param: ScaledParam, pair: ModelPair, *, parametrization: str, gauge: str) -> Factors:
+    """The factors of one parameter.
+
+    Args:
+        param: Of the pair.
+        pair: The model beside its base.
+        parametrization: ``spectral`` or ``sp``.
+        gauge: ``forward`` or ``folded``.
+    """
+    if parametrization == "sp":
+        return standard_factors(param)
+    return spectral_factors(param, pair, gauge)
+
+
+def standard_factors(param: ScaledParam) -> Factors:
+    """Standard parametrization: variance 1/fan-in where the fan-in grows, and nothing else."""
+    epsilon = None if param.law.epsilon is None else 1.0
+    return Factors(init_std=param.fan_in.ratio**-0.5, epsilon=epsilon)
+
+
+def spectral_factors(param: ScaledParam, pair: ModelPair, gauge: str) -> Factors:
     """The factors that the spectral condition gives (zheng2026, Tables 3–13), for real shapes.
 
     The fans of hidden maps count as they are. Of the maps at the ends, a fan that stays is a
     constant, small beside the width, as the number of inputs and outputs is in the theory.
-
-    Args:
-        member: The parameter.
-        comparison: The model beside its base.
-        optimizer: A name in :data:`specmup.theory.update.LAWS`.
-        gauge: ``forward`` or ``folded``.
     """
-    law = law_as_run(optimizer_of(member, optimizer), transposed=member.transposed)
-    folding = _folding(member, comparison, gauge)
-
-    def solved(pick: Callable[[Growth], float]) -> tuple[Rule, Number]:
-        numbers = _solved(member, member.role, comparison, pick)
-        c = folding(lambda role: _solved(member, role, comparison, pick))
-        return numbers.regauged(c).rule(law), c
-
-    (target, c), (base, c_base) = solved(lambda s: s.target), solved(lambda s: s.base)
-
-    def ratio(one: Number, other: Number, power: float = 1.0) -> float:
-        # Roots leave an error in the last digits, by which equal numbers would differ.
-        return float(f"{(one / other).value ** power:.{DIGITS}g}")
-
+    (target, c), (base, c_base) = (_rule(param, pair, gauge, at) for at in ("target", "base"))
     return Factors(
-        multiplier=ratio(target.multiplier, base.multiplier) if gauge == "forward" else 1.0,
-        init_std=ratio(target.init_variance, base.init_variance, 0.5),
-        learning_rate=ratio(target.learning_rate, base.learning_rate),
-        weight_decay=ratio(target.weight_decay, base.weight_decay),
-        epsilon=None if target.epsilon is None else ratio(target.epsilon, base.epsilon),
-        folded=ratio(c_base, c) if gauge == "folded" else 1.0,
+        multiplier=_ratio(target.multiplier, base.multiplier) if gauge == "forward" else 1.0,
+        init_std=_ratio(target.init_variance, base.init_variance, 0.5),
+        learning_rate=_ratio(target.learning_rate, base.learning_rate),
+        weight_decay=_ratio(target.weight_decay, base.weight_decay),
+        epsilon=None if target.epsilon is None else _ratio(target.epsilon, base.epsilon),
+        folded=_ratio(c_base, c) if gauge == "folded" else 1.0,
     )
 
 
-def standard_factors(member: Member, optimizer: str) -> Factors:
-    """Standard parametrization: variance 1/fan-in where the fan-in grows, and nothing else."""
-    law = law_as_run(optimizer_of(member, optimizer))
-    epsilon = None if law.epsilon is None else 1.0
-    return Factors(init_std=member.fan_in.ratio**-0.5, epsilon=epsilon)
-
-
-def parametrized(
-    name: str, comparison: Comparison, optimizer: str, gauge: str
-) -> Callable[[Member], Factors]:
-    """The factors of a member under a parametrization, ``spectral`` or ``sp``.
-
-    Raises:
-        ValueError: If there is no such parametrization.
-    """
-    if name not in PARAMETRIZATIONS:
-        raise ValueError(
-            f"unknown parametrization {name!r}: choose one of {', '.join(PARAMETRIZATIONS)}"
-        )
-    if name == "sp":
-        return lambda member: standard_factors(member, optimizer)
-    return lambda member: spectral_factors(member, comparison, optimizer, gauge)
-
-
-def multiplier_factors(
-    parametrization: str, comparison: Comparison, gauge: str
-) -> dict[str, float]:
+def multiplier_factors(parametrization: str, pair: ModelPair, gauge: str) -> dict[str, float]:
     """Factors on the multipliers of the forward pass, by the roles that have one."""
-    layers = solved_layers(comparison.block_depth)
-    ratios = comparison.width.ratio, comparison.depth.ratio
+    layers = solved_layers(pair.block_depth)
+    ratios = pair.width.ratio, pair.depth.ratio
     if parametrization == "sp" or gauge == "folded":
         ratios = 1.0, 1.0
     roles = ("input", "hidden", "output")
     return {role: layers[role].multiplier.evaluate(*ratios) for role in roles}
 
 
-def _solved(
-    member: Member, role: str, comparison: Comparison, pick: Callable[[Growth], float]
-) -> SolvedLayer:
-    def fan(size: Growth) -> float:
-        at_an_end = member.role not in ("hidden", "hidden_bias", "norm_gain")
-        return 1.0 if at_an_end and size.target == size.base else pick(size)
+def _rule(param: ScaledParam, pair: ModelPair, gauge: str, at: str) -> tuple[Rule, Number]:
+    """The rule at the target's or the base's sizes, and the constant of its gauge."""
+    c = _gauge_constant(param, pair, gauge, at)
+    return _solved(param, param.role, pair, at).regauged(c).rule(param.law), c
 
-    return solved_layers(comparison.block_depth)[role].at(
-        fan_out=1.0 if member.place == "head" else fan(member.fan_out),
-        fan_in=fan(member.fan_in),
-        width=pick(comparison.width),
-        depth=pick(member.depth),
+
+def _gauge_constant(param: ScaledParam, pair: ModelPair, gauge: str, at: str) -> Number:
+    """The constant c by which a parameter is regauged, W = c·W'."""
+    if gauge == "forward":
+        if param.place == "head" and param.is_vector:
+            # α stands in front of the bracket that holds the bias, which must not shrink with it.
+            return _solved(param, "output", pair, at).multiplier
+    elif param.place == "branch_end":
+        # Maps stacked in one tensor share their branch's multiplier evenly.
+        share = pair.block_depth if param.spec.stacked else 1
+        return folded_by(_solved(param, "hidden", pair, at), share)
+    elif (param.place == "head" and not param.is_vector) or (
+        param.place == "final_norm" and pair.tied
+    ):
+        return folded_by(_solved(param, "output", pair, at))
+    return Number(1.0)
+
+
+def _solved(param: ScaledParam, role: str, pair: ModelPair, at: str) -> SolvedLayer:
+    """A role's sizes, as numbers, where this parameter stands."""
+
+    def fan(size: ScaledDim) -> float:
+        at_an_end = param.role not in ("hidden", "hidden_bias", "norm_gain")
+        return 1.0 if at_an_end and size.target == size.base else getattr(size, at)
+
+    return solved_layers(pair.block_depth)[role].at(
+        fan_out=1.0 if param.place == "head" else fan(param.fan_out),
+        fan_in=fan(param.fan_in),
+        width=getattr(pair.width, at),
+        depth=getattr(param.depth, at),
     )
 
 
-def _folding(
-    member: Member, comparison: Comparison, gauge: str
-) -> Callable[[Callable[[str], SolvedLayer]], Number]:
-    """The constant c by which a parameter is regauged, W = c·W', from the sizes of a role."""
-    one = Number(1.0)
-    if gauge == "forward":
-        if member.place == "head" and member.is_vector:
-            # α stands in front of the bracket that holds the bias, which must not shrink with it.
-            return lambda sizes: sizes("output").multiplier
-        return lambda sizes: one
-    if member.place == "branch_end":
-        # Maps stacked in one tensor share their branch's multiplier evenly.
-        share = comparison.block_depth if member.part.stacked else 1
-        return lambda sizes: folded_by(sizes("hidden"), share)
-    if member.place == "head" and not member.is_vector:
-        return lambda sizes: folded_by(sizes("output"))
-    if member.place == "final_norm" and comparison.tied:
-        return lambda sizes: folded_by(sizes("output"))
-    return lambda sizes: one
+def _ratio(one: Number, other: Number, power: float = 1.0) -> float:
+    # Roots leave an error in the last digits, by which equal numbers would differ.
+    return float(f"{(one / other).value ** power:.{DIGITS}g}")

@@ -6,31 +6,22 @@ from collections.abc import Iterator
 
 from torch import nn
 
-from specmup.parametrization.comparison import Comparison
-from specmup.parametrization.factors import optimizer_of
 from specmup.parametrization.gauges import gauge_change
-from specmup.theory.update import update_law
+from specmup.parametrization.model_pair import ModelPair
+
+SP = ("The standard parametrization, to compare with: only the start depends on size.",)
 
 
-def notes(
-    comparison: Comparison,
-    optimizer: str,
-    gauge: str,
-    parametrization: str,
-    model: nn.Module,
-    base: nn.Module,
-) -> tuple[str, ...]:
+def notes(pair: ModelPair, gauge: str, model: nn.Module, base: nn.Module) -> tuple[str, ...]:
     """Sentences for the report, each about something that holds for this plan."""
-    if parametrization == "sp":
-        return ("The standard parametrization, to compare with: only the start depends on size.",)
     found = [
-        *_gauge(comparison, optimizer, gauge),
-        *_tie(comparison, gauge),
-        *_optimizer(comparison, optimizer),
-        *_attention(comparison, model, base),
+        *_gauge(pair, gauge),
+        *_tie(pair, gauge),
+        *_optimizer(pair),
+        *_attention(pair, model, base),
     ]
-    reads_out = comparison.tied or any(m.role == "output" for m in comparison.members)
-    if comparison.width.ratio != 1 and reads_out:
+    reads_out = pair.tied or any(param.role == "output" for param in pair.params)
+    if pair.width.ratio != 1 and reads_out:
         found.append(
             "The output starts smaller by 1/√r_n and reaches its size in training, so in a "
             "coordinate check a readout that falls with the width at step 0 is no mistake; judge "
@@ -39,10 +30,10 @@ def notes(
     return tuple(found)
 
 
-def _gauge(comparison: Comparison, optimizer: str, gauge: str) -> Iterator[str]:
-    names = dict.fromkeys(optimizer_of(m, optimizer) for m in comparison.members)
-    for name in names:
-        yield f"Gauge {gauge}, {update_law(name).title}: {gauge_change(name).text()}."
+def _gauge(pair: ModelPair, gauge: str) -> Iterator[str]:
+    titles = {param.optimizer: param.law.title for param in pair.params}
+    for name, title in titles.items():
+        yield f"Gauge {gauge}, {title}: {gauge_change(name).text()}."
     if gauge == "folded":
         yield (
             "A bound on the gradient's global norm is another one in another gauge: where a "
@@ -50,40 +41,39 @@ def _gauge(comparison: Comparison, optimizer: str, gauge: str) -> Iterator[str]:
         )
 
 
-def _tie(comparison: Comparison, gauge: str) -> Iterator[str]:
+def _tie(pair: ModelPair, gauge: str) -> Iterator[str]:
     place = "in the gain and bias of the final normalisation"
     if gauge == "forward":
         place = "in front of the head"
-    shrinks = 1 / comparison.width.ratio
+    shrinks = 1 / pair.width.ratio
     if shrinks == 1:
         return
-    for member in comparison.members:
-        if member.tied:
+    for param in pair.params:
+        if param.tied:
             yield (
-                f"{member.part.names[0]} is also {', '.join(member.part.aliases)}: both roles ask "
+                f"{param.spec.names[0]} is also {', '.join(param.spec.aliases)}: both roles ask "
                 f"the same of it, and the readout's 1/r_n = {shrinks:.4g} stands {place}."
             )
 
 
-def _optimizer(comparison: Comparison, optimizer: str) -> Iterator[str]:
-    law = update_law(optimizer)
+def _optimizer(pair: ModelPair) -> Iterator[str]:
+    law = pair.law
     if law.matrices_only:
         yield f"{law.title} trains the matrices of the branches, AdamW all other parameters."
-        fused = [m for m in comparison.members if m.role == "hidden" and _is_fused(m.part.pattern)]
-        for member in fused:
+        for param in (p for p in pair.params if p.role == "hidden" and _is_fused(p.spec.pattern)):
             yield (
-                f"{member.part.pattern} holds queries, keys and values in one matrix, which "
+                f"{param.spec.pattern} holds queries, keys and values in one matrix, which "
                 f"{law.title} takes as one: a model with three matrices is trained otherwise."
             )
     if count := law.idle_steps:
         yield f"{law.title}: the first {count} step moves nothing but fills its statistics."
-    stacked = [m for m in comparison.members if m.role == "hidden" and m.part.stacked]
-    if optimizer.startswith("lamb") and stacked:
+    stacked = [p for p in pair.params if p.role == "hidden" and p.spec.stacked]
+    if law.name.startswith("lamb") and stacked:
         yield (
-            f"{stacked[0].part.pattern} holds all maps of the branches in one tensor, for which "
+            f"{stacked[0].spec.pattern} holds all maps of the branches in one tensor, for which "
             "LAMB takes one trust ratio; specmup.training.replicas hands over map by map."
         )
-    if optimizer == "sso":
+    if law.name == "sso":
         yield "SSO retracts each weight to its norm at the start, which undoes its weight decay."
 
 
@@ -91,11 +81,11 @@ def _is_fused(pattern: str) -> bool:
     return any(word in pattern for word in ("c_attn.weight", "query_key_value.weight", "qkv"))
 
 
-def _attention(comparison: Comparison, model: nn.Module, base: nn.Module) -> Iterator[str]:
-    if comparison.family is None:
+def _attention(pair: ModelPair, model: nn.Module, base: nn.Module) -> Iterator[str]:
+    if pair.architecture is None:
         return
-    before, now = (comparison.family.head_dimension(m) for m in (base, model))
-    if before is None or now is None or comparison.width.ratio == 1:
+    before, now = (pair.architecture.head_dimension(m) for m in (base, model))
+    if before is None or now is None or pair.width.ratio == 1:
         return
     if before == now:
         yield f"Attention heads keep their dimension of {now:g}; their number grows."

@@ -1,4 +1,4 @@
-"""Where a parameter stands in a residual network: told by a declaration, a family or a shape.
+"""Where a parameter stands in a residual network: told by a declaration, an architecture, a shape.
 
 A place says what a parameter does; with its shape it gives the role that the rules speak of.
 """
@@ -11,8 +11,8 @@ from fnmatch import fnmatchcase
 
 from torch import nn
 
-from specmup.parametrization.anatomy import Anatomy, Part
-from specmup.parametrization.families import Family
+from specmup.parametrization.architectures import Architecture
+from specmup.parametrization.specs import ModelSpec, ParamSpec
 
 
 @dataclass(frozen=True)
@@ -46,111 +46,109 @@ PLACES: dict[str, Place] = {
 }
 
 
-def role_of(part: Part, place: str) -> str | None:
+def role_of(spec: ParamSpec, place: str) -> str | None:
     """The role of a parameter in a place; None if no such parameter may stand there."""
     kinds = PLACES[place]
-    if part.is_gain:
+    if spec.is_gain:
         return kinds.gain
-    return kinds.vector if part.is_vector else kinds.matrix
+    return kinds.vector if spec.is_vector else kinds.matrix
 
 
-class Locator:
-    """Finds places: by declaration, then by family, then by shape.
+@dataclass(frozen=True)
+class Evidence:
+    """What tells places: a declaration, then an architecture, then shapes.
 
     Args:
         target: The model.
-        small: The base, with the same parts.
-        family: None where all is to be found by shape.
-        declared: Place by name, of parts that were declared.
+        base: The base, with the same parameters.
+        architecture: None where all is to be found by shape.
+        declared: Place by pattern, of parameters that were declared.
     """
 
-    def __init__(
-        self,
-        target: Anatomy,
-        small: Anatomy,
-        family: Family | None,
-        declared: Mapping[str, str],
-    ) -> None:
-        """Keep what tells."""
-        self.target, self.small, self.family, self.declared = target, small, family, declared
+    target: ModelSpec
+    base: ModelSpec
+    architecture: Architecture | None
+    declared: Mapping[str, str]
 
-    def __call__(self, part: Part) -> str:
-        """The place of a part.
+    def grows(self, spec: ParamSpec) -> tuple[bool, bool]:
+        """Whether a parameter's outputs and its inputs grow from the base to the target."""
+        (out, into), (out_before, into_before) = spec.fans(), self.base.params[spec.pattern].fans()
+        return out != out_before, into != into_before
 
-        Raises:
-            ValueError: If nothing tells it, or it is tied to what it may not be tied to.
-        """
-        place = self._of(part)
-        if place is None or role_of(part, place) is None:
-            known = "" if self.family is None else f" in a {self.family.name}"
+    def any_width_grows(self) -> bool:
+        """Whether any parameter has another shape than at the base."""
+        before = self.base.params
+        return any(spec.shape != before[name].shape for name, spec in self.target.params.items())
+
+
+def place_of(spec: ParamSpec, evidence: Evidence) -> str:
+    """The place of a parameter.
+
+    Raises:
+        ValueError: If nothing tells it, or it is tied to what it may not be tied to.
+    """
+    architecture = evidence.architecture
+    place = _found(spec, evidence)
+    if place is None or role_of(spec, place) is None:
+        known = "" if architecture is None else f" in a {architecture.name}"
+        raise ValueError(
+            f"{spec.names[0]}, of shape {spec.shape}, has no known place{known}: declare it, "
+            f"places={{{spec.pattern!r}: …}} with one of {', '.join(PLACES)}"
+        )
+    for alias in spec.aliases:
+        other = "head" if architecture is None else architecture.place(alias)
+        if (place, other) != ("embedding", "head"):
             raise ValueError(
-                f"{part.names[0]}, of shape {part.shape}, has no known place{known}: declare it, "
-                f"places={{{part.pattern!r}: …}} with one of {', '.join(PLACES)}"
+                f"{spec.names[0]} and {alias} are one tensor, as {place} and {other}: only an "
+                "embedding and the head may be tied; untie them"
             )
-        self._check_tie(part, place)
+    return place
+
+
+def _found(spec: ParamSpec, evidence: Evidence) -> str | None:
+    architecture, declared = evidence.architecture, evidence.declared
+    if (place := declared.get(spec.pattern)) is not None:
         return place
+    if spec.pattern.endswith("bias"):
+        # A bias stands where its module's matrix or gain does.
+        weight = evidence.target.params.get(f"{spec.pattern.removesuffix('bias')}weight")
+        if weight is not None and (architecture is None or weight.pattern in declared):
+            return place_of(weight, evidence)
+    if architecture is not None:
+        return architecture.place(spec.pattern)
+    return _in_block(spec, evidence) if spec.blocks is not None else _outside(spec, evidence)
 
-    def _of(self, part: Part) -> str | None:
-        if (place := self.declared.get(part.pattern)) is not None:
-            return place
-        weight = self._weight_beside(part)
-        if weight is not None and (self.family is None or weight.pattern in self.declared):
-            return self(weight)  # a bias stands where its module's matrix or gain does
-        if self.family is not None:
-            return self.family.place(part.pattern)
-        return self._in_block(part) if part.blocks is not None else self._outside(part)
 
-    def _weight_beside(self, part: Part) -> Part | None:
-        if not part.pattern.endswith("bias"):
-            return None
-        return self.target.parts.get(f"{part.pattern.removesuffix('bias')}weight")
+def _in_block(spec: ParamSpec, evidence: Evidence) -> str | None:
+    if spec.is_gain:
+        return "branch_norm"
+    if spec.is_vector:
+        return "branch" if spec.pattern.endswith("bias") else None
+    out, into = evidence.grows(spec)
+    return "branch" if out == into and spec.oriented else None
 
-    def _in_block(self, part: Part) -> str | None:
-        if part.is_gain:
-            return "branch_norm"
-        if part.is_vector:
-            return "branch" if part.pattern.endswith("bias") else None
-        out, into = self._grows(part)
-        return "branch" if out == into and part.oriented else None
 
-    def _outside(self, part: Part) -> str | None:
-        if issubclass(part.module, nn.Embedding):
-            return "embedding"
-        if part.is_vector:
-            # Wherever outside the blocks it stands, the rule is that of an input's bias.
-            return "input" if part.is_gain or part.pattern.endswith("bias") else None
-        if not part.oriented:
-            return None
-        out, into = self._grows(part)
-        if out != into:
-            return "input" if out else "head"
-        # Without growth in width all factors outside the blocks are one: the order may tell.
-        return None if self._any_width_grows() else self._by_order(part)
-
-    def _grows(self, part: Part) -> tuple[bool, bool]:
-        before = self.small.parts[part.pattern].fans()
-        return tuple(t != b for t, b in zip(part.fans(), before, strict=True))
-
-    def _by_order(self, part: Part) -> str:
-        in_blocks = [p.blocks is not None for p in self.target.parts.values()]
-        before = list(self.target.parts).index(part.pattern) < in_blocks.index(True)
-        return "input" if before else "head"
-
-    def _any_width_grows(self) -> bool:
-        return any(p.shape != self.small.parts[p.pattern].shape for p in self.target.parts.values())
-
-    def _check_tie(self, part: Part, place: str) -> None:
-        for alias in part.aliases:
-            other = "head" if self.family is None else self.family.place(alias)
-            if (place, other) != ("embedding", "head"):
-                raise ValueError(
-                    f"{part.names[0]} and {alias} are one tensor, as {place} and {other}: only an "
-                    "embedding and the head may be tied; untie them"
-                )
+def _outside(spec: ParamSpec, evidence: Evidence) -> str | None:
+    if issubclass(spec.module, nn.Embedding):
+        return "embedding"
+    if spec.is_vector:
+        # Wherever outside the blocks it stands, the rule is that of an input's bias.
+        return "input" if spec.is_gain or spec.pattern.endswith("bias") else None
+    if not spec.oriented:
+        return None
+    out, into = evidence.grows(spec)
+    if out != into:
+        return "input" if out else "head"
+    if evidence.any_width_grows():
+        return None
+    # Without growth in width all factors outside the blocks are one: the order may tell.
+    in_blocks = [other.blocks is not None for other in evidence.target.params.values()]
+    before = list(evidence.target.params).index(spec.pattern) < in_blocks.index(True)
+    return "input" if before else "head"
 
 
 def declared_places(
-    target: Anatomy, branch_ends: Sequence[str], places: Mapping[str, str]
+    target: ModelSpec, branch_ends: Sequence[str], places: Mapping[str, str]
 ) -> dict[str, str]:
     """Place by parameter, of those that are declared.
 
@@ -163,13 +161,13 @@ def declared_places(
             raise ValueError(
                 f"unknown place {place!r} for {pattern}: choose one of {', '.join(PLACES)}"
             )
-        if not any(names_match(name, pattern) for name in target.parts):
+        if not any(names_match(name, pattern) for name in target.params):
             raise ValueError(
                 f"{pattern!r} is declared as {place}, but no parameter has such a name: the names "
-                f"are {', '.join(target.parts)}"
+                f"are {', '.join(target.params)}"
             )
     found = {}
-    for name in target.parts:
+    for name in target.params:
         fits = [place for pattern, place in wanted.items() if names_match(name, pattern)]
         if fits:
             found[name] = fits[0]

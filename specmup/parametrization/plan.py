@@ -12,15 +12,15 @@ from collections.abc import Callable, Mapping, Sequence
 import torch
 from torch import nn
 
-from specmup.parametrization.base_values import BaseValues, Given, own_initial_sizes
-from specmup.parametrization.entries import ParameterPlan, entries
-from specmup.parametrization.factors import multiplier_factors, parametrized
+from specmup.parametrization.base_values import BaseValues, NumberOrByName, own_initial_sizes
+from specmup.parametrization.factors import PARAMETRIZATIONS, factors_of, multiplier_factors
 from specmup.parametrization.gauges import GAUGES
 from specmup.parametrization.initial import offered_multipliers
-from specmup.parametrization.notes import notes
+from specmup.parametrization.notes import SP, notes
+from specmup.parametrization.pairing import pair_models
+from specmup.parametrization.parameter_plan import ParameterPlan, parameter_plans
 from specmup.parametrization.planned import Plan
 from specmup.parametrization.resize import resized
-from specmup.parametrization.roles import compare
 from specmup.parametrization.ties import check_foldable, check_tied_values
 from specmup.theory.update import update_law
 
@@ -34,10 +34,10 @@ def make_plan(
     *,
     base: Model | Mapping[str, int],
     optimizer: str = "adamw",
-    learning_rate: Given | None = None,
-    std: Given | None = None,
-    weight_decay: Given | None = None,
-    epsilon: Given | None = None,
+    learning_rate: NumberOrByName | None = None,
+    std: NumberOrByName | None = None,
+    weight_decay: NumberOrByName | None = None,
+    epsilon: NumberOrByName | None = None,
     gauge: str | None = None,
     block_depth: int | None = None,
     branch_ends: str | Sequence[str] = (),
@@ -80,47 +80,75 @@ def make_plan(
     >>> plan["blocks.0.mlp.up.weight"].learning_rate, plan["tokens.weight"].learning_rate
     (0.0025, 0.01)
     """
+    _check_words(optimizer, epsilon, places, parametrization)
+    model = _made(model)
+    base = resized(model, base) if isinstance(base, Mapping) else _made(base)
+    offered = offered_multipliers(model)
+    gauge = _gauge(gauge, offers=offered is not None)
+    pair = pair_models(
+        model,
+        base,
+        optimizer=optimizer,
+        block_depth=block_depth,
+        branch_ends=[branch_ends] if isinstance(branch_ends, str) else branch_ends,
+        places=places,
+    )
+    given = {"learning_rate": learning_rate, "std": std, "weight_decay": weight_decay}
+    values = {
+        kind: BaseValues(kind, value, pair, for_matrices=kind in ("std", "weight_decay"))
+        for kind, value in {**given, "epsilon": epsilon}.items()
+        if value is not None
+    }
+    check_tied_values(pair, values)
+    if parametrization == "spectral":
+        check_foldable(pair, gauge)
+    of_base = _base_multipliers(base, offered)
+    scaled = multiplier_factors(parametrization, pair, gauge)
+    multipliers = {role: of_base[role] * scaled[role] for role in of_base}
+    start = own_initial_sizes(base, pair)
+    entries = (
+        entry
+        for param in pair.params
+        for entry in parameter_plans(
+            param,
+            factors_of(param, pair, parametrization=parametrization, gauge=gauge),
+            values,
+            start[param.spec.pattern],
+            multipliers.get(param.multiplier_role, 1.0),
+        )
+    )
+    return Plan(
+        optimizer_name=optimizer,
+        gauge=gauge,
+        block_depth=pair.block_depth,
+        parametrization=parametrization,
+        width=pair.width,
+        depth=pair.depth,
+        architecture=None if pair.architecture is None else pair.architecture.name,
+        entries=tuple(entries),
+        multipliers=multipliers,
+        keeps_own_start=pair.at_base and std is None,
+        notes=SP if parametrization == "sp" else notes(pair, gauge, model, base),
+    )
+
+
+def _check_words(
+    optimizer: str,
+    epsilon: NumberOrByName | None,
+    places: Mapping[str, str] | None,
+    parametrization: str,
+) -> None:
+    """Refuse what no model could make right."""
     law = update_law(optimizer)
     if epsilon is not None and law.epsilon is None and not law.matrices_only:
         raise ValueError(f"{law.title} has no ε, but epsilon is {epsilon}: leave it out")
     if not isinstance(places or {}, Mapping):
         raise ValueError(f"places is {places!r}: give a mapping, {{'name': 'place'}}")
-    model = _made(model)
-    base = resized(model, base) if isinstance(base, Mapping) else _made(base)
-    offered = offered_multipliers(model)
-    branch_ends = [branch_ends] if isinstance(branch_ends, str) else branch_ends
-    gauge = _gauge(gauge, offers=offered is not None)
-    comparison = compare(
-        model, base, block_depth=block_depth, branch_ends=branch_ends, places=places
-    )
-    given = {"learning_rate": learning_rate, "std": std, "weight_decay": weight_decay}
-    given |= {"epsilon": epsilon}
-    values = {
-        kind: BaseValues(kind, value, comparison, for_matrices=kind in ("std", "weight_decay"))
-        for kind, value in given.items()
-        if value is not None
-    }
-    check_tied_values(comparison, values)
-    if parametrization == "spectral":
-        check_foldable(comparison, gauge)
-    factors = parametrized(parametrization, comparison, optimizer, gauge)
-    start = own_initial_sizes(base, comparison)
-    of_base = _base_multipliers(base, offered)
-    scaled = multiplier_factors(parametrization, comparison, gauge)
-    multipliers = {role: of_base[role] * scaled[role] for role in of_base}
-    return Plan(
-        optimizer_name=optimizer,
-        gauge=gauge,
-        block_depth=comparison.block_depth,
-        parametrization=parametrization,
-        width=comparison.width,
-        depth=comparison.depth,
-        family=None if comparison.family is None else comparison.family.name,
-        entries=entries(comparison, optimizer, factors, values, start, multipliers),
-        multipliers=multipliers,
-        keeps_own_start=comparison.at_base and std is None,
-        notes=notes(comparison, optimizer, gauge, parametrization, model, base),
-    )
+    if parametrization not in PARAMETRIZATIONS:
+        raise ValueError(
+            f"unknown parametrization {parametrization!r}: choose one of "
+            f"{', '.join(PARAMETRIZATIONS)}"
+        )
 
 
 def _made(model: Model) -> nn.Module:

@@ -13,20 +13,20 @@ from dataclasses import asdict, dataclass
 from torch import nn
 from torch.optim import Optimizer
 
-from specmup.parametrization.anatomy import canonical, parameters_by_name, some
-from specmup.parametrization.comparison import Growth
-from specmup.parametrization.entries import ParameterPlan
 from specmup.parametrization.factors import Factors
 from specmup.parametrization.initial import Start, redraw, rescale, set_multipliers
+from specmup.parametrization.model_pair import ScaledDim
+from specmup.parametrization.parameter_plan import ParameterPlan
 from specmup.parametrization.report import Report
+from specmup.parametrization.specs import abbreviated, canonical, parameters_by_name
 from specmup.theory.update import update_law
 
 # An optimizer's options that a plan decides, and what make_plan calls them.
-OF_THE_PLAN = {"lr": "learning_rate", "weight_decay": "weight_decay", "eps": "epsilon"}
+RESERVED_OPTIONS = {"lr": "learning_rate", "weight_decay": "weight_decay", "eps": "epsilon"}
 
 # Fields that JSON holds as they are.
 AS_THEY_ARE = (
-    *("optimizer_name", "gauge", "parametrization", "block_depth", "family"),
+    *("optimizer_name", "gauge", "parametrization", "block_depth", "architecture"),
     "keeps_own_start",
 )
 
@@ -42,7 +42,7 @@ class Plan(Mapping[str, ParameterPlan]):
         block_depth: Number k of maps in a branch.
         width: Of the residual stream.
         depth: Number of blocks.
-        family: The architecture's name; None if it was declared.
+        architecture: The architecture's name; None if it was declared.
         entries: One a parameter, in the model's order.
         multipliers: What the forward pass must multiply by, by role; empty if it offers nothing.
         keeps_own_start: Whether the model is as large as its base, and starts as it likes.
@@ -53,9 +53,9 @@ class Plan(Mapping[str, ParameterPlan]):
     gauge: str
     parametrization: str
     block_depth: int
-    width: Growth
-    depth: Growth
-    family: str | None
+    width: ScaledDim
+    depth: ScaledDim
+    architecture: str | None
     entries: tuple[ParameterPlan, ...]
     multipliers: Mapping[str, float]
     keeps_own_start: bool
@@ -75,7 +75,7 @@ class Plan(Mapping[str, ParameterPlan]):
         if (entry := self._index.get(canonical(name))) is None:
             near = [known for known in self if name in known] or list(self)
             raise KeyError(
-                f"no parameter {name!r} in the plan: it has {some(near)}; see list(plan)"
+                f"no parameter {name!r} in the plan: it has {abbreviated(near)}; see list(plan)"
             )
         return entry
 
@@ -117,6 +117,8 @@ class Plan(Mapping[str, ParameterPlan]):
         elif not self.keeps_own_start:
             rescale(starts)
         return model
+
+    initialize = initialise  # torch's spelling
 
     def groups(self, model: nn.Module) -> list[dict]:
         """Plain parameter groups: parameters of equal numbers share one; frozen ones are left out.
@@ -162,7 +164,7 @@ class Plan(Mapping[str, ParameterPlan]):
         """
         from specmup.optimizers.registry import make_optimizer  # its libraries load for seconds
 
-        for key, kind in OF_THE_PLAN.items():
+        for key, kind in RESERVED_OPTIONS.items():
             if key in {**options, **(companion or {})}:
                 raise ValueError(
                     f"{key} is a number of the plan, one for each group: give it to make_plan, as "
@@ -194,7 +196,7 @@ class Plan(Mapping[str, ParameterPlan]):
         try:
             told = json.loads(text)
             made = [_entry(name, numbers) for name, numbers in told.pop("parameters").items()]
-            sizes = {name: Growth(**told.pop(name)) for name in ("width", "depth")}
+            sizes = {name: ScaledDim(**told.pop(name)) for name in ("width", "depth")}
             return cls(entries=tuple(made), notes=tuple(told.pop("notes")), **sizes, **told)
         except (KeyError, TypeError, AttributeError) as problem:
             raise ValueError(
@@ -215,7 +217,7 @@ class Plan(Mapping[str, ParameterPlan]):
             for name, size in (("width", self.width), ("depth", self.depth))
         )
         rules = f"k = {self.block_depth}" if self.parametrization == "spectral" else "SP"
-        kind = self.family or "declared architecture"
+        kind = self.architecture or "declared architecture"
         return f"{kind}: {sizes}; {self.optimizer_name}, {rules}, {self.gauge} gauge"
 
     def _found(self, model: nn.Module) -> dict[str, nn.Parameter]:
@@ -223,8 +225,8 @@ class Plan(Mapping[str, ParameterPlan]):
         found = parameters_by_name(model)
         if unknown := [name for name in found if name not in self._index]:
             raise ValueError(
-                f"the model has {some(unknown)}, which the plan does not know: make the plan "
-                "for this model"
+                f"the model has {abbreviated(unknown)}, which the plan does not know: make the "
+                "plan for this model"
             )
         for entry in self.entries:
             names = [name for name in (entry.name, *entry.tied) if name in found]

@@ -9,7 +9,7 @@ import html
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from specmup.parametrization.entries import ParameterPlan
+from specmup.parametrization.parameter_plan import ParameterPlan
 
 if TYPE_CHECKING:  # loaded when a table is asked for
     from rich.table import Table

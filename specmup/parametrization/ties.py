@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from specmup.parametrization.base_values import BaseValues
-from specmup.parametrization.comparison import Comparison
+from specmup.parametrization.model_pair import ModelPair
 
 
-def check_foldable(comparison: Comparison, gauge: str) -> None:
+def check_foldable(pair: ModelPair, gauge: str) -> None:
     """Refuse what the folded gauge cannot express.
 
     Raises:
@@ -22,9 +22,9 @@ def check_foldable(comparison: Comparison, gauge: str) -> None:
     """
     if gauge != "folded":
         return
-    gain = any(m.place == "final_norm" and m.part.is_gain for m in comparison.members)
-    if comparison.tied and not gain and comparison.width.ratio != 1:  # 1/r_n is something
-        tied = next(m.part for m in comparison.members if m.tied)
+    gain = any(m.place == "final_norm" and m.spec.is_gain for m in pair.params)
+    if pair.tied and not gain and pair.width.ratio != 1:  # 1/r_n is something
+        tied = next(m.spec for m in pair.params if m.tied)
         raise ValueError(
             f"{tied.names[0]} and {tied.aliases[0]} are one tensor, and the readout's multiplier "
             "1/r_n can be folded into neither: it would shrink the embedding as well. Untie them; "
@@ -32,16 +32,16 @@ def check_foldable(comparison: Comparison, gauge: str) -> None:
             "normalisation with a gain stands directly before the head, declare "
             "places={'its name': 'final_norm'}"
         )
-    for member in comparison.members:
-        stacked = member.part.stacked and member.role == "hidden_bias"
-        if stacked and comparison.block_depth > 1:
+    for param in pair.params:
+        stacked = param.spec.stacked and param.role == "hidden_bias"
+        if stacked and pair.block_depth > 1:
             raise ValueError(
-                f"{member.part.pattern} holds the biases of all maps of a branch in one tensor, of "
+                f"{param.spec.pattern} holds the biases of all maps of a branch in one tensor, of "
                 "which the folded gauge must shrink each by another power: use gauge='forward'"
             )
 
 
-def check_tied_values(comparison: Comparison, values: Mapping[str, BaseValues]) -> None:
+def check_tied_values(pair: ModelPair, values: Mapping[str, BaseValues]) -> None:
     """Refuse base values that differ between the two roles of a tied matrix.
 
     The rules themselves ask the same of an embedding and of a head, whatever the optimizer.
@@ -49,13 +49,13 @@ def check_tied_values(comparison: Comparison, values: Mapping[str, BaseValues]) 
     Raises:
         ValueError: If a mapping gives ``output`` another value than the embedding has.
     """
-    for member in comparison.members:
-        if not member.tied:
+    for param in pair.params:
+        if not param.tied:
             continue
         for kind, given in values.items():
-            as_head, own = given.given.get("output"), given.of(member)
+            as_head, own = given.given.get("output"), given.of(param)
             if as_head is not None and as_head != own:
                 raise ValueError(
-                    f"{kind} is {own} for {member.part.names[0]} and {as_head} for the role "
+                    f"{kind} is {own} for {param.spec.names[0]} and {as_head} for the role "
                     "output, but they are one tensor: give both one value, or untie them"
                 )

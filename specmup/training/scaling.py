@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+from specmup.parametrization.factors import Factors
 from specmup.theory.rules import ROLES, Rules
 
 
@@ -25,6 +26,16 @@ class Settings:
     multiplier: float = 1.0
     weight_decay: float = 0.0
     epsilon: float = 1e-8
+
+    def times(self, factors: Factors) -> Settings:
+        """These numbers, each times its factor."""
+        return Settings(
+            std=self.std * factors.init_std,
+            learning_rate=self.learning_rate * factors.learning_rate,
+            multiplier=self.multiplier * factors.multiplier,
+            weight_decay=self.weight_decay * factors.weight_decay,
+            epsilon=self.epsilon * (1.0 if factors.epsilon is None else factors.epsilon),
+        )
 
 
 @dataclass(frozen=True)
@@ -71,19 +82,10 @@ def scale(rules: Rules, base: Base, *, width: int, depth: int) -> dict[str, Sett
     """
     _check_sizes(width, depth)
     ratios = width / base.width, depth / base.depth
-
-    def carried(role: str, values: Settings) -> Settings:
-        rule = rules[role]
-        epsilon = 1.0 if rule.epsilon is None else rule.epsilon.evaluate(*ratios)
-        return Settings(
-            multiplier=values.multiplier * rule.multiplier.evaluate(*ratios),
-            std=values.std * rule.init_variance.evaluate(*ratios) ** 0.5,
-            learning_rate=values.learning_rate * rule.learning_rate.evaluate(*ratios),
-            weight_decay=values.weight_decay * rule.weight_decay.evaluate(*ratios),
-            epsilon=values.epsilon * epsilon,
-        )
-
-    return {role: carried(role, values) for role, values in base.settings.items()}
+    return {
+        role: settings.times(Factors.of(rules[role], *ratios))
+        for role, settings in base.settings.items()
+    }
 
 
 def _check_sizes(width: int, depth: int) -> None:

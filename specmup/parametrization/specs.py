@@ -18,7 +18,7 @@ WRAPPERS = ("_orig_mod.", "_fsdp_wrapped_module.", "_checkpoint_wrapped_module."
 
 
 @dataclass(frozen=True)
-class Part:
+class ParamSpec:
     """Parameters that do the same: one outside the blocks, or the same one of every block.
 
     Args:
@@ -82,10 +82,10 @@ class Part:
 
 
 @dataclass(frozen=True)
-class Anatomy:
-    """A model's parts in the order of its parameters, and how many blocks each list holds."""
+class ModelSpec:
+    """A model's parameters in order, by pattern, and how many blocks each list holds."""
 
-    parts: Mapping[str, Part]
+    params: Mapping[str, ParamSpec]
     depths: Mapping[str, int]
 
 
@@ -96,7 +96,7 @@ def canonical(name: str) -> str:
     return name.removeprefix("module.")
 
 
-def some(names: Iterable[str], limit: int = 4) -> str:
+def abbreviated(names: Iterable[str], limit: int = 4) -> str:
     """The first few names, and how many more there are."""
     names = list(names)
     more = len(names) - limit
@@ -108,7 +108,7 @@ def parameters_by_name(model: nn.Module) -> dict[str, nn.Parameter]:
     return {canonical(name): p for name, p in model.named_parameters()}
 
 
-def dissect(model: nn.Module) -> Anatomy:
+def spec_of(model: nn.Module) -> ModelSpec:
     """Take a model apart.
 
     Raises:
@@ -127,7 +127,8 @@ def dissect(model: nn.Module) -> Anatomy:
         first = (embedded or several)[0]
         others = [name for name in several if name != first]
         found.setdefault(_pattern(first, depths), []).append((first, others, parameter.shape))
-    return Anatomy({key: _part(key, same, modules, depths) for key, same in found.items()}, depths)
+    params = {key: _spec(key, same, modules, depths) for key, same in found.items()}
+    return ModelSpec(params, depths)
 
 
 def block_lists(model: nn.Module) -> Iterator[tuple[str, list[nn.Module]]]:
@@ -157,12 +158,12 @@ def _pattern(name: str, depths: Mapping[str, int]) -> str:
     return name
 
 
-def _part(
+def _spec(
     pattern: str,
     same: list[tuple[str, list[str], torch.Size]],
     modules: Mapping[str, type[nn.Module]],
     depths: Mapping[str, int],
-) -> Part:
+) -> ParamSpec:
     firsts, aliases, shapes = zip(*same, strict=True)
     if len(set(shapes)) > 1:
         raise ValueError(
@@ -177,4 +178,4 @@ def _part(
         )
     owner = firsts[0].rpartition(".")[0]
     others = tuple(name for names in aliases for name in names)
-    return Part(pattern, firsts, others, tuple(shapes[0]), modules[owner], blocks)
+    return ParamSpec(pattern, firsts, others, tuple(shapes[0]), modules[owner], blocks)

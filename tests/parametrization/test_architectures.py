@@ -6,10 +6,10 @@ from torch import nn
 
 from specmup.models.gpt import GPT, GPTShape
 from specmup.models.resnet import ResNet, ResNetShape
-from specmup.parametrization.anatomy import dissect
-from specmup.parametrization.families import FAMILIES
+from specmup.parametrization.architectures import ARCHITECTURES
 from specmup.parametrization.places import PLACES
 from specmup.parametrization.plan import make_plan
+from specmup.parametrization.specs import spec_of
 from specmup.theory.tables import ROLES
 
 GPT2_ROLES = {
@@ -45,7 +45,7 @@ def ends(plan):
     return {e.pattern for e in plan.entries if e.place == "branch_end" and e.role == "hidden"}
 
 
-@pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family.name)
+@pytest.mark.parametrize("family", ARCHITECTURES, ids=lambda family: family.name)
 def test_families_speak_of_places_that_exist(family):
     assert set(family.places.values()) <= set(PLACES)
     for place in PLACES.values():
@@ -235,16 +235,16 @@ def test_attention_of_torch_is_oriented_by_its_class():
 def test_blocks_are_counted_in_the_outermost_lists():
     inner = nn.ModuleList(nn.Linear(2, 2) for _ in range(3))
     model = nn.ModuleDict({"deep": nn.Sequential(nn.ModuleDict({"experts": inner}))})
-    anatomy = dissect(model)
+    anatomy = spec_of(model)
     assert anatomy.depths == {"deep": 1}
     assert "deep.*.experts.0.weight" in anatomy.parts
 
 
 def test_wrappers_do_not_change_names(nano_gpt):
     model = nano_gpt(n_embd=64)
-    plain = set(dissect(model).parts)
-    assert set(dissect(torch.compile(model)).parts) == plain
-    assert set(dissect(nn.DataParallel(model)).parts) == plain
+    plain = set(spec_of(model).parts)
+    assert set(spec_of(torch.compile(model)).parts) == plain
+    assert set(spec_of(nn.DataParallel(model)).parts) == plain
 
 
 def test_branches_may_end_in_a_size_that_stays(residual):

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from specmup.parametrization.base_values import EPSILON, BaseValues
-from specmup.parametrization.comparison import Comparison, Member
-from specmup.parametrization.factors import Factors, optimizer_of
+from specmup.parametrization.factors import Factors
+from specmup.parametrization.model_pair import ScaledParam
 
 
 @dataclass(frozen=True)
@@ -52,64 +52,51 @@ class ParameterPlan:
     pattern: str = ""
 
 
-def entries(
-    comparison: Comparison,
-    optimizer: str,
-    factors: Callable[[Member], Factors],
-    values: Mapping[str, BaseValues],
-    start: Mapping[str, float | None],
-    multipliers: Mapping[str, float],
-) -> tuple[ParameterPlan, ...]:
-    """Base values times factors, parameter by parameter.
-
-    Args:
-        comparison: The model beside its base.
-        optimizer: A name in :data:`specmup.theory.update.LAWS`.
-        factors: Of a member.
-        values: The base values that were given, by kind.
-        start: The base's own initial sizes, by pattern.
-        multipliers: Of the forward pass at the target, by role.
-    """
-    made = []
-    for member in comparison.members:
-        own, name = factors(member), optimizer_of(member, optimizer)
-        numbers = _numbers(member, name, own, values, start[member.part.pattern])
-        part = member.part
-        made += [
-            ParameterPlan(
-                name=one,
-                shape=part.shape,
-                role=member.role,
-                place=member.place,
-                fan_out=int(member.fan_out.target),
-                fan_in=int(member.fan_in.target),
-                optimizer=name,
-                multiplier=multipliers.get(member.multiplier_role, 1.0),
-                factors=own,
-                is_gain=part.is_gain,
-                tied=part.aliases,
-                pattern=part.pattern,
-                **numbers,
-            )
-            for one in part.names
-        ]
-    return tuple(made)
-
-
-def _numbers(
-    member: Member,
-    optimizer: str,
+def parameter_plans(
+    param: ScaledParam,
     factors: Factors,
     values: Mapping[str, BaseValues],
     start: float | None,
+    multiplier: float,
+) -> Iterator[ParameterPlan]:
+    """Base values times factors, for the same parameter of every block.
+
+    Args:
+        param: The parameter.
+        factors: On its base values.
+        values: The base values that were given, by kind.
+        start: The base's own initial size.
+        multiplier: Of the forward pass at the target, in front of it.
+    """
+    spec, numbers = param.spec, _numbers(param, factors, values, start)
+    for name in spec.names:
+        yield ParameterPlan(
+            name=name,
+            shape=spec.shape,
+            role=param.role,
+            place=param.place,
+            fan_out=int(param.fan_out.target),
+            fan_in=int(param.fan_in.target),
+            optimizer=param.optimizer,
+            multiplier=multiplier,
+            factors=factors,
+            is_gain=spec.is_gain,
+            tied=spec.aliases,
+            pattern=spec.pattern,
+            **numbers,
+        )
+
+
+def _numbers(
+    param: ScaledParam, factors: Factors, values: Mapping[str, BaseValues], start: float | None
 ) -> dict[str, float | None]:
-    given = {kind: value.of(member) for kind, value in values.items()}
+    given = {kind: value.of(param) for kind, value in values.items()}
     std = start if given.get("std") is None else given["std"]
-    rate = values["learning_rate"].required(member) if "learning_rate" in values else None
+    rate = values["learning_rate"].required(param) if "learning_rate" in values else None
     decay = given.get("weight_decay") or 0.0
     epsilon = given.get("epsilon")
     if epsilon is None:
-        epsilon = EPSILON.get(optimizer)
+        epsilon = EPSILON.get(param.optimizer)
     return {
         "init_std": None if std is None else std * factors.init_std,
         "learning_rate": None if rate is None else rate * factors.learning_rate,

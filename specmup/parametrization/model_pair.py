@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from specmup.parametrization.anatomy import Part
-from specmup.parametrization.families import Family
+from specmup.parametrization.architectures import Architecture
 from specmup.parametrization.places import PLACES
+from specmup.parametrization.specs import ParamSpec
+from specmup.theory.update import UpdateLaw
 
 
 @dataclass(frozen=True)
-class Growth:
+class ScaledDim:
     """One size at the target and at the base."""
 
     target: float
@@ -23,11 +24,11 @@ class Growth:
 
 
 @dataclass(frozen=True)
-class Member:
-    """A part of the model in its place.
+class ScaledParam:
+    """Parameters that do the same, in their place, at the target and at the base.
 
     Args:
-        part: The parameters.
+        spec: The parameters.
         place: A key of :data:`specmup.parametrization.places.PLACES`.
         role: One of :data:`specmup.theory.tables.ROLES`.
         fan_out: Number of outputs.
@@ -35,15 +36,19 @@ class Member:
         depth: Number of blocks of the list in which it stands; 1 outside, where nothing is summed
             over blocks.
         tied: Whether it is an embedding that is also the head.
+        optimizer: Which trains it: the pair's, or its companion.
+        law: The update law of that optimizer, as the package runs it on this parameter.
     """
 
-    part: Part
+    spec: ParamSpec
     place: str
     role: str
-    fan_out: Growth
-    fan_in: Growth
-    depth: Growth
+    fan_out: ScaledDim
+    fan_in: ScaledDim
+    depth: ScaledDim
     tied: bool
+    optimizer: str
+    law: UpdateLaw
 
     @property
     def is_vector(self) -> bool:
@@ -55,37 +60,34 @@ class Member:
         """The role whose multiplier stands in front of it; None behind the last block."""
         return PLACES[self.place].multiplier
 
-    @property
-    def transposed(self) -> bool:
-        """Whether it is stored as (n_in, n_out)."""
-        return self.part.transposed
-
 
 @dataclass(frozen=True)
-class Comparison:
+class ModelPair:
     """A model beside its base.
 
     Args:
-        members: In the order of the model's parameters.
+        params: In the order of the model's parameters.
         width: Of the residual stream.
         depth: Number of blocks, of the longest list if there are several.
         block_depth: Number k of maps in a branch.
-        family: None for an architecture that was declared.
+        architecture: None for one that was declared.
+        law: The update law of the optimizer that was asked for.
     """
 
-    members: tuple[Member, ...]
-    width: Growth
-    depth: Growth
+    params: tuple[ScaledParam, ...]
+    width: ScaledDim
+    depth: ScaledDim
     block_depth: int
-    family: Family | None
+    architecture: Architecture | None
+    law: UpdateLaw
 
     @property
     def tied(self) -> bool:
         """Whether the head is the embedding's tensor."""
-        return any(member.tied for member in self.members)
+        return any(param.tied for param in self.params)
 
     @property
     def at_base(self) -> bool:
         """Whether the model is as large as its base."""
-        fans = [f for m in self.members for f in (m.fan_out, m.fan_in, m.depth)]
+        fans = [f for m in self.params for f in (m.fan_out, m.fan_in, m.depth)]
         return all(size.target == size.base for size in (self.width, self.depth, *fans))

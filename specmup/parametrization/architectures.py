@@ -1,6 +1,6 @@
 """The architectures that need no telling: for each, name patterns with their places.
 
-A new one is one more record in :data:`FAMILIES`.
+A new one is one more record in :data:`ARCHITECTURES`.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from torch import nn
 
 
 @dataclass(frozen=True)
-class Family:
+class Architecture:
     """An architecture, by the names of its parameters.
 
     Args:
@@ -21,14 +21,14 @@ class Family:
         places: Name pattern (as of ``fnmatch``) to a key of
             :data:`specmup.parametrization.places.PLACES`; the first match counts.
             A block's number is written ``*`` in the names that are matched.
-        signature: Patterns that must all occur for a model to be of this family.
+        signature: Patterns that must all occur for a model to be of this architecture.
         block_depth: Number k of maps in a branch, or how to read it from a model.
         depth: How to read the number of blocks where they are not a list of modules.
         own_std: The model's own initial std of a matrix, from its configuration, the parameter's
             name and the number of blocks; None where it is not known without looking.
         head_dimension: Dimension of an attention head, from a model; None where it cannot be read.
         refused: Pattern of class names to the reason why models that hold such a module, though
-            their parameters have this family's names, are none of it.
+            their parameters have this architecture's names, are none of it.
     """
 
     name: str
@@ -41,7 +41,7 @@ class Family:
     refused: Mapping[str, str] = field(default_factory=dict)
 
     def check(self, model: nn.Module) -> None:
-        """Refuse a model that only looks like one of the family.
+        """Refuse a model that only looks like one of these.
 
         Raises:
             ValueError: If it holds a module of a refused class.
@@ -67,9 +67,9 @@ def match(patterns: Mapping[str, object], name: str):
     return None
 
 
-def find_family(names: list[str]) -> Family | None:
-    """The family of a model with parameters of these names; None if it is not a known one."""
-    return next((family for family in FAMILIES if family.fits(names)), None)
+def find_architecture(names: list[str]) -> Architecture | None:
+    """The architecture of a model with parameters of these names; None if it is not a known one."""
+    return next((known for known in ARCHITECTURES if known.fits(names)), None)
 
 
 def _hugging_face_std(config: object, name: str, depth: int) -> float | None:
@@ -94,8 +94,8 @@ def _head_dimension(model: nn.Module) -> float | None:
     return width / heads if width and heads else None
 
 
-FAMILIES = (
-    Family(
+ARCHITECTURES = (
+    Architecture(
         "specmup ResNet",
         {
             "input": "input",
@@ -108,7 +108,7 @@ FAMILIES = (
         block_depth=lambda model: model.shape.block_depth,
         depth=lambda model: model.shape.depth,
     ),
-    Family(
+    Architecture(
         "specmup GPT",
         {
             "tokens.weight": "embedding",
@@ -124,7 +124,7 @@ FAMILIES = (
         signature=("tokens.weight", "blocks.*.attention.query.weight", "blocks.*.mlp.down.weight"),
         head_dimension=lambda model: model.shape.head_dimension,
     ),
-    Family(
+    Architecture(
         "GPT-2",  # nanoGPT and Hugging Face agree on the names
         {
             "*h.*.ln_?.*": "branch_norm",
@@ -141,7 +141,7 @@ FAMILIES = (
         own_std=_gpt2_std,
         head_dimension=_head_dimension,
     ),
-    Family(
+    Architecture(
         "Llama",  # and Mistral
         {
             "*layers.*.input_layernorm.*": "branch_norm",
@@ -171,7 +171,7 @@ FAMILIES = (
         own_std=_hugging_face_std,
         head_dimension=_head_dimension,
     ),
-    Family(
+    Architecture(
         "GPT-NeoX",
         {
             "*layers.*.input_layernorm.*": "branch_norm",
