@@ -235,16 +235,16 @@ def test_attention_of_torch_is_oriented_by_its_class():
 def test_blocks_are_counted_in_the_outermost_lists():
     inner = nn.ModuleList(nn.Linear(2, 2) for _ in range(3))
     model = nn.ModuleDict({"deep": nn.Sequential(nn.ModuleDict({"experts": inner}))})
-    anatomy = spec_of(model)
-    assert anatomy.depths == {"deep": 1}
-    assert "deep.*.experts.0.weight" in anatomy.parts
+    spec = spec_of(model)
+    assert spec.depths == {"deep": 1}
+    assert "deep.*.experts.0.weight" in spec.params
 
 
 def test_wrappers_do_not_change_names(nano_gpt):
     model = nano_gpt(n_embd=64)
-    plain = set(spec_of(model).parts)
-    assert set(spec_of(torch.compile(model)).parts) == plain
-    assert set(spec_of(nn.DataParallel(model)).parts) == plain
+    plain = set(spec_of(model).params)
+    assert set(spec_of(torch.compile(model)).params) == plain
+    assert set(spec_of(nn.DataParallel(model)).params) == plain
 
 
 def test_branches_may_end_in_a_size_that_stays(residual):
