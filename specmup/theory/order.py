@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from fractions import Fraction
 from numbers import Rational
+from typing import TypeVar
 
 Exponent = Fraction | int | str
 
@@ -51,8 +52,8 @@ class Ray:
 class Order:
     """The monomial n^width · L^depth, up to a constant.
 
-    Multiplying sizes adds exponents: ``Order(1) * Order(0, -1)`` is n/L. Adding sizes keeps the
-    larger one: ``Order(1) + Order(0)`` is n.
+    Multiplying sizes adds exponents: ``Order(1) * Order(0, -1)`` is n/L. The order of a sum is that
+    of its largest term, see :func:`maximum` and :func:`dominant`.
 
     Args:
         width: Exponent of the width n: an int, a ``Fraction`` or a string such as ``"-1/2"``.
@@ -82,10 +83,6 @@ class Order:
         """Rational power of a size."""
         power = _exact(power)
         return Order(self.width * power, self.depth * power)
-
-    def __add__(self, other: Order) -> Order:
-        """The dominant of two sizes in the joint limit; see :func:`dominant`."""
-        return dominant(self, other)
 
     def __le__(self, other: Order) -> bool:
         """Whether self = O(other) when n and L grow independently: a partial order."""
@@ -126,7 +123,7 @@ class Order:
 
 @dataclass(frozen=True)
 class Number:
-    """A size as a positive number, with the algebra of orders: a sum keeps its larger term.
+    """A size as a positive number, with the algebra of orders.
 
     What is written for orders then also says how a size changes between two real shapes, where
     not every dimension grows by the same factor. Only ratios of such numbers mean anything, as
@@ -147,14 +144,29 @@ class Number:
         """Rational power of a size."""
         return Number(self.value ** float(_exact(power)))
 
-    def __add__(self, other: Number) -> Number:
-        """The larger of two sizes."""
-        return max(self, other, key=lambda size: size.value)
 
+# Either, but the same throughout: what is written for orders also holds for numbers.
+S = TypeVar("S", Order, Number)
 
 ONE = Order()
 WIDTH = Order(width=1)
 DEPTH = Order(depth=1)
+
+
+def maximum(a: S, b: S) -> S:
+    """The larger of two sizes, and so the size of their sum; of orders in the joint limit.
+
+    Raises:
+        IncomparableOrders: If neither order dominates.
+    """
+    if isinstance(a, Order):
+        return dominant(a, b)
+    return max(a, b, key=lambda size: size.value)
+
+
+def minimum(a: S, b: S) -> S:
+    """The smaller of two sizes: a·b/max(a, b)."""
+    return a * b / maximum(a, b)
 
 
 def dominant(*orders: Order, ray: Ray | None = None) -> Order:

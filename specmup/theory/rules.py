@@ -14,11 +14,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from typing import Generic
 
 from specmup.theory.condition import ALPHA, Path, ResidualCondition, end_system, norm
 from specmup.theory.equations import Equation, System
 from specmup.theory.layer import Layer
-from specmup.theory.order import ONE, WIDTH, Number, Order
+from specmup.theory.order import ONE, WIDTH, Number, Order, S
 from specmup.theory.tables import ROLES, Rule, Rules
 from specmup.theory.update import UpdateLaw, update_law
 
@@ -31,7 +32,7 @@ COMPANION = "adamw"
 
 
 @dataclass(frozen=True)
-class SolvedLayer:
+class SolvedLayer(Generic[S]):
     """One role's sizes, as the condition and a gauge fix them.
 
     Args:
@@ -42,11 +43,11 @@ class SolvedLayer:
     """
 
     role: str
-    layer: Layer
-    multiplier: Order
-    update_norm: Order
+    layer: Layer[S]
+    multiplier: S
+    update_norm: S
 
-    def regauged(self, c: Order) -> SolvedLayer:
+    def regauged(self, c: S) -> SolvedLayer[S]:
         """The same function in the variable W' with W = c·W'; c moves into the multiplier.
 
         The weight and its update shrink by c, and the loss becomes c times as sensitive to them.
@@ -55,7 +56,7 @@ class SolvedLayer:
         shifted = Layer(layer.fan_out, layer.fan_in, layer.sensitivity * c, layer.weight_norm / c)
         return SolvedLayer(self.role, shifted, self.multiplier * c, self.update_norm / c)
 
-    def folded(self) -> SolvedLayer:
+    def folded(self) -> SolvedLayer[S]:
         """The gauge in which the multiplier does not scale, so that model code stays untouched.
 
         It concerns the parameters next to the multiplier: the output matrix, or the last map of a
@@ -63,7 +64,9 @@ class SolvedLayer:
         """
         return self.regauged(self.multiplier**-1)
 
-    def at(self, *, fan_out: float, fan_in: float, width: float, depth: float) -> SolvedLayer:
+    def at(
+        self: SolvedLayer[Order], *, fan_out: float, fan_in: float, width: float, depth: float
+    ) -> SolvedLayer[Number]:
         """The same sizes as numbers, for one parameter of a real network.
 
         Dividing a rule made from this by that of a base network gives factors that also hold where
@@ -83,7 +86,7 @@ class SolvedLayer:
         layer = Layer(Number(fan_out), Number(fan_in), *map(number, sizes))
         return SolvedLayer(self.role, layer, number(self.multiplier), number(self.update_norm))
 
-    def rule(self, law: UpdateLaw) -> Rule:
+    def rule(self, law: UpdateLaw) -> Rule[S]:
         """The factors for one optimizer."""
         step = law.step(self.layer).rms_operator
         return Rule(
@@ -162,7 +165,7 @@ def parametrizations(
 
 
 @cache
-def solved_layers(block_depth: int) -> Mapping[str, SolvedLayer]:
+def solved_layers(block_depth: int) -> Mapping[str, SolvedLayer[Order]]:
     """All six roles' sizes in the conventional gauge, for branches of ``block_depth`` maps."""
     first, output, hidden = end_system("W"), end_system("W"), _branch(block_depth)
     gauge_one = [Equation("gauge", norm("W"), ONE)]
@@ -199,7 +202,7 @@ def _branch(block_depth: int) -> System:
 
 def _solve(
     role: str, system: System, path: Path, name: str, fans: tuple[Order, Order]
-) -> SolvedLayer:
+) -> SolvedLayer[Order]:
     update = system.size(norm(f"Δ{name}"))
     # The output moves by the size of the path's first-order term; per unit of ‖ΔW‖_R that is s.
     sensitivity = system.size(path.moved((name,))) / update

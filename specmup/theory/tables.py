@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from typing import Generic
 
-from specmup.theory.order import Order
+from specmup.theory.order import Order, S
 
 # ``input`` and ``output`` are the matrices before the first and after the last block, ``hidden``
 # those of the residual branches. ``norm_gain`` is the gain of a normalisation inside a branch. One
@@ -24,7 +25,7 @@ ABSENT = "–"
 
 
 @dataclass(frozen=True)
-class Rule:
+class Rule(Generic[S]):
     """Factors on the base values of all parameters in one role.
 
     Args:
@@ -37,15 +38,15 @@ class Rule:
     """
 
     role: str
-    multiplier: Order
-    init_variance: Order
-    learning_rate: Order
-    weight_decay: Order
-    epsilon: Order | None
+    multiplier: S
+    init_variance: S
+    learning_rate: S
+    weight_decay: S
+    epsilon: S | None
 
 
 @dataclass(frozen=True)
-class Rules(Mapping[str, Rule]):
+class Rules(Mapping[str, Rule[Order]]):
     """One rule a role; a mapping from role to :class:`Rule`.
 
     Args:
@@ -54,16 +55,16 @@ class Rules(Mapping[str, Rule]):
     """
 
     title: str
-    rows: tuple[Rule, ...]
+    rows: tuple[Rule[Order], ...]
 
-    def __getitem__(self, role: str) -> Rule:
+    def __getitem__(self, role: str) -> Rule[Order]:
         """The rule of a role; an unknown role raises ``KeyError`` and lists those that exist."""
         for row in self.rows:
             if row.role == role:
                 return row
         raise KeyError(f"unknown role {role!r}: choose one of {', '.join(ROLES)}")
 
-    def __iter__(self):
+    def __iter__(self) -> Iterator[str]:
         """Roles in order."""
         return (row.role for row in self.rows)
 
@@ -126,7 +127,7 @@ def to_json(rules: Rules) -> str:
 FORMATS = {"table": plain, "json": to_json, "latex": latex, "markdown": markdown}
 
 
-def _orders(row: Rule) -> list[Order | None]:
+def _orders(row: Rule[Order]) -> list[Order | None]:
     return [getattr(row, column) for column in COLUMNS]
 
 

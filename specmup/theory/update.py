@@ -7,12 +7,26 @@ One step is ΔW = −η(A + λW). Everything that a scaling rule needs of an opt
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import Protocol
 
-from specmup.theory.layer import HALF, Layer, MatrixSize, Size
-from specmup.theory.order import Exponent, Order
+from specmup.theory.layer import HALF, Layer, MatrixSize
+from specmup.theory.order import Exponent, Number, Order, S, maximum, minimum
+
+
+class Step(Protocol):
+    """Size of a step for a layer."""
+
+    def __call__(self, layer: Layer[S], /) -> MatrixSize[S]:
+        """Of orders for orders, of numbers for numbers."""
+
+
+class Epsilon(Protocol):
+    """Size of what ε is added to, for a layer."""
+
+    def __call__(self, layer: Layer[S], /) -> S:
+        """An order for orders, a number for numbers."""
 
 
 @dataclass(frozen=True)
@@ -22,16 +36,16 @@ class UpdateLaw:
     Args:
         name: The name by which users ask for it.
         title: The name in prose.
-        step: Size of A for a layer.
-        epsilon: Size of what the stabiliser ε is added to; None where there is no such ε.
+        step: S of A for a layer.
+        epsilon: S of what the stabiliser ε is added to; None where there is no such ε.
         matrices_only: Whether it is made for hidden matrices, with another optimizer on the rest.
         idle_steps: How many steps at the start only fill statistics and move nothing.
     """
 
     name: str
     title: str
-    step: Callable[[Layer], MatrixSize]
-    epsilon: Callable[[Layer], Size] | None = None
+    step: Step
+    epsilon: Epsilon | None = None
     matrices_only: bool = False
     idle_steps: int = 0
 
@@ -74,10 +88,10 @@ def lamb(*, clamped: bool = False) -> UpdateLaw:
             the matrix is large.
     """
 
-    def step(layer: Layer) -> MatrixSize:
+    def step(layer: Layer[S]) -> MatrixSize[S]:
         trust, bound = layer.weight_frobenius, layer.fan_in**0
         if clamped:
-            trust = _smaller(trust, bound)
+            trust = minimum(trust, bound)
         return layer.gradient.sign().normalised().scaled(trust)
 
     if clamped:
@@ -107,7 +121,7 @@ def muon(*, scale: str | None = None) -> UpdateLaw:
 
 
 def shampoo(
-    left: Exponent = "1/4", right: Exponent = "1/4", *, block: Order | None = None
+    left: Exponent = "1/4", right: Exponent = "1/4", *, block: Order | Number | None = None
 ) -> UpdateLaw:
     """A = (GGᵀ + ε)^-left · G · (GᵀG + ε)^-right, block by block where asked (qiu2025, Table 1).
 
@@ -121,10 +135,10 @@ def shampoo(
     """
     power = 1 - 2 * (Fraction(left) + Fraction(right))
 
-    def block_gradient(layer: Layer) -> Size:
+    def block_gradient(layer: Layer[S]) -> S:
         return layer.gradient.spectral / _blocks(layer, block) ** HALF
 
-    def step(layer: Layer) -> MatrixSize:
+    def step(layer: Layer[S]) -> MatrixSize[S]:
         size = _blocks(layer, block) ** HALF * block_gradient(layer) ** power
         return layer.gradient.normalised().scaled(size)
 
@@ -133,7 +147,9 @@ def shampoo(
     )
 
 
-def soap(*, left: bool = True, right: bool = True, block: Order | None = None) -> UpdateLaw:
+def soap(
+    *, left: bool = True, right: bool = True, block: Order | Number | None = None
+) -> UpdateLaw:
     """Adam in the eigenbasis of GGᵀ (left) and of GᵀG (right), block by block where asked.
 
     In that basis a rank-one G has one row (left), one column (right), or one entry (both) that is
@@ -146,17 +162,17 @@ def soap(*, left: bool = True, right: bool = True, block: Order | None = None) -
         block: Order of the side of the blocks; None for no blocking.
     """
 
-    def support(layer: Layer) -> Size:
+    def support(layer: Layer[S]) -> S:
         """Number of entries of a block that are not zero in the rotated basis."""
         rows = layer.fan_out / _pieces(layer.fan_out, block)
         columns = layer.fan_in / _pieces(layer.fan_in, block)
         return (rows**0 if left else rows) * (columns**0 if right else columns)
 
-    def step(layer: Layer) -> MatrixSize:
+    def step(layer: Layer[S]) -> MatrixSize[S]:
         size = (_blocks(layer, block) * support(layer)) ** HALF
         return layer.gradient.normalised().scaled(size)
 
-    def epsilon(layer: Layer) -> Size:
+    def epsilon(layer: Layer[S]) -> S:
         return layer.gradient.frobenius / (_blocks(layer, block) * support(layer)) ** HALF
 
     return UpdateLaw("soap", "SOAP", step, epsilon, matrices_only=True, idle_steps=1)
@@ -165,31 +181,34 @@ def soap(*, left: bool = True, right: bool = True, block: Order | None = None) -
 def sso() -> UpdateLaw:
     """A = R·Φ with ‖Φ‖₂ = 1 and the radius R = √(n_out/n_in) of the sphere (xie2026)."""
 
-    def step(layer: Layer) -> MatrixSize:
+    def step(layer: Layer[S]) -> MatrixSize[S]:
         return layer.gradient.orthogonalised().scaled((layer.fan_out / layer.fan_in) ** HALF)
 
     return UpdateLaw("sso", "SSO", step, matrices_only=True)
 
 
-def _sign(layer: Layer) -> MatrixSize:
+def _sign(layer: Layer[S]) -> MatrixSize[S]:
     return layer.gradient.sign()
 
 
-def _gradient_entry(layer: Layer) -> Size:
+def _gradient_entry(layer: Layer[S]) -> S:
     return layer.gradient.entry
 
 
-def _smaller(a: Size, b: Size) -> Size:
-    """min(a, b) = a·b/max(a, b)."""
-    return a * b / (a + b)
+def _pieces(fan: S, block: Order | Number | None) -> S:
+    """How many blocks lie along one side: at least one.
+
+    Raises:
+        TypeError: If the side of a block is an order and the layer's a number, or the other way.
+    """
+    if block is None:
+        return fan**0
+    if not isinstance(block, type(fan)):
+        raise TypeError(f"blocks have the side {block!r}, which does not divide {fan!r}")
+    return maximum(fan / block, fan**0)
 
 
-def _pieces(fan: Size, block: Order | None) -> Size:
-    """How many blocks lie along one side: at least one."""
-    return fan**0 if block is None else fan / block + fan**0
-
-
-def _blocks(layer: Layer, block: Order | None) -> Size:
+def _blocks(layer: Layer[S], block: Order | Number | None) -> S:
     return _pieces(layer.fan_out, block) * _pieces(layer.fan_in, block)
 
 

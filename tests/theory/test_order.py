@@ -6,7 +6,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from specmup.theory.order import DEPTH, ONE, WIDTH, IncomparableOrders, Order, Ray, dominant
+from specmup.theory.order import (
+    DEPTH,
+    ONE,
+    WIDTH,
+    IncomparableOrders,
+    Number,
+    Order,
+    Ray,
+    dominant,
+    maximum,
+    minimum,
+)
 
 exponents = st.fractions(min_value=-3, max_value=3, max_denominator=6)
 orders = st.builds(Order, exponents, exponents)
@@ -58,9 +69,17 @@ def test_joint_limit_sum_dominates_every_term_or_is_refused(terms):
 
 def test_width_and_depth_are_incomparable_until_a_ray_is_stated():
     with pytest.raises(IncomparableOrders, match=r"n, L.*ray=Ray"):
-        WIDTH + DEPTH
+        maximum(WIDTH, DEPTH)
     assert dominant(WIDTH, DEPTH, ray=Ray(1, 2)) == DEPTH
     assert dominant(WIDTH, DEPTH, ray=Ray(2, 1)) == WIDTH
+
+
+@pytest.mark.parametrize("sizes", [(ONE, WIDTH), (Number(1.0), Number(8.0))])
+def test_the_larger_and_the_smaller_of_two_sizes(sizes):
+    small, large = sizes
+    for a, b in (sizes, sizes[::-1]):
+        assert maximum(a, b) == large
+        assert minimum(a, b) == small
 
 
 def test_text_and_latex():

@@ -7,7 +7,7 @@ import sympy as sp
 import torch
 
 from specmup.norms import rms_operator_norm, stable_rank
-from specmup.theory.order import ONE, Order
+from specmup.theory.order import ONE, Order, maximum
 from specmup.theory.rules import rules, solved_layers
 from specmup.theory.update import lamb, update_law
 
@@ -201,7 +201,7 @@ def test_lamb_with_its_decay_inside_the_trust_ratio_needs_no_rule_for_its_rate()
     solved = solved_layers(2)["hidden"]
     signs, layer = solved.layer.gradient.sign(), solved.layer
     decay = signs.rms_operator / layer.weight_norm
-    trust = layer.weight_frobenius / (signs.frobenius + decay * layer.weight_frobenius)
+    trust = layer.weight_frobenius / maximum(signs.frobenius, decay * layer.weight_frobenius)
     assert decay == o(1)
     assert solved.update_norm / (trust * signs.rms_operator) == ONE
     outside = layer.weight_frobenius / signs.frobenius
