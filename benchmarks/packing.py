@@ -13,9 +13,9 @@ import numpy as np
 from benchmarks.harness import Row, median_seconds, threads
 from specmup.runs.pool import Pool
 from specmup.sweeps.configuration import sweep_from
-from specmup.sweeps.growth import wanted
+from specmup.sweeps.growth import requested_runs
 from specmup.sweeps.run import Run
-from specmup.sweeps.work import Where, carry_out
+from specmup.sweeps.work import Executor, execute
 
 VOCABULARY = 1024
 SWEEP = {
@@ -46,15 +46,15 @@ def packed_and_single() -> list[Row]:
     Raises:
         RuntimeError: If packed runs end elsewhere than single ones on one thread.
     """
-    runs = wanted(sweep_from(SWEEP), {})
+    runs = requested_runs(sweep_from(SWEEP), {})
     cores, losses = os.cpu_count(), {}
 
     def one_by_one(count: int) -> None:
-        # Where sets one thread for itself, as workers must; here the number is the question.
+        # Executor sets one thread for itself, as workers must; here the number is the question.
         with threads(count):
-            losses[count] = [carry_out(run, text_folder=folder)["loss"] for run in runs]
+            losses[count] = [execute(run, text_folder=folder)["loss"] for run in runs]
 
-    with _random_text() as folder, Pool(Where(text_folder=folder), cores) as pool:
+    with _random_text() as folder, Pool(Executor(text_folder=folder), cores) as pool:
         _packed(pool, runs[:cores])
         seconds = median_seconds(
             {

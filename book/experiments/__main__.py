@@ -10,7 +10,7 @@ are done, its table and manifest are written to ``book/results``.
 from __future__ import annotations
 
 import argparse
-import os
+import sys
 from importlib import import_module
 from pathlib import Path
 from pkgutil import iter_modules
@@ -19,8 +19,8 @@ import experiments
 from experiments.settings import settings_of
 from specmup.extras import MissingExtra
 from specmup.runs.manifest import SCALES
-from specmup.runs.pieces import side_by_side
-from specmup.runs.results import save
+from specmup.runs.pool import cores
+from specmup.runs.store import SweepError
 
 PIECES = Path("_build") / "experiments"
 PLUMBING = ("__main__", "again", "settings")
@@ -39,8 +39,7 @@ def main() -> None:
         "names", nargs="+", choices=names(), metavar="NAME", help=", ".join(names())
     )
     parser.add_argument("--scale", default="reference", choices=SCALES, help="how large")
-    cores = os.cpu_count()
-    parser.add_argument("--workers", type=int, default=cores, help="pieces made at a time")
+    parser.add_argument("--workers", type=int, default=cores(), help="pieces made at a time")
     asked = parser.parse_args()
     chosen = {name: import_module(f"experiments.{name}") for name in asked.names}
     for name, experiment in chosen.items():
@@ -48,18 +47,18 @@ def main() -> None:
             parser.error(f"{name} has the scales {', '.join(experiment.SCALES)}")
     for name, experiment in chosen.items():
         try:
-            with side_by_side(asked.workers):
-                frame, seconds = experiment.run(asked.scale, PIECES / name)
-        except MissingExtra as problem:
+            made = experiment.run(asked.scale, PIECES / name, asked.workers)
+        except (MissingExtra, SweepError) as problem:
             parser.error(str(problem))
-        path = save(
-            frame,
+        except KeyboardInterrupt:
+            print("stopped: finished pieces are kept, the same command goes on", file=sys.stderr)
+            sys.exit(130)
+        path = made.save(
             name.replace("_", "-"),
             scale=asked.scale,
             configuration={**experiment.SCALES[asked.scale], "settings": settings_of(experiment)},
-            wall_seconds=seconds,
         )
-        print(f"{len(frame)} rows in {path}")
+        print(f"{len(made.frame)} rows in {path}")
 
 
 if __name__ == "__main__":

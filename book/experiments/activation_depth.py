@@ -15,7 +15,7 @@ import pandas as pd
 
 from experiments.feature_diversity import KEPT, WIDTH, shape
 from specmup.data.images import digit_sums
-from specmup.runs.pieces import Pieces, run_pieces
+from specmup.runs.experiment import ExperimentResult, run_experiment
 from specmup.training.learning_rates import learning_rate_sweep
 from specmup.training.scaling import Base, Settings
 
@@ -47,13 +47,14 @@ SCALES: Mapping[str, Mapping] = {
     },
 }
 
-
+# Raised when the same job comes to give other rows.
+VERSION = 1
 # What tells rows apart, and what a slice that is made again is compared by.
 KEYS = ("activation", "placement", "log2_start", "depth", "log2_lr", "seed")
 COMPARED = ("loss",)
 
 
-def run(scale_name: str, folder: Path | None = None) -> Pieces:
+def run(scale_name: str, folder: Path | None = None, workers: int = 1) -> ExperimentResult:
     """Every run of a scale: the columns of a sweep, ``placement`` and ``log2_start``."""
     grid = SCALES[scale_name]
     jobs = [
@@ -68,7 +69,7 @@ def run(scale_name: str, folder: Path | None = None) -> Pieces:
             grid["log2_starts"], grid["depths"], grid["cases"]
         )
     ]
-    return run_pieces(sweep_one_depth, jobs, folder=folder)
+    return run_experiment(sweep_one_depth, jobs, VERSION, folder=folder, workers=workers)
 
 
 def sweep_one_depth(

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from experiments.reading.families import carried_out_again, sweep_of
+from experiments.reading.families import rerun, sweep_of
 from specmup.analysis.agreement import Agreement, agrees_with
 from specmup.analysis.rounding import Rounding
 from specmup.runs.results import Results
@@ -46,7 +46,7 @@ def slice_of(results: Results, where: str = "") -> Slice:
         if name in OF_SWEEPS:
             rows = results.frame.query(OF_SWEEPS[name])
             rows = rows.query(where) if where else rows
-            return Slice(carried_out_again(rows, sweep_of(results.manifest)), list(SORT), ("loss",))
+            return Slice(rerun(rows, sweep_of(results.manifest)), list(SORT), ("loss",))
         experiment = import_module(f"experiments.{name.replace('-', '_')}")
         frame = experiment.run("slice" if "slice" in experiment.SCALES else "quick").frame
     on = list(experiment.KEYS)

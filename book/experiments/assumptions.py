@@ -19,7 +19,7 @@ from torch import Tensor
 from experiments.instruments.assumption_recorder import Recorder
 from specmup.data.images import batch_order, digits
 from specmup.models.resnet import ResNet, ResNetShape, build
-from specmup.runs.pieces import Pieces, run_pieces
+from specmup.runs.experiment import ExperimentResult, run_experiment
 from specmup.theory.rules import parametrization
 from specmup.training.replicas import replica_optimizer
 from specmup.training.resnet import replica_losses
@@ -67,13 +67,14 @@ SCALES: Mapping[str, Mapping] = {
 # The largest depths bear fewer seeds.
 MOST_SEED = {128: 0, 256: 0}
 
-
+# Raised when the same job comes to give other rows.
+VERSION = 1
 # What tells rows apart, and what a slice that is made again is compared by.
 KEYS = ("part", "optimizer", "block_depth", "layer", "width", "depth", "seed", "step")
 COMPARED = ("samples_agree", "weight_straight", "updates_add")
 
 
-def run(scale_name: str, folder: Path | None = None) -> Pieces:
+def run(scale_name: str, folder: Path | None = None, workers: int = 1) -> ExperimentResult:
     """Every run of a scale; the columns are those of :func:`train_and_measure`."""
     listed = [
         {"part": part} | dict(zip(grid, values, strict=True))
@@ -81,7 +82,7 @@ def run(scale_name: str, folder: Path | None = None) -> Pieces:
         for values in product(*grid.values())
     ]
     jobs = [job for job in map(_completed, listed) if max(job["seeds"]) <= _most_seed(job)]
-    return run_pieces(train_and_measure, jobs, folder=folder)
+    return run_experiment(train_and_measure, jobs, VERSION, folder=folder, workers=workers)
 
 
 def train_and_measure(

@@ -17,8 +17,7 @@ import pandas as pd
 from experiments.instruments.updates import MEASURED, StepRecorder
 from specmup.data.images import digits
 from specmup.models.resnet import ResNetShape, build
-from specmup.runs.pieces import Pieces, run_pieces
-from specmup.runs.results import significant
+from specmup.runs.experiment import ExperimentResult, run_experiment
 from specmup.theory.rules import Rules, parametrization
 from specmup.theory.update import LAWS
 from specmup.training.learning_rates import ordinary_base
@@ -97,13 +96,14 @@ SCALES: Mapping[str, Mapping] = {
     },
 }
 
-
+# Raised when the same job comes to give other rows.
+VERSION = 1
 # What tells rows apart, and what a slice that is made again is compared by.
 KEYS = ("optimizer", "block_depth", "variant", "width", "depth", "seed", "role")
 COMPARED = ("update_late", "change_late")
 
 
-def run(scale_name: str, folder: Path | None = None) -> Pieces:
+def run(scale_name: str, folder: Path | None = None, workers: int = 1) -> ExperimentResult:
     """Every run of a scale.
 
     Columns: optimizer, block_depth, variant (of :data:`VARIANTS`), width, depth, seed, role,
@@ -127,8 +127,8 @@ def run(scale_name: str, folder: Path | None = None) -> Pieces:
         for width, depth in _sizes(case)
     ]
     jobs.sort(key=lambda job: job["width"] ** 2 * job["depth"])
-    frame, seconds = run_pieces(train_and_measure, jobs, folder=folder)
-    return Pieces(significant(frame), seconds)
+    made = run_experiment(train_and_measure, jobs, VERSION, folder=folder, workers=workers)
+    return made.rounded()
 
 
 def train_and_measure(

@@ -32,7 +32,7 @@ from experiments.gpt_coordinates import BASE_WIDTH as WIDTH
 from specmup.data.text import king_james
 from specmup.models.gpt import GPT
 from specmup.parametrization.plan import make_plan
-from specmup.runs.pieces import Pieces, run_pieces
+from specmup.runs.experiment import ExperimentResult, run_experiment
 from specmup.training.language import train_language_model
 from specmup.training.recipe import Recipe
 
@@ -113,13 +113,14 @@ SCALES: Mapping[str, Mapping] = {
     },
 }
 
-
+# Raised when the same job comes to give other rows.
+VERSION = 1
 # What tells rows apart, and what a slice that is made again is compared by.
 KEYS = ("part", "normalisation", "depth", "log2_lr", "seed")
 COMPARED = ("loss",)
 
 
-def run(scale_name: str, folder: Path | None = None) -> Pieces:
+def run(scale_name: str, folder: Path | None = None, workers: int = 1) -> ExperimentResult:
     """Every run of a scale.
 
     Columns: part (of :data:`PARTS`), normalisation, depth, log2_lr, seed, and ``loss`` on held-out
@@ -138,7 +139,7 @@ def run(scale_name: str, folder: Path | None = None) -> Pieces:
         for log2_lr in case["log2_lr"]
         for seed in case["seeds"]
     ]
-    return run_pieces(train_part, jobs, folder=folder)
+    return run_experiment(train_part, jobs, VERSION, folder=folder, workers=workers)
 
 
 def train_part(

@@ -16,7 +16,7 @@ import pandas as pd
 
 from specmup.data.images import digit_sums
 from specmup.models.resnet import ResNetShape
-from specmup.runs.pieces import Pieces, run_pieces
+from specmup.runs.experiment import ExperimentResult, run_experiment
 from specmup.training.learning_rates import learning_rate_sweep, ordinary_base
 
 WIDTH, BASE_DEPTH, BATCH_SIZE = 64, 2, 64
@@ -53,13 +53,14 @@ SCALES: Mapping[str, Mapping] = {
 }
 RULES = ("k1", "k2", "sp")
 
-
+# Raised when the same job comes to give other rows.
+VERSION = 1
 # What tells rows apart, and what a slice that is made again is compared by.
 KEYS = ("optimizer", "block_depth", "activation", "rule", "depth", "log2_lr", "seed")
 COMPARED = ("loss",)
 
 
-def run(scale_name: str, folder: Path | None = None) -> Pieces:
+def run(scale_name: str, folder: Path | None = None, workers: int = 1) -> ExperimentResult:
     """Every run of a scale, with the columns of ``learning_rate_sweep``."""
     grid = SCALES[scale_name]
     jobs = [
@@ -75,7 +76,7 @@ def run(scale_name: str, folder: Path | None = None) -> Pieces:
             grid["optimizers"], grid["depths"], grid["block_depths"], grid["activations"], RULES
         )
     ]
-    return run_pieces(sweep_one_depth, jobs, folder=folder)
+    return run_experiment(sweep_one_depth, jobs, VERSION, folder=folder, workers=workers)
 
 
 def sweep_one_depth(

@@ -15,7 +15,7 @@ import pandas as pd
 
 from specmup.data.images import digits
 from specmup.models.resnet import ResNetShape
-from specmup.runs.pieces import Pieces, run_pieces
+from specmup.runs.experiment import ExperimentResult, run_experiment
 from specmup.training.learning_rates import learning_rate_sweep
 from specmup.training.scaling import Base, Settings
 
@@ -49,13 +49,14 @@ SCALES: Mapping[str, Mapping] = {
     },
 }
 
-
+# Raised when the same job comes to give other rows.
+VERSION = 1
 # What tells rows apart, and what a slice that is made again is compared by.
 KEYS = ("optimizer", "rule", "width", "depth", "log2_lr", "seed")
 COMPARED = ("loss",)
 
 
-def run(scale_name: str, folder: Path | None = None) -> Pieces:
+def run(scale_name: str, folder: Path | None = None, workers: int = 1) -> ExperimentResult:
     """Every run of a scale, with the columns of ``learning_rate_sweep``.
 
     Rows of depth 4 are those over the width. Over the depth, the runs at the base size stand for
@@ -79,7 +80,7 @@ def run(scale_name: str, folder: Path | None = None) -> Pieces:
         )
     ]
     jobs.sort(key=lambda job: job["width"] ** 2 * job["depth"])
-    return run_pieces(sweep_one_size, jobs, folder=folder)
+    return run_experiment(sweep_one_size, jobs, VERSION, folder=folder, workers=workers)
 
 
 def sweep_one_size(

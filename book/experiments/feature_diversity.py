@@ -23,7 +23,7 @@ from experiments.phase_diagram import depthwise
 from experiments.reading.phases import mean_square_increments
 from specmup.data.images import digits
 from specmup.models.resnet import ResNet, ResNetShape, build
-from specmup.runs.pieces import Pieces, run_pieces
+from specmup.runs.experiment import ExperimentResult, run_experiment
 from specmup.runs.results import significant
 from specmup.training.resnet import replica_optimizer, train
 from specmup.training.scaling import Base, Settings, scale
@@ -60,13 +60,14 @@ SCALES: Mapping[str, Mapping] = {
     },
 }
 
-
+# Raised when the same job comes to give other rows.
+VERSION = 1
 # What tells rows apart, and what a slice that is made again is compared by.
 KEYS = ("activation", "placement", "alpha", "depth", "seed", "steps", "stride")
 COMPARED = ("increment",)
 
 
-def run(scale_name: str, folder: Path | None = None) -> Pieces:
+def run(scale_name: str, folder: Path | None = None, workers: int = 1) -> ExperimentResult:
     """Every run of a scale: the columns of :func:`train_and_measure`."""
     grid = SCALES[scale_name]
     jobs = [
@@ -81,7 +82,7 @@ def run(scale_name: str, folder: Path | None = None) -> Pieces:
         for group in grid["groups"]
         for depth, (activation, placement, alpha) in product(group["depths"], group["cases"])
     ]
-    return run_pieces(train_and_measure, jobs, folder=folder)
+    return run_experiment(train_and_measure, jobs, VERSION, folder=folder, workers=workers)
 
 
 def train_and_measure(

@@ -22,8 +22,7 @@ from specmup.models.gpt import GPT, GPTShape
 from specmup.norms import rms_norm, rms_operator_norm
 from specmup.parametrization.plan import make_plan
 from specmup.probes.coordinate_check import cross_entropy, followed
-from specmup.runs.pieces import Pieces, run_pieces
-from specmup.runs.results import significant
+from specmup.runs.experiment import ExperimentResult, run_experiment
 
 VOCABULARY, CONTEXT = 1024, 64
 BASE_WIDTH, BASE_DEPTH, HEAD_DIMENSION = 64, 2, 16
@@ -80,13 +79,14 @@ SCALES: Mapping[str, Mapping] = {
     },
 }
 
-
+# Raised when the same job comes to give other rows.
+VERSION = 1
 # What tells rows apart, and what a slice that is made again is compared by.
 KEYS = ("optimizer", "normalisation", "heads", "rule", "width", "depth", "seed", "step", "followed")
 COMPARED = ("change",)
 
 
-def run(scale_name: str, folder: Path | None = None) -> Pieces:
+def run(scale_name: str, folder: Path | None = None, workers: int = 1) -> ExperimentResult:
     """Every run of a scale.
 
     Columns: optimizer, normalisation, heads (of :data:`HEADS`), rule, width, depth, seed, step (0
@@ -112,8 +112,8 @@ def run(scale_name: str, folder: Path | None = None) -> Pieces:
     ]
     jobs = list({tuple(job.values()): job for job in jobs}.values())  # the base is on both axes
     jobs.sort(key=lambda job: job["width"] ** 2 * job["depth"])
-    frame, seconds = run_pieces(train_and_follow, jobs, folder=folder)
-    return Pieces(significant(frame), seconds)
+    made = run_experiment(train_and_follow, jobs, VERSION, folder=folder, workers=workers)
+    return made.rounded()
 
 
 def train_and_follow(

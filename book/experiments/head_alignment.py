@@ -29,8 +29,7 @@ from experiments.gpt_coordinates import (
     trained,
 )
 from specmup.models.gpt import GPT, GPTShape
-from specmup.runs.pieces import Pieces, run_pieces
-from specmup.runs.results import significant
+from specmup.runs.experiment import ExperimentResult, run_experiment
 
 WIDTH, DEPTH = 256, 2
 TERMS = ("start", "query moved", "key moved", "both moved", "all")
@@ -43,13 +42,14 @@ SCALES: Mapping[str, Mapping] = {
     },
 }
 
-
+# Raised when the same job comes to give other rows.
+VERSION = 1
 # What tells rows apart, and what a slice that is made again is compared by.
 KEYS = ("optimizer", "head_dimension", "seed", "step", "term")
 COMPARED = ("cosine",)
 
 
-def run(scale_name: str, folder: Path | None = None) -> Pieces:
+def run(scale_name: str, folder: Path | None = None, workers: int = 1) -> ExperimentResult:
     """Every run of a scale.
 
     Columns: optimizer, head_dimension, seed, step, term (of :data:`TERMS`), ``cosine``, and
@@ -63,8 +63,8 @@ def run(scale_name: str, folder: Path | None = None) -> Pieces:
         for d in scale["head_dimensions"]
         for seed in range(scale["seeds"])
     ]
-    frame, seconds = run_pieces(train_and_take_apart, jobs, folder=folder)
-    return Pieces(significant(frame), seconds)
+    made = run_experiment(train_and_take_apart, jobs, VERSION, folder=folder, workers=workers)
+    return made.rounded()
 
 
 def train_and_take_apart(*, optimizer: str, head_dimension: int, seed: int) -> pd.DataFrame:

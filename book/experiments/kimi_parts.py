@@ -13,7 +13,7 @@ from pathlib import Path
 import pandas as pd
 
 from experiments.depth_parts import PARTS, WIDTH, final_loss
-from specmup.runs.pieces import Pieces, run_pieces
+from specmup.runs.experiment import ExperimentResult, run_experiment
 
 SCALES: Mapping[str, Mapping] = {
     "quick": {
@@ -38,13 +38,14 @@ SCALES: Mapping[str, Mapping] = {
     },
 }
 
-
+# Raised when the same job comes to give other rows.
+VERSION = 1
 # What tells rows apart, and what a slice that is made again is compared by.
 KEYS = ("part", "depth", "log2_lr", "seed")
 COMPARED = ("loss",)
 
 
-def run(scale_name: str, folder: Path | None = None) -> Pieces:
+def run(scale_name: str, folder: Path | None = None, workers: int = 1) -> ExperimentResult:
     """Every run of a scale.
 
     Columns: part (of :data:`experiments.depth_parts.PARTS`), depth, log2_lr, seed, and
@@ -56,7 +57,7 @@ def run(scale_name: str, folder: Path | None = None) -> Pieces:
         for log2_lr in case["log2_lr"]
         for seed in case["seeds"]
     ]
-    return run_pieces(train_part, jobs, folder=folder)
+    return run_experiment(train_part, jobs, VERSION, folder=folder, workers=workers)
 
 
 def train_part(*, part: str, depth: int, log2_lr: float, seed: int) -> pd.DataFrame:

@@ -18,7 +18,7 @@ import pandas as pd
 from experiments.instruments.mixed import MixedResNet, MixedShape, Pattern
 from specmup.data.images import digit_sums
 from specmup.models.resnet import build
-from specmup.runs.pieces import Pieces, run_pieces
+from specmup.runs.experiment import ExperimentResult, run_experiment
 from specmup.theory.rules import parametrization
 from specmup.training.learning_rates import ordinary_base
 from specmup.training.replicas import replica_optimizer
@@ -55,13 +55,14 @@ SCALES: Mapping[str, Mapping] = {
     },
 }
 
-
+# Raised when the same job comes to give other rows.
+VERSION = 1
 # What tells rows apart, and what a slice that is made again is compared by.
 KEYS = ("optimizer", "pattern", "activation", "rule", "depth", "log2_lr", "seed")
 COMPARED = ("loss",)
 
 
-def run(scale_name: str, folder: Path | None = None) -> Pieces:
+def run(scale_name: str, folder: Path | None = None, workers: int = 1) -> ExperimentResult:
     """Every run of a scale: one row each, with the final loss on the whole training set."""
     grid = SCALES[scale_name]
     jobs = [
@@ -77,7 +78,7 @@ def run(scale_name: str, folder: Path | None = None) -> Pieces:
             grid["depths"], grid["patterns"], grid["optimizers"], grid["activations"], RULES
         )
     ]
-    return run_pieces(sweep_one_depth, jobs, folder=folder)
+    return run_experiment(sweep_one_depth, jobs, VERSION, folder=folder, workers=workers)
 
 
 def sweep_one_depth(

@@ -15,7 +15,7 @@ import pandas as pd
 
 from specmup.data.images import digits
 from specmup.models.resnet import ResNetShape
-from specmup.runs.pieces import Pieces, run_pieces
+from specmup.runs.experiment import ExperimentResult, run_experiment
 from specmup.training.learning_rates import learning_rate_sweep
 from specmup.training.scaling import Base, Settings
 
@@ -55,20 +55,21 @@ SCALES: Mapping[str, Mapping] = {
     },
 }
 
-
+# Raised when the same job comes to give other rows.
+VERSION = 1
 # What tells rows apart, and what a slice that is made again is compared by.
 KEYS = ("optimizer", "activation", "rule", "depth", "log2_lr", "seed")
 COMPARED = ("loss",)
 
 
-def run(scale_name: str, folder: Path | None = None) -> Pieces:
+def run(scale_name: str, folder: Path | None = None, workers: int = 1) -> ExperimentResult:
     """Every run of a scale, with the columns of ``learning_rate_sweep``."""
     grid = SCALES[scale_name]
     jobs = [
         {**case, "rule": rule, "depth": depth}
         for case, rule, depth in product(grid["cases"], RULES, grid["depths"])
     ]
-    return run_pieces(sweep_one_depth, jobs, folder=folder)
+    return run_experiment(sweep_one_depth, jobs, VERSION, folder=folder, workers=workers)
 
 
 def sweep_one_depth(

@@ -19,7 +19,7 @@ from experiments.digits_transfer import BASE_DEPTH, BASE_WIDTH, shape
 from experiments.instruments.enforced_replicas import enforced_replicas
 from specmup.data.images import digits
 from specmup.optimizers.enforced import enforced_rules
-from specmup.runs.pieces import Pieces, run_pieces
+from specmup.runs.experiment import ExperimentResult, run_experiment
 from specmup.training.learning_rates import learning_rate_sweep
 from specmup.training.replicas import replica_optimizer
 from specmup.training.scaling import Base
@@ -88,13 +88,14 @@ SCALES: Mapping[str, Mapping] = {
     },
 }
 
-
+# Raised when the same job comes to give other rows.
+VERSION = 1
 # What tells rows apart, and what a slice that is made again is compared by.
 KEYS = ("optimizer", "rule", "width", "depth", "log2_lr", "seed")
 COMPARED = ("loss",)
 
 
-def run(scale_name: str, folder: Path | None = None) -> Pieces:
+def run(scale_name: str, folder: Path | None = None, workers: int = 1) -> ExperimentResult:
     """Every run of a scale, with the columns of ``learning_rate_sweep``.
 
     At the base size ``sp`` is ``k2``, and some optimizers are the same everywhere: :func:`over`
@@ -116,7 +117,7 @@ def run(scale_name: str, folder: Path | None = None) -> Pieces:
         if (optimizer, rule) not in SAME
         and not (rule == "sp" and (width, depth) == (BASE_WIDTH, BASE_DEPTH))
     ]
-    return run_pieces(sweep_one_size, jobs, folder=folder)
+    return run_experiment(sweep_one_size, jobs, VERSION, folder=folder, workers=workers)
 
 
 def _sizes(case: Mapping) -> list[tuple[int, int]]:

@@ -21,7 +21,7 @@ from experiments.instruments.expansion import overall_rms
 from experiments.reading.phases import walk_and_trend
 from specmup.data.images import digits
 from specmup.models.resnet import ResNet, ResNetShape, build
-from specmup.runs.pieces import Pieces, run_pieces
+from specmup.runs.experiment import ExperimentResult, run_experiment
 from specmup.runs.results import significant
 from specmup.theory.order import DEPTH
 from specmup.theory.order import WIDTH as N
@@ -48,20 +48,21 @@ SCALES: Mapping[str, Mapping] = {
     },
 }
 
-
+# Raised when the same job comes to give other rows.
+VERSION = 1
 # What tells rows apart, and what a slice that is made again is compared by.
 KEYS = ("alpha", "gamma", "depth", "seed")
 COMPARED = ("start", "change", "preactivation", "walk")
 
 
-def run(scale_name: str, folder: Path | None = None) -> Pieces:
+def run(scale_name: str, folder: Path | None = None, workers: int = 1) -> ExperimentResult:
     """Every run of a scale: the columns of :func:`train_and_measure`."""
     grid = SCALES[scale_name]
     jobs = [
         {"alpha": alpha, "gamma": gamma, "depth": depth, "seeds": grid["seeds"]}
         for depth, alpha, gamma in product(grid["depths"], grid["alphas"], grid["gammas"])
     ]
-    return run_pieces(train_and_measure, jobs, folder=folder)
+    return run_experiment(train_and_measure, jobs, VERSION, folder=folder, workers=workers)
 
 
 def depthwise(alpha: Fraction | str, gamma: Fraction | str) -> Rules:

@@ -15,7 +15,7 @@ import pandas as pd
 
 from specmup.data.images import digits
 from specmup.models.resnet import ResNetShape
-from specmup.runs.pieces import Pieces, run_pieces
+from specmup.runs.experiment import ExperimentResult, run_experiment
 from specmup.training.learning_rates import learning_rate_sweep
 from specmup.training.scaling import Base, Settings
 
@@ -40,13 +40,14 @@ SCALES: Mapping[str, Mapping] = {
     },
 }
 
-
+# Raised when the same job comes to give other rows.
+VERSION = 1
 # What tells rows apart, and what a slice that is made again is compared by.
 KEYS = ("block_depth", "depth", "log2_multiplier", "log2_lr", "seed")
 COMPARED = ("loss",)
 
 
-def run(scale_name: str, folder: Path | None = None) -> Pieces:
+def run(scale_name: str, folder: Path | None = None, workers: int = 1) -> ExperimentResult:
     """Every run of a scale: the columns of a sweep, and ``log2_multiplier``."""
     grid = SCALES[scale_name]
     lowest, highest = grid["multipliers"]
@@ -62,7 +63,7 @@ def run(scale_name: str, folder: Path | None = None) -> Pieces:
             grid["depths"], grid["block_depths"], range(lowest, highest + 1)
         )
     ]
-    return run_pieces(sweep_one_multiplier, jobs, folder=folder)
+    return run_experiment(sweep_one_multiplier, jobs, VERSION, folder=folder, workers=workers)
 
 
 def sweep_one_multiplier(

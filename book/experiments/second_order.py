@@ -19,8 +19,7 @@ from torch import Tensor
 from experiments.instruments.expansion import Snapshot, attained_second_order, expand_step
 from specmup.data.images import Task, batch_order, digits
 from specmup.models.resnet import ResNet, ResNetShape, build
-from specmup.runs.pieces import Pieces, run_pieces
-from specmup.runs.results import significant
+from specmup.runs.experiment import ExperimentResult, run_experiment
 from specmup.theory.rules import parametrization
 from specmup.training.replicas import replica_optimizer
 from specmup.training.resnet import replica_losses
@@ -52,13 +51,14 @@ SCALES: Mapping[str, Mapping] = {
 }
 RULES = ("k1", "k2")
 
-
+# Raised when the same job comes to give other rows.
+VERSION = 1
 # What tells rows apart, and what a slice that is made again is compared by.
 KEYS = ("rule", "optimizer", "batch_size", "width", "depth", "seed", "step")
 COMPARED = ("step_first", "step_second")
 
 
-def run(scale_name: str, folder: Path | None = None) -> Pieces:
+def run(scale_name: str, folder: Path | None = None, workers: int = 1) -> ExperimentResult:
     """Every run of a scale.
 
     Columns: rule, optimizer, batch_size, width, depth, seed, step, loss, and for the single step
@@ -82,8 +82,8 @@ def run(scale_name: str, folder: Path | None = None) -> Pieces:
             sizes, grid["optimizers"], grid["batch_sizes"], RULES
         )
     ]
-    frame, seconds = run_pieces(train_and_expand, jobs, folder=folder)
-    return Pieces(significant(frame), seconds)
+    made = run_experiment(train_and_expand, jobs, VERSION, folder=folder, workers=workers)
+    return made.rounded()
 
 
 def train_and_expand(

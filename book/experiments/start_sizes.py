@@ -15,7 +15,7 @@ import pandas as pd
 
 from specmup.data.images import digit_sums
 from specmup.models.resnet import ResNetShape
-from specmup.runs.pieces import Pieces, run_pieces
+from specmup.runs.experiment import ExperimentResult, run_experiment
 from specmup.training.learning_rates import learning_rate_sweep, ordinary_base
 from specmup.training.scaling import Base
 
@@ -51,13 +51,14 @@ SCALES: Mapping[str, Mapping] = {
     },
 }
 
-
+# Raised when the same job comes to give other rows.
+VERSION = 1
 # What tells rows apart, and what a slice that is made again is compared by.
 KEYS = ("optimizer", "block_depth", "log2_start", "rule", "depth", "log2_lr", "seed")
 COMPARED = ("loss",)
 
 
-def run(scale_name: str, folder: Path | None = None) -> Pieces:
+def run(scale_name: str, folder: Path | None = None, workers: int = 1) -> ExperimentResult:
     """Every run of a scale: the columns of a sweep, and ``log2_start``."""
     grid = SCALES[scale_name]
     jobs = [
@@ -73,7 +74,7 @@ def run(scale_name: str, folder: Path | None = None) -> Pieces:
             grid["depths"], grid["optimizers"], grid["block_depths"], grid["log2_starts"]
         )
     ]
-    return run_pieces(sweep_one_start, jobs, folder=folder)
+    return run_experiment(sweep_one_start, jobs, VERSION, folder=folder, workers=workers)
 
 
 def sweep_one_start(

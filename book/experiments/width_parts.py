@@ -14,7 +14,7 @@ from pathlib import Path
 import pandas as pd
 
 from experiments.depth_parts import BASE_DEPTH, Part, final_loss
-from specmup.runs.pieces import Pieces, run_pieces
+from specmup.runs.experiment import ExperimentResult, run_experiment
 
 FAST_EMBEDDING = {"input": 1}
 FAST_GAINS = {"norm_gain": 1, "norm.weight": 1}
@@ -51,13 +51,14 @@ SCALES: Mapping[str, Mapping] = {
     },
 }
 
-
+# Raised when the same job comes to give other rows.
+VERSION = 1
 # What tells rows apart, and what a slice that is made again is compared by.
 KEYS = ("part", "width", "log2_lr", "seed")
 COMPARED = ("loss",)
 
 
-def run(scale_name: str, folder: Path | None = None) -> Pieces:
+def run(scale_name: str, folder: Path | None = None, workers: int = 1) -> ExperimentResult:
     """Every run of a scale.
 
     Columns: part (of :data:`PARTS`), width, log2_lr (of SP, that is of the blocks and the readout),
@@ -70,7 +71,7 @@ def run(scale_name: str, folder: Path | None = None) -> Pieces:
         for log2_lr in case["log2_lr"]
         for seed in case["seeds"]
     ]
-    return run_pieces(train_part, jobs, folder=folder)
+    return run_experiment(train_part, jobs, VERSION, folder=folder, workers=workers)
 
 
 def train_part(*, part: str, width: int, log2_lr: float, seed: int) -> pd.DataFrame:

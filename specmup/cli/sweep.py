@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 from specmup.cli.command import figure
 
 if TYPE_CHECKING:  # torch is slow to import: only where it is needed
+    from specmup.runs.store import Store
     from specmup.sweeps.configuration import Sweep
-    from specmup.sweeps.store import Store
 
 HELP = "run grids of language models, resumably; look at them, collect and draw them"
 FOLDER = Path("_build") / "sweeps"
@@ -47,11 +47,12 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
 
 def run(asked: argparse.Namespace) -> int:
     """Do what is asked; 1 if runs could not be carried out, else 0."""
+    from specmup.runs.store import Store
     from specmup.sweeps.configuration import read_sweep
-    from specmup.sweeps.store import Store
+    from specmup.sweeps.run import Run
 
     sweep = read_sweep(asked.file)
-    store = Store(asked.folder or FOLDER / sweep.name)
+    store = Store(asked.folder or FOLDER / sweep.name, Run)
     return ACTIONS[asked.action](asked, sweep, store)
 
 
@@ -63,7 +64,7 @@ def _run(asked: argparse.Namespace, sweep: Sweep, store: Store) -> int:
         print(dry_run(sweep, store.read(), asked.on))
         return 0
     try:
-        report = run_sweep(
+        outcome = run_sweep(
             sweep,
             store,
             workers=asked.workers,
@@ -73,16 +74,16 @@ def _run(asked: argparse.Namespace, sweep: Sweep, store: Store) -> int:
     except KeyboardInterrupt:
         print("stopped: finished runs are kept, the same command goes on", file=sys.stderr)
         return 130
-    for path in report.corrupt:
+    for path in outcome.corrupt:
         print(f"a record could not be read: it is kept as {path}, and its run was done again")
     print(status(sweep, store))
-    for one, problem in report.failed[:3]:
+    for one, problem in outcome.failed[:3]:
         about = f"{one.rule} {one.optimizer}, width {one.width}, depth {one.depth}"
         said = str(problem).partition("\n")[0]
         print(f"failed: {about}: {type(problem).__name__}: {said}", file=sys.stderr)
-    if report.failed:
-        print(f"{len(report.failed)} runs failed; the same command tries again", file=sys.stderr)
-    return int(bool(report.failed))
+    if outcome.failed:
+        print(f"{len(outcome.failed)} runs failed; the same command tries again", file=sys.stderr)
+    return int(bool(outcome.failed))
 
 
 def _status(asked: argparse.Namespace, sweep: Sweep, store: Store) -> int:
@@ -103,9 +104,9 @@ def _collect(asked: argparse.Namespace, sweep: Sweep, store: Store) -> int:
 
 
 def _plot(asked: argparse.Namespace, sweep: Sweep, store: Store) -> int:
+    from specmup.runs.store import SweepError
     from specmup.sweeps.collect import finished_and_missing, frame_of
     from specmup.sweeps.figure import draw
-    from specmup.sweeps.store import SweepError
 
     done, _ = finished_and_missing(sweep, store.read())
     if not done:

@@ -74,6 +74,20 @@ def recordable(value: Any, where: str) -> Any:
     raise ValueError(f"{where} = {value!r} cannot be written as JSON: give numbers, strings, lists")
 
 
+def made_on(device: str) -> dict[str, str]:
+    """Where a single job is carried out, and with what: its record's origin.
+
+    Args:
+        device: ``cpu``, or as torch names a GPU.
+    """
+    return {
+        "device": torch.cuda.get_device_name(device) if device.startswith("cuda") else "cpu",
+        "instruction_set": torch.backends.cpu.get_cpu_capability(),
+        "torch": torch.__version__,
+        "specmup": package_version("specmup"),
+    }
+
+
 def _machine(scale: str) -> dict[str, Any]:
     machine = {
         "system": platform.system(),

@@ -14,6 +14,11 @@ from multiprocessing.connection import Connection, wait
 from typing import Any
 
 
+def cores() -> int:
+    """How many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+
+
 @dataclass(frozen=True)
 class Finished:
     """One job that came back.
@@ -95,6 +100,43 @@ class Pool:
     def __exit__(self, *_: object) -> None:
         """End all processes."""
         self.close()
+
+
+class SerialPool:
+    """The same in this process: a job is carried out when it is waited for, one after the other.
+
+    Args:
+        work: As for :class:`Pool`.
+        workers: How many jobs are taken at a time.
+    """
+
+    def __init__(self, work: Callable[[Any, int], Any], workers: int = 1) -> None:
+        """Nothing is done before it is waited for."""
+        self.work, self.workers, self.jobs = work, workers, []
+
+    @property
+    def has_room(self) -> bool:
+        """Whether a job would be taken."""
+        return len(self.jobs) < self.workers
+
+    def submit(self, job: Any) -> None:
+        """Take a job; there must be room."""
+        self.jobs.append(job)
+
+    def next(self, timeout: float | None = None) -> list[Finished]:
+        """Carry out one job, however long it takes."""
+        job = self.jobs.pop(0)
+        try:
+            return [Finished(job, self.work(job, 0))]
+        except Exception as error:
+            return [Finished(job, error=error)]
+
+    def __enter__(self) -> SerialPool:
+        """The pool."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Nothing is left to end."""
 
 
 class _Worker:

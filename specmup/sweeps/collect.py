@@ -2,27 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 
 import pandas as pd
 
-from specmup.runs.results import save
+from specmup.runs.experiment import ExperimentResult
+from specmup.runs.job import Record
+from specmup.runs.store import StoreContents, SweepError
 from specmup.sweeps.configuration import Sweep
 from specmup.sweeps.content import text_of_records
 from specmup.sweeps.estimate import parameters
-from specmup.sweeps.growth import wanted
+from specmup.sweeps.growth import requested_runs
 from specmup.sweeps.run import Run
-from specmup.sweeps.store import Kept, Record, SweepError
 
 SORT = ("normalisation", "optimizer", "rule", "weight_decay", "width", "depth", "log2_lr", "seed")
 
 
-def finished_and_missing(sweep: Sweep, kept: Kept) -> tuple[list[Record], list[Run]]:
+def losses(records: Mapping[str, Record]) -> dict[str, float]:
+    """Validation loss by identity; ``inf`` for a run that diverged."""
+    return {identity: record.result["loss"] for identity, record in records.items()}
+
+
+def finished_and_missing(sweep: Sweep, contents: StoreContents) -> tuple[list[Record], list[Run]]:
     """Records that the sweep asks for, and runs that it asks for and that are not finished."""
-    runs = wanted(sweep, {name: record.loss for name, record in kept.records.items()})
-    done = [kept.records[run.identity] for run in runs if run.identity in kept.records]
-    return done, [run for run in runs if run.identity not in kept.records]
+    records = contents.records
+    runs = requested_runs(sweep, losses(records))
+    done = [records[run.identity] for run in runs if run.identity in records]
+    return done, [run for run in runs if run.identity not in records]
 
 
 def frame_of(records: list[Record]) -> pd.DataFrame:
@@ -32,13 +40,17 @@ def frame_of(records: list[Record]) -> pd.DataFrame:
 
 
 def collect(
-    sweep: Sweep, kept: Kept, *, partial: bool = False, folder: str | Path | None = None
+    sweep: Sweep,
+    contents: StoreContents,
+    *,
+    partial: bool = False,
+    folder: str | Path | None = None,
 ) -> Path:
     """Write the table and its manifest through :func:`specmup.runs.results.save`.
 
     Args:
         sweep: What was run.
-        kept: What its store holds.
+        contents: What its store holds.
         partial: Also when runs are missing; the manifest then says how many.
         folder: Where to write; the book's results by default.
 
@@ -46,32 +58,26 @@ def collect(
         SweepError: If nothing is finished, runs are missing and ``partial`` is not set, or the
             runs were not trained on one text.
     """
-    done, missing = finished_and_missing(sweep, kept)
+    done, missing = finished_and_missing(sweep, contents)
     if not done or (missing and not partial):
         raise SweepError(
             f"{len(missing)} of {len(done) + len(missing)} runs of {sweep.name} are not finished: "
             "run the sweep to its end, or collect what there is with --partial"
         )
-    return save(
-        frame_of(done),
+    return ExperimentResult.of(frame_of(done), done).save(
         sweep.name,
         scale=sweep.scale,
         configuration={
             **asdict(sweep),
             "missing_runs": len(missing),
             "text_fingerprint": text_of_records(done),
-            "devices": sorted({record.origin["device"] for record in done}),
-            "instruction_sets": sorted(
-                {record.origin.get("instruction_set", "unknown") for record in done}
-            ),
         },
-        wall_seconds=sum(record.result["seconds"] for record in done),
         folder=folder,
     )
 
 
 def _row(record: Record) -> dict:
-    run, result = record.run, record.result
+    run, result = record.job, record.result
     return {
         "rule": run.rule,
         "optimizer": run.optimizer,

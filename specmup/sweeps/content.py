@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 
-from specmup.sweeps.store import Record, SweepError
+from specmup.runs.job import Record
+from specmup.runs.store import SweepError
 
 UNKNOWN = "unknown"  # of a record from before texts were noted
 

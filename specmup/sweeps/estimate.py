@@ -10,8 +10,8 @@ import numpy as np
 from scipy.optimize import nnls
 
 from specmup.models.gpt import GPTShape
+from specmup.runs.job import Record
 from specmup.sweeps.run import Run
-from specmup.sweeps.store import Record
 from specmup.theory.update import update_law
 
 # Dense bfloat16 FLOP/s of the makers' data sheets, and the part of it that training is taken to
@@ -91,11 +91,11 @@ class CostModel:
         if not ended:
             return None
         took = np.array([r.result["seconds"] for r in ended])
-        rows = np.array([_regressors(r.run) for r in ended]) / took[:, None]
+        rows = np.array([_regressors(r.job) for r in ended]) / took[:, None]
         scale = rows.max(0)
         solution = nnls(rows / scale, np.ones(len(ended)))[0] / scale
         over = 1 / (rows @ solution)
-        names = [r.run.optimizer for r in ended]
+        names = [r.job.optimizer for r in ended]
         factors = {n: median(over[[i for i, m in enumerate(names) if m == n]]) for n in set(names)}
         return cls(*map(float, solution), factors, len(ended))
 

@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from specmup.figures.plots import learning_rate_curves, use_style
-from specmup.sweeps.store import SweepError
+from specmup.runs.store import SweepError
 from specmup.theory.update import update_law
 
 RULE_TITLES = {"sp": "SP", "k1": "k = 1", "k2": "k ≥ 2"}

@@ -1,4 +1,4 @@
-"""Which runs a sweep wants, given what has been found: grids grow until the optimum is inside."""
+"""The runs a sweep asks for, given what has been found: grids grow until the optimum is inside."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from specmup.sweeps.run import Run
 Losses = Mapping[str, float]
 
 
-def wanted(sweep: Sweep, losses: Losses) -> list[Run]:
+def requested_runs(sweep: Sweep, losses: Losses) -> list[Run]:
     """All runs of the sweep, those that its findings so far ask for included, each once.
 
     They come in the order in which to run them: grid by grid as the file has them, and of a grid
@@ -51,7 +51,7 @@ def rates_of(grid: Grid, curve: Curve, losses: Losses, also: Sequence[float] = (
     Args:
         grid: The grid it belongs to.
         curve: The curve.
-        losses: As for :func:`wanted`.
+        losses: As for :func:`requested_runs`.
         also: More rates to run.
     """
     first = grid.log2_lr

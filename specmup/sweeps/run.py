@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from specmup.models.gpt import GPTShape
+from specmup.runs.job import Job
 from specmup.training.recipe import Recipe
 
+TASK = "language-model"
 # Raised when the meaning of a configuration changes, so that old records are not taken for new.
 # 2: weights and windows are drawn from streams of their own.
-FORMAT = 2
+VERSION = 2
 # A rule is what make_plan is told. SP is that of plans: the base's std where the fan-in stays,
 # smaller as 1/√fan-in where it grows, no multipliers and one learning rate. GPT-2's own habits, one
 # std at all widths and residual maps divided by √(2L), are not in it.
@@ -57,9 +57,8 @@ class Run:
     seed: int
 
     def __post_init__(self) -> None:
-        """Give the run its name: the hash of all it says."""
-        said = json.dumps({"format": FORMAT, **asdict(self)}, sort_keys=True)
-        object.__setattr__(self, "identity", hashlib.sha256(said.encode()).hexdigest()[:20])
+        """Give the run its name, that of the job that it is."""
+        object.__setattr__(self, "identity", Job(TASK, VERSION, asdict(self)).identity)
 
     @property
     def shape(self) -> GPTShape:

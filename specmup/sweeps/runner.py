@@ -1,50 +1,29 @@
-"""Running a sweep: as many runs side by side as there are workers."""
+"""Running a sweep: as many runs side by side as there are workers, and as memory holds."""
 
 from __future__ import annotations
 
 import math
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
-from tqdm import tqdm
 
 from specmup.data.fingerprint import fingerprint
-from specmup.runs.files import FULL
-from specmup.runs.pool import Finished, Pool
-from specmup.runs.progress import duration, progress_bar
-from specmup.sweeps.collect import finished_and_missing
+from specmup.runs.pool import Pool, cores
+from specmup.runs.progress import duration
+from specmup.runs.runner import Runner, SweepOutcome
+from specmup.runs.store import Store
+from specmup.sweeps.collect import finished_and_missing, losses
 from specmup.sweeps.configuration import Sweep
 from specmup.sweeps.content import text_of_records
 from specmup.sweeps.estimate import CostModel, memory, remaining_seconds
-from specmup.sweeps.growth import wanted
-from specmup.sweeps.run import Run
-from specmup.sweeps.store import DiskFull, Kept, Record, Store
-from specmup.sweeps.work import CHECKPOINT_EVERY, Where, text_of_run
+from specmup.sweeps.growth import requested_runs
+from specmup.sweeps.work import Executor, text_of_run
 
 MEMORY_PART = 0.8  # of the machine's or the GPUs', that runs in flight may take by estimate
-REFRESH = 5.0  # seconds between two looks at the clock
-
-
-@dataclass
-class Report:
-    """What came of running a sweep.
-
-    Attributes:
-        finished: Runs finished now.
-        found: Runs that had been finished before.
-        failed: Runs that could not be carried out, with the reason.
-        corrupt: New names of records that could not be read.
-    """
-
-    finished: int = 0
-    found: int = 0
-    failed: list[tuple[Run, BaseException]] = field(default_factory=list)
-    corrupt: list[Path] = field(default_factory=list)
 
 
 def run_sweep(
@@ -54,9 +33,9 @@ def run_sweep(
     workers: int | None = None,
     device: str = "cpu",
     text_folder: Path | None = None,
-    make_pool: Callable[[Where, int], AbstractContextManager] = Pool,
-) -> Report:
-    """Carry out every run that a sweep wants and the store lacks.
+    make_pool: Callable[[Executor, int], AbstractContextManager] = Pool,
+) -> SweepOutcome:
+    """Carry out every run that a sweep asks for and the store lacks.
 
     Args:
         sweep: What to run.
@@ -72,128 +51,46 @@ def run_sweep(
         ValueError: If there is no such device, or the text is missing or does not fit.
     """
     workers = _workers(workers, device)
-    where = Where(device, text_folder, store.folder)
-    for run in wanted(sweep, {}):  # a text is made ready, or missed, before any worker needs it
+    for run in requested_runs(sweep, {}):  # a text is made ready, or missed, before it is needed
         text = text_of_run(run, text_folder)
-    with store.locked():
-        kept = store.read()
-        text_of_records(finished_and_missing(sweep, kept)[0], now=fingerprint(text))
-        report = Report(corrupt=[store.set_aside(path) for path in kept.corrupt])
-        with make_pool(where, workers) as pool:
-            _Session(sweep, store, kept, report, pool, workers, device).run()
-    return report
+    runner = Runner(
+        sweep.name,
+        lambda records: requested_runs(sweep, losses(records)),
+        workers,
+        store,
+        check=lambda contents: text_of_records(
+            finished_and_missing(sweep, contents)[0], now=fingerprint(text)
+        ),
+        memory=memory,
+        memory_budget=memory_budget(device),
+        outlook=_outlook,
+    )
+    return runner.run(Executor(device, text_folder, store.folder), make_pool)
 
 
-class _Session:
-    """The state of a sweep that is being run."""
-
-    def __init__(
-        self,
-        sweep: Sweep,
-        store: Store,
-        kept: Kept,
-        report: Report,
-        pool: Pool,
-        workers: int,
-        device: str,
-    ) -> None:
-        self.sweep, self.store, self.report, self.pool = sweep, store, report, pool
-        self.workers = workers
-        self.room = MEMORY_PART * (gpu_memory() if device == "cuda" else machine_memory())
-        self.records = dict(kept.records)
-        self.wanted: list[Run] = []
-        self.begun: dict[str, tuple[Run, float]] = {}  # when each run in flight was begun
-        self.given_up: set[str] = set()
-        self.full: DiskFull | None = None
-
-    def run(self) -> None:
-        """Until nothing is wanted any more."""
-        missing = self._missing()
-        self.report.found = len(self.wanted) - len(missing)
-        style = "{desc}: {n}/{total} runs |{bar}| {elapsed} gone{postfix}"
-        with progress_bar(
-            total=len(self.wanted),
-            initial=self.report.found,
-            desc=self.sweep.name,
-            bar_format=style,
-        ) as bar:
-            while missing or self.begun:
-                self._begin(missing)
-                self._show(bar, missing)
-                finished = self.pool.next(timeout=REFRESH)
-                for one in finished:
-                    self._take(one)
-                if finished:
-                    missing = [] if self.full else self._missing()
-            self._show(bar, missing)
-        if self.full:
-            raise self.full
-
-    def _missing(self) -> list[Run]:
-        """Runs to begin, in that order."""
-        losses = {identity: record.loss for identity, record in self.records.items()}
-        self.wanted = wanted(self.sweep, losses)
-        return [run for run in self.wanted if not self._is_settled(run.identity)]
-
-    def _is_settled(self, identity: str) -> bool:
-        return identity in self.records or identity in self.begun or identity in self.given_up
-
-    def _begin(self, missing: list[Run]) -> None:
-        """Begin runs while there are workers and memory for them."""
-        room = self.room - sum(memory(run) for run, _ in self.begun.values())
-        while missing and self.pool.has_room:
-            fits = (run for run in missing if memory(run) <= room or not self.begun)
-            if (run := next(fits, None)) is None:
-                return
-            missing.remove(run)
-            room -= memory(run)
-            self.begun[run.identity] = run, time.monotonic()
-            self.pool.submit(run)
-
-    def _take(self, one: Finished) -> None:
-        """Keep what came back."""
-        run, _ = self.begun.pop(one.job.identity)
-        try:
-            if one.error is not None:
-                raise one.error
-            self.store.write(Record(run, **one.value))
-        except DiskFull as problem:
-            self.full = problem
-        except Exception as problem:
-            if getattr(problem, "errno", None) in FULL:
-                text = f"no space left in {self.store.folder} for a checkpoint: free some and "
-                self.full = DiskFull(text + "give the same command again; every record is kept")
-            self.given_up.add(run.identity)
-            self.report.failed.append((run, problem))
-            return
-        self.records[run.identity] = Record(run, **one.value)
-        self.report.finished += 1
-        self.store.checkpoint(run, CHECKPOINT_EVERY).discard()
-
-    def _show(self, bar: tqdm, missing: Sequence[Run]) -> None:
-        bar.total = len(self.wanted)
-        bar.n = self.report.found + self.report.finished
-        model = CostModel.fitted(self.records.values())
-        left = "time unknown before a run is finished"
-        if model is not None:
-            now = time.monotonic()
-            flight = [(run, now - since) for run, since in self.begun.values()]
-            left = f"about {duration(_left(model, missing, flight, self.workers))} left"
-        diverged = sum(math.isinf(record.loss) for record in self.records.values())
-        failed = f", {len(self.report.failed)} failed" if self.report.failed else ""
-        bar.set_postfix_str(f"{left}; {len(self.begun)} in flight, {diverged} diverged{failed}")
+def _outlook(runner: Runner) -> str:
+    """How long it may take still, extensions of grids not foreseen, and what has gone wrong."""
+    records, left = runner.outcome.records.values(), "time unknown before a run is finished"
+    if (model := CostModel.fitted(records)) is not None:
+        now = time.monotonic()
+        rests = [max(0.0, model.seconds(r) - now + begun) for r, begun in runner.in_flight.values()]
+        others = remaining_seconds(model, runner.missing, runner.workers)
+        seconds = max(others + sum(rests) / runner.workers, *rests, 0.0)
+        left = f"about {duration(seconds)} left"
+    diverged = sum(map(math.isinf, losses(runner.outcome.records).values()))
+    failed = f", {len(runner.outcome.failed)} failed" if runner.outcome.failed else ""
+    return f"{left}; {len(runner.in_flight)} in flight, {diverged} diverged{failed}"
 
 
-def _left(
-    model: CostModel, missing: Sequence[Run], flight: Sequence[tuple[Run, float]], workers: int
-) -> float:
-    """Seconds until all is done; extensions of grids are not foreseen."""
-    rests = [max(0.0, model.seconds(run) - gone) for run, gone in flight]
-    return max(remaining_seconds(model, missing, workers) + sum(rests) / workers, *rests, 0.0)
+def memory_budget(device: str) -> float:
+    """Bytes that runs in flight may take by estimate."""
+    return MEMORY_PART * (gpu_memory() if device == "cuda" else machine_memory())
 
 
 def machine_memory() -> float:
-    """Bytes of memory that the machine has."""
+    """Bytes of memory that the machine has; infinite where the system does not say (Windows)."""
+    if not hasattr(os, "sysconf"):
+        return math.inf
     return float(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
 
 
@@ -210,6 +107,4 @@ def _workers(asked: int | None, device: str) -> int:
         raise ValueError("there is no CUDA device: take --device cpu")
     if asked is not None:
         return asked
-    if device == "cuda":
-        return torch.cuda.device_count()
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return torch.cuda.device_count() if device == "cuda" else cores()

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import product
 
+import pandas as pd
+
+from specmup.runs.job import Record
 from specmup.runs.progress import duration
+from specmup.runs.store import Store, StoreContents
 from specmup.sweeps.collect import finished_and_missing
 from specmup.sweeps.configuration import Grid, Sweep
 from specmup.sweeps.estimate import (
@@ -20,26 +24,25 @@ from specmup.sweeps.estimate import (
     memory,
     parameters,
 )
-from specmup.sweeps.growth import wanted
+from specmup.sweeps.growth import requested_runs
 from specmup.sweeps.run import Run
-from specmup.sweeps.store import Kept, Record, Store
 
 
-def dry_run(sweep: Sweep, kept: Kept, device: str | None = None) -> str:
+def dry_run(sweep: Sweep, contents: StoreContents, device: str | None = None) -> str:
     """Runs, parameters, tokens, FLOPs, memory a run and hours, by size, without running any.
 
     Args:
         sweep: The sweep; its grids as they are, before they extend themselves.
-        kept: Finished runs, which tell how fast this machine is.
+        contents: Finished runs, which tell how fast this machine is.
         device: A key of :data:`specmup.sweeps.estimate.DEVICES` on which to state the hours.
 
     Raises:
         ValueError: If there is no such device.
     """
-    runs = wanted(sweep, {})
+    runs = requested_runs(sweep, {})
     if device is not None:
         device_seconds([], device)  # refuses an unknown one
-    measured = CostModel.fitted(kept.records.values())
+    measured = CostModel.fitted(contents.records.values())
 
     def hours(some: Sequence[Run]) -> str:
         if device is not None:
@@ -48,72 +51,74 @@ def dry_run(sweep: Sweep, kept: Kept, device: str | None = None) -> str:
             return f"{sum(map(measured.seconds, some)) / 3600:.3g}"
         return "?"
 
-    head = ("width", "depth", "runs", "parameters", "tokens", "FLOPs", "MB a run", "hours")
     by_size = defaultdict(list)
     for run in runs:
         by_size[run.width, run.depth].append(run)
     rows = [
-        (
-            *map(str, size),
-            str(len(some)),
-            f"{parameters(some[0].shape):.3g}",
-            f"{sum(run.tokens for run in some):.3g}",
-            f"{sum(map(flops, some)):.3g}",
-            f"{max(map(memory, some)) / 1e6:.0f}",
-            hours(some),
-        )
-        for size, some in sorted(by_size.items())
+        {
+            "width": size[0],
+            "depth": size[1],
+            "runs": len(some),
+            "parameters": f"{parameters(some[0].shape):.3g}" if size[1] else "",
+            "tokens": f"{sum(run.tokens for run in some):.3g}",
+            "FLOPs": f"{sum(map(flops, some)):.3g}",
+            "MB a run": f"{max(map(memory, some)) / 1e6:.0f}" if size[1] else "",
+            "hours": hours(some),
+        }
+        for size, some in [*sorted(by_size.items()), (("all", ""), runs)]
     ]
-    total = ("all", "", str(len(runs)), "", f"{sum(r.tokens for r in runs):.3g}")
-    rows.append((*total, f"{sum(map(flops, runs)):.3g}", "", hours(runs)))
-    lines = [_table([head, *rows]), _source_of_hours(device, measured)]
+    lines = [_aligned(rows), _source_of_hours(device, measured)]
     if (most := _extensions(sweep)) > 0:
         lines.append(f"grids may extend themselves, by {most} runs at most, which are not counted")
-    if done := len(runs) - len(finished_and_missing(sweep, kept)[1]):
+    if done := len(runs) - len(finished_and_missing(sweep, contents)[1]):
         lines.append(f"of these, {done} are finished")
     return "\n".join(lines)
 
 
 def status(sweep: Sweep, store: Store) -> str:
     """How far each grid is, rule by rule, and what else the folder holds."""
-    kept = store.read()
-    done, missing = finished_and_missing(sweep, kept)
-    head = ("grid", "optimizer", "rule", "over", "log2 lr", "finished", "diverged")
-    rows = [row for grid in sweep.grid for row in _progress(sweep, grid, kept)]
-    rows.append(("all", "", "", "", "", *_counts(done, missing)))
-    lines = [_table([head, *rows])]
-    model = CostModel.fitted(kept.records.values())
+    contents = store.read()
+    done, missing = finished_and_missing(sweep, contents)
+    rows = [row for grid in sweep.grid for row in _progress(sweep, grid, contents)]
+    rows.append({"grid": "all", **_counts(done, missing)})
+    lines = [_aligned(rows)]
+    model = CostModel.fitted(contents.records.values())
     if missing and model is not None:
         left = duration(sum(map(model.seconds, missing)))
         lines.append(f"{len(missing)} runs to go: about {left} of one worker's time")
     if (since := store.since_last()) is not None:
         lines.append(f"the last run ended {duration(since)} ago")
-    if others := len(kept.records) - len(done):
+    if others := len(contents.records) - len(done):
         lines.append(f"{others} records belong to other configurations: they are kept, not used")
-    if kept.corrupt:
-        lines.append(f"{len(kept.corrupt)} records cannot be read: run sets them aside")
+    if contents.corrupt:
+        lines.append(f"{len(contents.corrupt)} records cannot be read: run sets them aside")
     if (holder := store.holder()) is not None:
         lines.append(f"process {holder} is running it")
     return "\n".join(lines)
 
 
-def _progress(sweep: Sweep, grid: Grid, kept: Kept) -> Iterator[tuple[str, ...]]:
+def _progress(sweep: Sweep, grid: Grid, contents: StoreContents) -> Iterator[dict[str, str]]:
     """The rows of a grid; what two grids share is counted in both."""
-    done, missing = finished_and_missing(replace(sweep, grid=[grid]), kept)
+    done, missing = finished_and_missing(replace(sweep, grid=[grid]), contents)
     swept = {"width": grid.widths, "depth": grid.depths}
     over = [f"{axis} {_span(sizes)}" for axis, sizes in swept.items() if sizes]
     over += [f"{key} {value}" for key, value in {**grid.model, **grid.training}.items()]
     for key in product(grid.optimizers, grid.rules):
-        ended = [record for record in done if (record.run.optimizer, record.run.rule) == key]
+        ended = [record for record in done if (record.job.optimizer, record.job.rule) == key]
         left = [run for run in missing if (run.optimizer, run.rule) == key]
-        rates = [run.log2_lr for run in (*(record.run for record in ended), *left)]
-        number = str(1 + sweep.grid.index(grid))
-        yield (number, *key, ", ".join(over), _span(rates), *_counts(ended, left))
+        yield {
+            "grid": str(1 + sweep.grid.index(grid)),
+            "optimizer": key[0],
+            "rule": key[1],
+            "over": ", ".join(over),
+            "log2 lr": _span(run.log2_lr for run in (*(record.job for record in ended), *left)),
+            **_counts(ended, left),
+        }
 
 
-def _counts(done: Sequence[Record], missing: Sequence[Run]) -> tuple[str, str]:
-    diverged = sum(math.isinf(record.loss) for record in done)
-    return f"{len(done)} of {len(done) + len(missing)}", str(diverged)
+def _counts(done: Sequence[Record], missing: Sequence[Run]) -> dict[str, str]:
+    diverged = sum(math.isinf(record.result["loss"]) for record in done)
+    return {"finished": f"{len(done)} of {len(done) + len(missing)}", "diverged": str(diverged)}
 
 
 def _span(numbers: Iterable[float]) -> str:
@@ -137,10 +142,5 @@ def _extensions(sweep: Sweep) -> int:
     return sum(2 * grid.extend * len(grid.seeds) * number for grid, number in curves)
 
 
-def _table(rows: Iterable[Sequence[str]]) -> str:
-    rows = list(rows)
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return "\n".join(
-        "  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True))
-        for row in rows
-    )
+def _aligned(rows: Sequence[Mapping[str, object]]) -> str:
+    return pd.DataFrame(rows).fillna("").to_string(index=False)

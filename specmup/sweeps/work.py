@@ -15,9 +15,9 @@ from specmup.data.fingerprint import fingerprint
 from specmup.data.text import Text, king_james, token_files
 from specmup.models.gpt import GPT, GPTShape
 from specmup.parametrization.plan import Plan, make_plan
-from specmup.runs.manifest import package_version
+from specmup.runs.manifest import made_on
+from specmup.runs.store import Store
 from specmup.sweeps.run import OWN_OPTIONS, RULES, Run
-from specmup.sweeps.store import Store
 from specmup.theory.update import update_law
 from specmup.training.checkpoint import Checkpoint
 from specmup.training.language import train_language_model
@@ -60,7 +60,7 @@ def start(run: Run, device: str = "cpu") -> tuple[GPT, Optimizer]:
     return model, plan.optimizer(model, companion=companion, **options)
 
 
-def carry_out(
+def execute(
     run: Run,
     *,
     device: str = "cpu",
@@ -109,7 +109,7 @@ def carry_out(
 
 
 @dataclass(frozen=True)
-class Where:
+class Executor:
     """Where runs are carried out.
 
     Args:
@@ -132,9 +132,10 @@ class Where:
             torch.cuda.set_device(device)  # or what names no GPU would take memory on the first
         checkpoint = None
         if self.folder is not None:
-            checkpoint = Store(self.folder).checkpoint(run, CHECKPOINT_EVERY)
-        result = carry_out(run, device=device, text_folder=self.text_folder, checkpoint=checkpoint)
-        return {"result": result, "origin": _origin(device, text_of_run(run, self.text_folder))}
+            checkpoint = Checkpoint(Store(self.folder).checkpoint(run), CHECKPOINT_EVERY)
+        result = execute(run, device=device, text_folder=self.text_folder, checkpoint=checkpoint)
+        text = fingerprint(text_of_run(run, self.text_folder))
+        return {"result": result, "origin": {**made_on(device), "text": text}}
 
 
 def text_of_run(run: Run, folder: Path | None) -> Text:
@@ -165,16 +166,3 @@ def text_of(source: str, vocabulary: int, context: int, folder: Path | None) -> 
         return token_files(*files, vocabulary=vocabulary, context=context, name=source)
     except FileNotFoundError as problem:
         raise ValueError(f"the text {source!r}: {problem}") from problem
-
-
-def _origin(device: str, text: Text) -> dict[str, str]:
-    on_gpu = device.startswith("cuda")
-    name = torch.cuda.get_device_name(device) if on_gpu else "cpu"
-    versions = {"torch": torch.__version__, "specmup": package_version("specmup")}
-    instructions = torch.backends.cpu.get_cpu_capability()
-    return {
-        "device": name,
-        "instruction_set": instructions,
-        "text": fingerprint(text),
-        **versions,
-    }

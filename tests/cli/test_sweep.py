@@ -152,12 +152,14 @@ def test_one_line_of_error(place, capsys, command, message):
 
 
 def test_the_status_tells_of_other_configurations_and_corrupt_records(place, capsys):
+    from specmup.runs.job import Record
+    from specmup.runs.store import Store
     from specmup.sweeps.configuration import read_sweep
-    from specmup.sweeps.growth import wanted
-    from specmup.sweeps.store import Record, Store
+    from specmup.sweeps.growth import requested_runs
+    from specmup.sweeps.run import Run
 
-    store = Store("_build/sweeps/tiny")
-    runs = wanted(read_sweep("tiny.toml"), {})
+    store = Store("_build/sweeps/tiny", Run)
+    runs = requested_runs(read_sweep("tiny.toml"), {})
     with store.locked():
         for run in runs[:3]:
             result = {"loss": float("inf"), "diverged_at": 2, "seconds": 1.0}

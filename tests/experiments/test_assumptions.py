@@ -53,5 +53,5 @@ def test_a_diverged_run_is_infinite():
 
 
 def test_quick_scale_has_every_depth():
-    frame, _ = run("quick")
+    frame = run("quick").frame
     assert sorted(frame.depth.unique()) == [4, 8, 16]

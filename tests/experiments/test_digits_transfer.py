@@ -13,7 +13,11 @@ from specmup.training.scaling import scale
 def jobs(monkeypatch):
     """The jobs of the reference scale, not run."""
     kept = []
-    monkeypatch.setattr(digits_transfer, "run_pieces", lambda work, jobs, folder: kept.extend(jobs))
+
+    def keep(work, jobs, version, **options):
+        kept.extend(jobs)
+
+    monkeypatch.setattr(digits_transfer, "run_experiment", keep)
     digits_transfer.run("reference")
     return pd.DataFrame(kept)
 

@@ -6,14 +6,14 @@ from pathlib import Path
 import pytest
 
 from specmup.sweeps.configuration import read_sweep, sweep_from
-from specmup.sweeps.growth import wanted
+from specmup.sweeps.growth import requested_runs
 
 FILES = sorted((Path(__file__).parents[2] / "book" / "sweeps").glob("*.toml"))
 
 
 def test_a_grid_is_every_combination_and_shared_sizes_are_run_once(sweeps):
     sweep = sweeps.make(depths=[1, 2], seeds=[0, 1], weight_decay=[0.0, 0.1])
-    runs = wanted(sweep, {})
+    runs = requested_runs(sweep, {})
     sizes = {(run.width, run.depth) for run in runs}
     assert sizes == {(8, 1), (16, 1), (8, 2)}
     assert len(runs) == 2 * 3 * 3 * 2 * 2
@@ -21,8 +21,8 @@ def test_a_grid_is_every_combination_and_shared_sizes_are_run_once(sweeps):
 
 
 def test_the_identity_is_of_the_whole_configuration(sweeps):
-    run, *_ = wanted(sweeps.make(), {})
-    again, *_ = wanted(sweeps.make(), {})
+    run, *_ = requested_runs(sweeps.make(), {})
+    again, *_ = requested_runs(sweeps.make(), {})
     assert run.identity == again.identity
     changes = [{"seed": 5}, {"log2_lr": 1.0}, {"width": 24}, {"weight_decay": 1.0}]
     changes += [{"rule": "k1"}, {"training": {**run.training, "clip": 0.5}}]
@@ -34,13 +34,13 @@ def test_tables_of_a_grid_override_those_of_the_sweep(sweeps):
     told = dict(sweeps.configuration)
     other = {"model": {"normalisation": "none"}, "training": {"steps": 9}}
     told["grid"] = [told["grid"][0], {**told["grid"][0], **other}]
-    runs = wanted(sweep_from(told), {})
+    runs = requested_runs(sweep_from(told), {})
     assert [run.shape.normalisation for run in runs] == ["layernorm"] * 12 + ["none"] * 12
     assert {(run.recipe.steps, run.recipe.batch_size) for run in runs[12:]} == {(9, 4)}
 
 
 def test_a_floor_in_units_of_the_learning_rate(sweeps):
-    by_rate = {run.log2_lr: run for run in wanted(sweeps.make({"floor_rate": 2.0**-7}), {})}
+    by_rate = {run.log2_lr: run for run in requested_runs(sweeps.make({"floor_rate": 2.0**-7}), {})}
     assert by_rate[-4.0].recipe.floor == pytest.approx(2.0**-3)
     assert by_rate[-8.0].recipe.floor == 1.0  # lower than its floor: constant
 
@@ -95,7 +95,7 @@ def test_the_sweeps_of_the_book_can_be_planned(path):
     from specmup.sweeps.work import plan_of
 
     sweep = read_sweep(path)
-    runs = wanted(sweep, {})
+    runs = requested_runs(sweep, {})
     for choice in {(run.rule, run.optimizer): run for run in runs}.values():
         # The base's own size, where all rules are the same.
         plan = plan_of(replace(choice, width=sweep.base["width"], depth=sweep.base["depth"]))

@@ -6,21 +6,23 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from specmup.runs.job import Record
 from specmup.runs.results import load
+from specmup.runs.store import Store, SweepError
 from specmup.sweeps.collect import collect
 from specmup.sweeps.content import UNKNOWN, text_of_records
-from specmup.sweeps.growth import wanted
+from specmup.sweeps.growth import requested_runs
+from specmup.sweeps.run import Run
 from specmup.sweeps.runner import run_sweep
-from specmup.sweeps.store import Record, Store, SweepError
 
 
 @pytest.fixture
 def store(tmp_path):
-    return Store(tmp_path / "store")
+    return Store(tmp_path / "store", Run)
 
 
 def records(sweep, *texts):
-    runs = wanted(sweep, {})
+    runs = requested_runs(sweep, {})
     origins = [{"device": "cpu"} | ({"text": text} if text else {}) for text in texts]
     result = {"loss": 1.0, "train_loss": 1.0, "diverged_at": -1, "seconds": 1.0}
     return [Record(run, result, origin) for run, origin in zip(runs, origins)]  # noqa: B905

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from specmup.models.gpt import GPT, GPTShape
+from specmup.runs.job import Record
 from specmup.sweeps.estimate import (
     CostModel,
     device_seconds,
@@ -14,8 +15,7 @@ from specmup.sweeps.estimate import (
     parameters,
     remaining_seconds,
 )
-from specmup.sweeps.growth import wanted
-from specmup.sweeps.store import Record
+from specmup.sweeps.growth import requested_runs
 
 
 @pytest.mark.parametrize("options", [{}, {"bias": True, "qk_norm": True}, {"tied": True}])
@@ -28,7 +28,7 @@ def test_parameters_are_those_of_the_model(options, normalisation):
 
 
 def test_flops_are_six_a_matrix_parameter_and_token(sweeps):
-    run = wanted(sweeps.make(), {})[0]
+    run = requested_runs(sweeps.make(), {})[0]
     run = replace(run, width=512, depth=3)
     matrices = 12 * 512**2 * 3 + 16 * 512
     tokens = 6 * 4 * 8
@@ -41,7 +41,7 @@ def test_flops_are_six_a_matrix_parameter_and_token(sweeps):
 
 
 def test_memory_grows_with_weights_and_with_a_batch_in_one_part(sweeps):
-    run = replace(wanted(sweeps.make(), {})[0], width=64, depth=8)
+    run = replace(requested_runs(sweeps.make(), {})[0], width=64, depth=8)
     parts = replace(run, training={**run.training, "accumulation": 4})
     weights = 4 * 4 * parameters(run.shape)
     assert memory(run) - weights == pytest.approx(4 * (memory(parts) - weights))
@@ -49,7 +49,7 @@ def test_memory_grows_with_weights_and_with_a_batch_in_one_part(sweeps):
 
 
 def test_a_cost_model_finds_the_costs_that_made_the_times(sweeps):
-    first = wanted(sweeps.make(), {})[0]
+    first = requested_runs(sweeps.make(), {})[0]
     runs = [replace(first, width=w, depth=d) for w in (8, 64, 256) for d in (1, 4, 16)]
     runs += [replace(run, optimizer="muon") for run in runs]
 
@@ -71,7 +71,7 @@ def test_a_cost_model_finds_the_costs_that_made_the_times(sweeps):
 
 
 def test_one_finished_run_is_enough_for_a_guess(sweeps):
-    run = wanted(sweeps.make(), {})[0]
+    run = requested_runs(sweeps.make(), {})[0]
     model = CostModel.fitted([Record(run, {"diverged_at": -1, "seconds": 2.0}, {})])
     assert model.seconds(run) == pytest.approx(2.0)
     longer = replace(run, training={**run.training, "steps": 60})
@@ -79,7 +79,7 @@ def test_one_finished_run_is_enough_for_a_guess(sweeps):
 
 
 def test_hours_on_a_stated_device(sweeps):
-    run = wanted(sweeps.make(), {})[0]
+    run = requested_runs(sweeps.make(), {})[0]
     assert device_seconds([run, run], "a100") == pytest.approx(2 * flops(run) / (312e12 * 0.35))
     with pytest.raises(ValueError, match="unknown device 'abacus': known are a100"):
         device_seconds([], "abacus")

@@ -6,10 +6,11 @@ import pytest
 from matplotlib import pyplot as plt
 
 from specmup.figures.style import size_colours
+from specmup.runs.job import Record
+from specmup.runs.store import SweepError
 from specmup.sweeps.collect import frame_of
 from specmup.sweeps.figure import draw
-from specmup.sweeps.growth import wanted
-from specmup.sweeps.store import Record, SweepError
+from specmup.sweeps.growth import requested_runs
 
 BASE = {"width": 8, "depth": 1}
 
@@ -21,7 +22,7 @@ def frame(sweep, keep=lambda run: True):
     return frame_of(
         [
             Record(run, {"loss": loss(run), "train_loss": 1.0, "diverged_at": -1}, {})
-            for run in wanted(sweep, {})
+            for run in requested_runs(sweep, {})
             if keep(run)
         ]
     )

@@ -3,18 +3,18 @@
 import math
 from dataclasses import replace
 
-from specmup.sweeps.growth import wanted
+from specmup.sweeps.growth import requested_runs
 
 
 def settled(sweep, loss):
     """Give every wanted run its loss until nothing more is wanted; the rates by (rule, width)."""
     losses, rounds = {}, 0
-    while missing := [run for run in wanted(sweep, losses) if run.identity not in losses]:
+    while missing := [run for run in requested_runs(sweep, losses) if run.identity not in losses]:
         losses |= {run.identity: loss(run) for run in missing}
         rounds += 1
         assert rounds < 20
     rates = {}
-    for run in wanted(sweep, losses):
+    for run in requested_runs(sweep, losses):
         rates.setdefault((run.rule, run.width), set()).add(run.log2_lr)
     return {key: sorted(found) for key, found in rates.items()}
 
@@ -76,7 +76,7 @@ def test_a_curve_that_diverged_everywhere_goes_on_below(sweeps):
 def test_grids_come_in_the_order_of_the_file_and_their_largest_runs_first(sweeps):
     first = sweeps.make(rules=["sp"], seeds=[0, 1]).grid[0]
     sweep = sweeps.make(rules=["k2"], widths=[8, 32], depths=[4])
-    runs = wanted(replace(sweep, grid=[first, *sweep.grid]), {})
+    runs = requested_runs(replace(sweep, grid=[first, *sweep.grid]), {})
     sizes = [(run.rule, run.width, run.depth) for run in runs]
     order = [("sp", 16, 1), ("sp", 8, 1), ("k2", 32, 1), ("k2", 8, 4), ("k2", 8, 1)]
     assert list(dict.fromkeys(sizes)) == order
@@ -84,8 +84,8 @@ def test_grids_come_in_the_order_of_the_file_and_their_largest_runs_first(sweeps
 
 def test_nothing_grows_while_a_run_is_missing(sweeps):
     sweep = sweeps.make(extend=4, rules=["sp"], widths=[8])
-    runs = wanted(sweep, {})
+    runs = requested_runs(sweep, {})
     losses = {run.identity: run.log2_lr for run in runs}
-    assert len(wanted(sweep, losses)) == 4
+    assert len(requested_runs(sweep, losses)) == 4
     losses.pop(runs[1].identity)
-    assert wanted(sweep, losses) == runs
+    assert requested_runs(sweep, losses) == runs

@@ -7,18 +7,19 @@ from types import SimpleNamespace
 import pytest
 import torch
 
+from specmup.runs.store import DiskFull, Store
 from specmup.sweeps import runner as runner_module
 from specmup.sweeps import work as work_module
 from specmup.sweeps.estimate import flops
-from specmup.sweeps.growth import wanted
+from specmup.sweeps.growth import requested_runs
+from specmup.sweeps.run import Run
 from specmup.sweeps.runner import run_sweep
-from specmup.sweeps.store import DiskFull, Kept, Store
-from specmup.sweeps.work import carry_out
+from specmup.sweeps.work import execute
 
 
 @pytest.fixture
 def store(tmp_path):
-    return Store(tmp_path / "store")
+    return Store(tmp_path / "store", Run)
 
 
 @pytest.fixture
@@ -39,16 +40,16 @@ def carried(monkeypatch):
 
     def look(run, **options):
         seen.append(run)
-        return carry_out(run, **options)
+        return execute(run, **options)
 
-    monkeypatch.setattr(work_module, "carry_out", look)
+    monkeypatch.setattr(work_module, "execute", look)
     return seen
 
 
 def test_a_grid_is_run_largest_first_and_only_once(sweeps, store, go, carried):
     sweep = sweeps.make()
     report = go(sweep)
-    runs = wanted(sweep, {})
+    runs = requested_runs(sweep, {})
     assert (report.finished, report.found, report.failed) == (len(runs), 0, [])
     assert [flops(run) for run in carried] == sorted(map(flops, runs), reverse=True)
     assert set(store.read().records) == {run.identity for run in runs}
@@ -59,7 +60,8 @@ def test_a_grid_is_run_largest_first_and_only_once(sweeps, store, go, carried):
 def test_rules_agree_at_the_base_and_differ_beyond_it(sweeps, store, go):
     go(sweeps.make())
     losses = {
-        (r.run.rule, r.run.width, r.run.log2_lr): r.loss for r in store.read().records.values()
+        (r.job.rule, r.job.width, r.job.log2_lr): r.result["loss"]
+        for r in store.read().records.values()
     }
     for rate in (-8.0, -6.0, -4.0):
         assert losses["sp", 8, rate] == losses["k2", 8, rate]
@@ -84,16 +86,16 @@ def test_a_corrupt_record_is_kept_and_its_run_done_again(sweeps, store, go, carr
     report = go(sweep)
     assert [run.identity for run in carried] == [path.stem]
     assert [aside.read_bytes() for aside in report.corrupt] == [content[:100]]
-    assert store.read().records[path.stem].run == carried[0]
+    assert store.read().records[path.stem].job == carried[0]
 
 
 def test_a_run_that_fails_does_not_stop_the_others(sweeps, store, go, monkeypatch):
     def carry(run, **options):
         if run.log2_lr == -6.0:
             raise MemoryError("too large")
-        return carry_out(run, **options)
+        return execute(run, **options)
 
-    monkeypatch.setattr(work_module, "carry_out", carry)
+    monkeypatch.setattr(work_module, "execute", carry)
     report = go(sweeps.make(rules=["sp"]))
     assert report.finished == 4
     assert [(run.log2_lr, str(problem)) for run, problem in report.failed] == [
@@ -106,7 +108,7 @@ def test_a_run_that_fails_does_not_stop_the_others(sweeps, store, go, monkeypatc
 def test_divergence_is_a_result(sweeps, store, go):
     report = go(sweeps.make({"clip": 1e9}, optimizers=["sgd"], log2_lr=[120.0], rules=["sp"]))
     assert report.finished == 2
-    assert all(record.loss == math.inf for record in store.read().records.values())
+    assert all(record.result["loss"] == math.inf for record in store.read().records.values())
 
 
 def test_a_full_disk_waits_for_runs_in_flight_and_starts_no_more(
@@ -152,10 +154,7 @@ def test_on_gpus_it_is_their_memory_that_bounds_the_runs_in_flight(monkeypatch):
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
     monkeypatch.setattr(torch.cuda, "get_device_properties", sizes.__getitem__)
     assert runner_module.gpu_memory() == 32e9
-    made = [
-        runner_module._Session(None, None, Kept({}, ()), None, None, 1, device).room
-        for device in ("cpu", "cuda")
-    ]
+    made = [runner_module.memory_budget(device) for device in ("cpu", "cuda")]
     part = runner_module.MEMORY_PART
     assert made == [part * runner_module.machine_memory(), part * 32e9]
 
@@ -165,8 +164,8 @@ def test_each_worker_takes_its_gpu(sweeps, monkeypatch, counting_text):
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
     monkeypatch.setattr(torch.cuda, "set_device", chosen.append)
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: f"name of {device}")
-    monkeypatch.setattr(work_module, "carry_out", lambda run, **options: options["device"])
-    where, run = work_module.Where("cuda", counting_text), wanted(sweeps.make(), {})[0]
+    monkeypatch.setattr(work_module, "execute", lambda run, **options: options["device"])
+    where, run = work_module.Executor("cuda", counting_text), requested_runs(sweeps.make(), {})[0]
     told = [where(run, worker) for worker in range(3)]
     assert [one["result"] for one in told] == chosen == ["cuda:0", "cuda:1", "cuda:0"]
     assert told[1]["origin"]["device"] == "name of cuda:1"
@@ -182,27 +181,31 @@ def test_a_missing_text_is_told_before_anything_is_run(sweeps, store, tmp_path):
 def test_a_checkpoint_is_taken_up_and_discarded(sweeps, store, go, monkeypatch):
     monkeypatch.setattr(work_module, "CHECKPOINT_EVERY", 2)
     sweep = sweeps.make(rules=["sp"], widths=[8], log2_lr=[-6.0])
-    (run,) = wanted(sweep, {})
+    (run,) = requested_runs(sweep, {})
     go(sweep)
     (whole,) = store.read().records.values()
     (store.runs / f"{run.identity}.json").unlink()
-    checkpoint = store.checkpoint(run, 2)
-    monkeypatch.setattr(type(checkpoint), "discard", lambda self: None)
+    checkpoint = store.checkpoint(run)
+    elsewhere = store.folder / "elsewhere.pt"  # what is deleted in place of the checkpoint
+    monkeypatch.setattr(Store, "checkpoint", lambda self, job: next(paths))
+    paths = iter([checkpoint, elsewhere])  # the worker's, and the one that is deleted
     go(sweep)
-    assert checkpoint.path.exists()  # after step 4
+    assert checkpoint.exists()  # after step 4
     (store.runs / f"{run.identity}.json").unlink()
     monkeypatch.undo()
     go(sweep)
     (resumed,) = store.read().records.values()
     assert resumed.result["curve"] == whole.result["curve"]
-    assert resumed.loss == whole.loss
-    assert not checkpoint.path.exists()
+    assert resumed.result["loss"] == whole.result["loss"]
+    assert not checkpoint.exists()
 
 
 def test_the_companions_rate_is_of_all_but_the_branches_matrices(sweeps):
     from specmup.sweeps.work import plan_of
 
-    run = replace(wanted(sweeps.make(), {})[0], optimizer="muon", options={"companion_rate": 0.1})
+    run = replace(
+        requested_runs(sweeps.make(), {})[0], optimizer="muon", options={"companion_rate": 0.1}
+    )
     rates = {entry.role: entry.learning_rate for entry in plan_of(run).values()}
     assert rates["hidden"] == 2.0**run.log2_lr
     assert rates["input"] == rates["output"] == pytest.approx(0.1 * 2.0**run.log2_lr)

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from specmup.sweeps.configuration import read_sweep
-from specmup.sweeps.growth import wanted
+from specmup.sweeps.growth import requested_runs
 from specmup.sweeps.work import plan_of
 
 BOOK = Path(__file__).resolve().parents[2] / "book"
@@ -27,7 +27,7 @@ def sweep():
 
 @pytest.fixture(scope="module")
 def runs(sweep):
-    return wanted(sweep, {})
+    return requested_runs(sweep, {})
 
 
 @pytest.fixture(scope="module")

@@ -19,9 +19,9 @@ from specmup.analysis.transfer import Axis, Transfer, transfer
 from specmup.sweeps.collect import SORT
 from specmup.sweeps.configuration import Curve, Sweep, sweep_from
 from specmup.sweeps.figure import RULE_TITLES
-from specmup.sweeps.growth import wanted
+from specmup.sweeps.growth import requested_runs
 from specmup.sweeps.run import Run
-from specmup.sweeps.work import carry_out
+from specmup.sweeps.work import execute
 from specmup.theory.update import update_law
 
 
@@ -114,7 +114,7 @@ def families(frame: pd.DataFrame, sweep: Sweep) -> list[Family]:
         frame: Runs that are there, as :func:`specmup.sweeps.collect.frame_of` gives them.
         sweep: What was to be run.
     """
-    asked = wanted(sweep, _losses(frame, sweep))
+    asked = requested_runs(sweep, _losses(frame, sweep))
     there = set(frame[list(SORT)].itertuples(index=False, name=None))
     groups: dict[tuple, list[Run]] = {}
     for run in asked:
@@ -140,7 +140,7 @@ def families(frame: pd.DataFrame, sweep: Sweep) -> list[Family]:
     return found
 
 
-def carried_out_again(rows: pd.DataFrame, sweep: Sweep) -> pd.DataFrame:
+def rerun(rows: pd.DataFrame, sweep: Sweep) -> pd.DataFrame:
     """The runs of some rows, done anew: their keys and losses, to be held against the rows.
 
     Raises:
@@ -149,7 +149,7 @@ def carried_out_again(rows: pd.DataFrame, sweep: Sweep) -> pd.DataFrame:
     curves = _curves(sweep)
     again = []
     for key in rows[list(SORT)].itertuples(index=False, name=None):
-        result = carry_out(curves[key[:-2]].run(*key[-2:]))
+        result = execute(curves[key[:-2]].run(*key[-2:]))
         again.append((*key, float(result["loss"])))
     return pd.DataFrame(again, columns=[*SORT, "loss"])
 

@@ -8,15 +8,17 @@ import pytest
 from pandas.testing import assert_frame_equal
 
 from experiments.reading import families as families_module
-from experiments.reading.families import carried_out_again, families, sweep_of, transfer_table
+from experiments.reading.families import families, rerun, sweep_of, transfer_table
 from specmup.sweeps.collect import SORT
-from specmup.sweeps.growth import wanted
+from specmup.sweeps.growth import requested_runs
 
 
 def of(sweep, loss) -> pd.DataFrame:
     """The sweep's runs, those of its growth included, with made-up losses."""
     losses: dict[str, float] = {}
-    while new := {r.identity: loss(r) for r in wanted(sweep, losses) if r.identity not in losses}:
+    while new := {
+        r.identity: loss(r) for r in requested_runs(sweep, losses) if r.identity not in losses
+    }:
         losses |= new
     rows = [
         {
@@ -24,7 +26,7 @@ def of(sweep, loss) -> pd.DataFrame:
             **{name: getattr(run, name) for name in SORT[1:]},
             "loss": losses[run.identity],
         }
-        for run in wanted(sweep, losses)
+        for run in requested_runs(sweep, losses)
     ]
     return pd.DataFrame(rows)
 
@@ -99,18 +101,18 @@ def test_the_sweep_is_read_back_from_a_manifest(sweeps):
     sweep = sweeps.make()
     told = {"configuration": {**asdict(sweep), "missing_runs": 3, "devices": ["cpu"]}}
     again = sweep_of(json.loads(json.dumps(told)))
-    runs, same = ({run.identity for run in wanted(s, {})} for s in (sweep, again))
+    runs, same = ({run.identity for run in requested_runs(s, {})} for s in (sweep, again))
     assert runs == same
 
 
 def test_runs_are_done_again(sweeps, monkeypatch):
     sweep = sweeps.make()
     frame = of(sweep, bowl)
-    monkeypatch.setattr(families_module, "carry_out", lambda run: {"loss": bowl(run)})
-    again = carried_out_again(frame[:3], sweep)
+    monkeypatch.setattr(families_module, "execute", lambda run: {"loss": bowl(run)})
+    again = rerun(frame[:3], sweep)
     assert_frame_equal(again, frame[:3], rtol=1e-9)
-    monkeypatch.setattr(families_module, "carry_out", lambda run: {"loss": bowl(run) + 1})
-    again = carried_out_again(frame[:3], sweep)
+    monkeypatch.setattr(families_module, "execute", lambda run: {"loss": bowl(run) + 1})
+    again = rerun(frame[:3], sweep)
     assert again.loss.tolist() == pytest.approx(frame.loss[:3] + 1)
 
 

@@ -7,16 +7,16 @@ import sys
 
 import pytest
 
-from specmup.sweeps import store as store_module
-from specmup.sweeps.growth import wanted
-from specmup.sweeps.store import DiskFull, Record, Store, SweepError
+from specmup.runs import store as store_module
+from specmup.runs.job import Job, Record
+from specmup.runs.store import DiskFull, Store, SweepError
 
 
 @pytest.fixture
-def record(sweeps):
-    run, *_ = wanted(sweeps.make(), {})
+def record():
+    job = Job("tests.task", 1, {"width": 8, "rates": [0.5, 0.25]})
     result = {"loss": math.inf, "curve": [1.25, math.inf], "diverged_at": 1, "seconds": 0.1}
-    return Record(run, result, {"device": "cpu"})
+    return Record(job, result, {"device": "cpu"})
 
 
 @pytest.fixture
@@ -29,15 +29,15 @@ def store(tmp_path):
 def test_a_record_comes_back_as_it_was_infinities_included(store, record):
     store.write(record)
     kept = store.read()
-    assert kept.records == {record.run.identity: record}
-    assert kept.records[record.run.identity].run.identity == record.run.identity
+    assert kept.records == {record.job.identity: record}
+    assert kept.records[record.job.identity].job.identity == record.job.identity
     assert kept.corrupt == ()
 
 
 @pytest.mark.parametrize("damage", ["cut", "changed", "emptied", "renamed"])
 def test_a_corrupt_record_is_noticed_and_set_aside(store, record, damage):
     store.write(record)
-    path = store.runs / f"{record.run.identity}.json"
+    path = store.runs / f"{record.job.identity}.json"
     text = path.read_text()
     damaged = {"cut": text[:-20], "changed": text.replace("1.25", "1.26"), "emptied": ""}
     if damage == "renamed":
@@ -51,8 +51,8 @@ def test_a_corrupt_record_is_noticed_and_set_aside(store, record, damage):
     assert aside.suffix == ".corrupt-1"
     assert store.read().corrupt == ()
     store.write(record)  # of the same run, which is damaged again: the first is kept too
-    (store.runs / f"{record.run.identity}.json").write_text("")
-    again = store.set_aside(store.runs / f"{record.run.identity}.json")
+    (store.runs / f"{record.job.identity}.json").write_text("")
+    again = store.set_aside(store.runs / f"{record.job.identity}.json")
     assert aside.exists() and again.exists()
 
 
@@ -69,8 +69,8 @@ def test_a_full_disk_gives_up_the_reserve_and_keeps_the_record(store, record, mo
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(DiskFull, match="every finished run is kept: free some"):
         store.write(record)
-    assert set(store.read().records) == {record.run.identity}
-    assert [p.name for p in store.runs.iterdir()] == [f"{record.run.identity}.json"]
+    assert set(store.read().records) == {record.job.identity}
+    assert [p.name for p in store.runs.iterdir()] == [f"{record.job.identity}.json"]
 
 
 def test_a_disk_too_full_for_the_reserve_says_what_is_lost(store, record, monkeypatch):
@@ -87,7 +87,7 @@ def test_a_folder_in_use_is_refused_until_its_holder_is_killed(tmp_path):
     folder = tmp_path / "store"
     program = f"""
 import time
-from specmup.sweeps.store import Store
+from specmup.runs.store import Store
 with Store({str(folder)!r}).locked():
     print("held", flush=True)
     time.sleep(60)

@@ -1,0 +1,119 @@
+"""Experiments in pieces: a finished piece is kept, so a stopped run goes on where it was."""
+
+from __future__ import annotations
+
+import time
+import warnings
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pandas as pd
+
+from specmup.runs.job import Job, Record
+from specmup.runs.manifest import made_on
+from specmup.runs.pool import Pool, SerialPool
+from specmup.runs.results import save, significant
+from specmup.runs.runner import Runner
+from specmup.runs.store import Store
+
+
+class ExperimentResult(NamedTuple):
+    """The rows of all jobs.
+
+    Attributes:
+        frame: The rows.
+        seconds: That the jobs took, added up, in however many sittings.
+        made_on: ``devices`` and ``instruction_sets`` on which they were made.
+    """
+
+    frame: pd.DataFrame
+    seconds: float
+    made_on: Mapping[str, list[str]]
+
+    @classmethod
+    def of(cls, frame: pd.DataFrame, records: Iterable[Record]) -> ExperimentResult:
+        """Of rows that were taken from some records."""
+        records = list(records)
+        told = {
+            f"{key}s": sorted({record.origin.get(key, "unknown") for record in records})
+            for key in ("device", "instruction_set")
+        }
+        return cls(frame, sum(record.result["seconds"] for record in records), told)
+
+    def rounded(self) -> ExperimentResult:
+        """With floats of four significant digits, see :func:`specmup.runs.results.significant`."""
+        return self._replace(frame=significant(self.frame))
+
+    def save(
+        self,
+        name: str,
+        *,
+        scale: str,
+        configuration: Mapping[str, Any],
+        folder: str | Path | None = None,
+    ) -> Path:
+        """Write the table and its manifest, as :func:`specmup.runs.results.save` says."""
+        return save(
+            self.frame,
+            name,
+            scale=scale,
+            configuration={**configuration, **self.made_on},
+            wall_seconds=self.seconds,
+            folder=folder,
+        )
+
+
+def run_experiment(
+    work: Callable[..., pd.DataFrame],
+    options: Sequence[Mapping[str, Any]],
+    version: int,
+    *,
+    folder: Path | None = None,
+    workers: int = 1,
+) -> ExperimentResult:
+    """Run ``work(**one)`` for every one of the options, and put the rows together in their order.
+
+    Args:
+        work: Makes one piece; a function at the top of its module.
+        options: One mapping of plain values a piece.
+        version: Of the work, see :class:`specmup.runs.job.Job`.
+        folder: Where finished pieces are kept, which are not made again. None keeps none.
+        workers: Pieces at a time: 1 makes them in this process, more in processes of one thread.
+
+    Raises:
+        ValueError: If there are no options, or ``workers`` is below 1.
+        SweepError: If another process makes pieces in the folder, or the disk is full.
+        Exception: Whatever the first piece that failed raised; all others were made and are kept.
+    """
+    if not options:
+        raise ValueError(f"{work.__module__}: no jobs to run: the grid has an empty axis")
+    jobs = [Job(f"{work.__module__}.{work.__qualname__}", version, one) for one in options]
+    name = work.__module__.rpartition(".")[2]
+    runner = Runner(name, lambda records: jobs, workers, Store(folder) if folder else None)
+    outcome = runner.run(_Piece(work), SerialPool if workers == 1 else Pool)
+    for path in outcome.corrupt:
+        warnings.warn(f"{path} cannot be read: its piece was made again", stacklevel=2)
+    if outcome.failed:
+        _, problem = outcome.failed[0]
+        problem.add_note(f"{len(outcome.failed)} of {len(jobs)} pieces failed; the others are made")
+        raise problem
+    records = [outcome.records[job.identity] for job in jobs]
+    frames = [pd.DataFrame(record.result["rows"]) for record in records]
+    return ExperimentResult.of(pd.concat(frames, ignore_index=True), records)
+
+
+@dataclass(frozen=True)
+class _Piece:
+    """What is done with a job: its rows by column, and the seconds that they took."""
+
+    work: Callable[..., pd.DataFrame]
+
+    def __call__(self, job: Job, worker: int) -> dict[str, Any]:
+        start = time.monotonic()
+        rows = self.work(**job.options).to_dict("list")
+        return {
+            "result": {"rows": rows, "seconds": time.monotonic() - start},
+            "origin": made_on("cpu"),
+        }

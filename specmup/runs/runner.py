@@ -1,0 +1,167 @@
+"""Jobs carried out side by side, each kept when it is done, until no more are requested."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from specmup.runs.files import FULL
+from specmup.runs.job import Job, Record
+from specmup.runs.pool import Finished, Pool
+from specmup.runs.progress import progress_bar
+from specmup.runs.store import DiskFull, Store, StoreContents
+
+REFRESH = 5.0  # seconds between two looks at the clock
+
+
+@dataclass
+class SweepOutcome:
+    """What came of running a grid of jobs.
+
+    Attributes:
+        finished: Jobs finished now.
+        found: Jobs that had been finished before.
+        failed: Jobs that could not be carried out, with the reason.
+        corrupt: New names of records that could not be read.
+        records: All that there are now, by identity.
+    """
+
+    finished: int = 0
+    found: int = 0
+    failed: list[tuple[Job, BaseException]] = field(default_factory=list)
+    corrupt: list[Path] = field(default_factory=list)
+    records: dict[str, Record] = field(default_factory=dict)
+
+
+@dataclass
+class Runner:
+    """What is to be run, where it is kept, and how far it is.
+
+    Args:
+        name: Of the grid, for the progress bar.
+        requested: The jobs to carry out, in the order in which to begin them, given the records
+            that there are; asked again whenever one is finished, so a grid may grow.
+        workers: Jobs side by side.
+        store: Where records are kept, held alone meanwhile; None keeps none.
+        check: Called with what the store holds before anything is run; raises to refuse it.
+        memory: Bytes that a job takes.
+        memory_budget: Bytes that all jobs in flight may take; a larger one runs alone.
+        outlook: Words for the progress bar, given this runner; its pace if there are none.
+    """
+
+    name: str
+    requested: Callable[[Mapping[str, Record]], Sequence[Job]]
+    workers: int
+    store: Store | None = None
+    check: Callable[[StoreContents], Any] = lambda contents: None
+    memory: Callable[[Any], float] = lambda job: 0.0
+    memory_budget: float = math.inf
+    outlook: Callable[[Runner], str] | None = None
+    outcome: SweepOutcome = field(default_factory=SweepOutcome, init=False)
+    missing: list[Job] = field(default_factory=list, init=False)
+    in_flight: dict[str, tuple[Job, float]] = field(default_factory=dict, init=False)
+    """When each job was begun, by its identity."""
+
+    def run(
+        self,
+        execute: Callable[[Any, int], Mapping[str, Any]],
+        make_pool: Callable[..., AbstractContextManager] = Pool,
+    ) -> SweepOutcome:
+        """Carry out every job that is requested and has no record.
+
+        A job that fails does not stop the others. A full disk lets no more begin.
+
+        Args:
+            execute: Given a job and the number of a worker, its record's ``result`` and ``origin``.
+            make_pool: Given ``execute`` and the number of workers, what carries out the jobs.
+
+        Raises:
+            SweepError: If another process holds the store.
+            DiskFull: If there is no room for a record; jobs in flight were still waited for.
+        """
+        with self.store.locked() if self.store else nullcontext():
+            if self.store:
+                contents = self.store.read()
+                self.check(contents)
+                self.outcome.records |= contents.records
+                self.outcome.corrupt += map(self.store.set_aside, contents.corrupt)
+            with make_pool(execute, self.workers) as pool:
+                self._run_all(pool)
+        return self.outcome
+
+    def _run_all(self, pool: Pool) -> None:
+        disk_full = None
+        total = self._find_missing()
+        self.outcome.found = total - len(self.missing)
+        left = "{postfix}" if self.outlook else ", {remaining} left"
+        style = "{desc}: {n}/{total} |{bar}| {elapsed} gone" + left
+        begun = {"total": total, "initial": self.outcome.found}
+        with progress_bar(**begun, desc=self.name, bar_format=style) as bar:
+            while self.missing or self.in_flight:
+                self._begin(pool)
+                self._show(bar)
+                finished = pool.next(timeout=REFRESH)
+                for one in finished:
+                    disk_full = self._keep(one) or disk_full
+                if disk_full:
+                    self.missing = []
+                elif finished:
+                    bar.total = self._find_missing()
+            self._show(bar)
+        if disk_full:
+            raise disk_full
+
+    def _find_missing(self) -> int:
+        """Note which jobs are to be begun; return how many are requested altogether."""
+        requested = {job.identity: job for job in self.requested(self.outcome.records)}
+        settled = {job.identity for job, _ in self.outcome.failed}
+        settled |= self.outcome.records.keys() | self.in_flight.keys()
+        self.missing = [job for name, job in requested.items() if name not in settled]
+        return len(requested)
+
+    def _begin(self, pool: Pool) -> None:
+        """Begin jobs while there are workers and memory for them."""
+        room = self.memory_budget - sum(self.memory(job) for job, _ in self.in_flight.values())
+        while self.missing and pool.has_room:
+            fits = (job for job in self.missing if self.memory(job) <= room or not self.in_flight)
+            if (job := next(fits, None)) is None:
+                return
+            self.missing.remove(job)
+            room -= self.memory(job)
+            self.in_flight[job.identity] = job, time.monotonic()
+            pool.submit(job)
+
+    def _keep(self, one: Finished) -> DiskFull | None:
+        """Keep what came back; return what to raise in the end if the disk is full."""
+        job = one.job
+        self.in_flight.pop(job.identity)
+        try:
+            if one.error is not None:
+                raise one.error
+            record = Record(job, **one.value)
+            if self.store:
+                self.store.write(record)
+                self.store.checkpoint(job).unlink(missing_ok=True)
+            self.outcome.records[job.identity] = record
+            self.outcome.finished += 1
+        except DiskFull as problem:
+            return problem
+        except Exception as problem:
+            self.outcome.failed.append((job, problem))
+            if self.store and getattr(problem, "errno", None) in FULL:
+                return DiskFull(
+                    f"no space left in {self.store.folder} for a run in flight: free some and "
+                    "give the same command again; every finished run is kept"
+                )
+        return None
+
+    def _show(self, bar: tqdm) -> None:
+        bar.n = self.outcome.found + self.outcome.finished
+        bar.set_postfix_str(self.outlook(self) if self.outlook else "")

@@ -1,0 +1,189 @@
+"""The folder in which finished jobs are kept: one file a job, written whole or not at all.
+
+runs/IDENTITY.json          a finished job: its description, what came of it, a checksum
+checkpoints/IDENTITY.pt     the state of a job in flight, if its task keeps one
+lock                        held while somebody writes here; the system frees it with its holder
+holder                      the number of the process that holds it, or last did
+reserve                     room for the jobs in flight when the disk is full
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from specmup.runs.files import FULL, replacing
+from specmup.runs.job import Job, Record
+
+RESERVE = 1 << 20
+
+
+class SweepError(ValueError):
+    """A grid of jobs cannot go on; the message says what is kept and what to do."""
+
+
+class DiskFull(SweepError):
+    """The disk is full; what was to be written is kept if the reserve had room for it."""
+
+
+@dataclass(frozen=True)
+class StoreContents:
+    """What a folder holds.
+
+    Args:
+        records: By identity.
+        corrupt: Files that are no records, or not what they were when written.
+    """
+
+    records: Mapping[str, Record]
+    corrupt: tuple[Path, ...] = ()
+
+
+class Store:
+    """Records and checkpoints in a folder.
+
+    Args:
+        folder: Made when something is first written.
+        kind: Of the jobs; a dataclass whose fields are what a record says of its job.
+    """
+
+    def __init__(self, folder: str | Path, kind: type = Job) -> None:
+        """Nothing is read or written yet."""
+        self.folder, self.kind = Path(folder), kind
+        self.runs = self.folder / "runs"
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Hold the folder alone; the system frees it however its holder ends.
+
+        Raises:
+            SweepError: If another process holds it.
+            DiskFull: If there is no room for the reserve.
+        """
+        self.runs.mkdir(parents=True, exist_ok=True)
+        try:
+            held = self._lock.acquire()
+        except Timeout:
+            raise SweepError(
+                f"{self.folder} is in use by process {self._last_holder()}: wait for it or stop "
+                "it; nothing was changed"
+            ) from None
+        with held:
+            try:
+                (self.folder / "holder").write_text(str(os.getpid()))
+                self._refill()
+            except OSError as problem:
+                raise DiskFull(
+                    f"cannot write in {self.folder} ({problem.strerror}): free some space first; "
+                    "nothing was changed"
+                ) from problem
+            yield
+
+    def holder(self) -> str | None:
+        """The process that holds the folder; None if none does."""
+        if not (self.folder / "lock").exists():
+            return None
+        try:
+            with self._lock:
+                return None
+        except Timeout:
+            return self._last_holder()
+
+    def since_last(self) -> float | None:
+        """Seconds since a record was last written; None if there is none."""
+        written = [path.stat().st_mtime for path in self.runs.glob("*.json")]
+        return max(0.0, time.time() - max(written)) if written else None
+
+    def read(self) -> StoreContents:
+        """All that is kept; nothing is changed."""
+        records, corrupt = {}, []
+        for path in sorted(self.runs.glob("*.json")):
+            try:
+                records[path.stem] = self._decoded(path)
+            except (ValueError, KeyError, TypeError):
+                corrupt.append(path)
+        return StoreContents(records, tuple(corrupt))
+
+    def set_aside(self, path: Path) -> Path:
+        """Rename a corrupt record, so that its job is done again and the file is not lost."""
+        number = 1
+        while (aside := path.with_suffix(f".corrupt-{number}")).exists():
+            number += 1
+        path.rename(aside)
+        return aside
+
+    def write(self, record: Record) -> None:
+        """Keep a finished job.
+
+        Raises:
+            DiskFull: If there is no room. The reserve is then given up, and if that was enough, the
+                record has been kept.
+            TypeError: If the result holds what JSON does not know.
+        """
+        path, content = self.runs / f"{record.job.identity}.json", _encoded(record)
+        try:
+            _write(path, content)
+        except OSError as problem:
+            if problem.errno not in FULL:
+                raise
+            (self.folder / "reserve").unlink(missing_ok=True)
+            try:
+                _write(path, content)
+            except OSError:
+                lost = "; the run that had just finished is lost, all others are kept"
+            else:
+                lost = "; every finished run is kept"
+            raise DiskFull(
+                f"no space left in {self.folder}{lost}: free some and give the same command again"
+            ) from problem
+
+    def checkpoint(self, job: Job) -> Path:
+        """Where a job in flight may keep its state; it is deleted when its record is written."""
+        return self.folder / "checkpoints" / f"{job.identity}.pt"
+
+    @property
+    def _lock(self) -> FileLock:
+        return FileLock(self.folder / "lock", timeout=0)
+
+    def _last_holder(self) -> str:
+        path = self.folder / "holder"
+        return path.read_text() if path.exists() else "unknown"
+
+    def _refill(self) -> None:
+        path = self.folder / "reserve"
+        if not path.exists() or path.stat().st_size < RESERVE:
+            # Random bytes, which no file system stores in less than their size.
+            _write(path, os.urandom(RESERVE))
+
+    def _decoded(self, path: Path) -> Record:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        if content.pop("sha256") != _digest(content):
+            raise ValueError("the checksum does not fit")
+        if content["identity"] != path.stem:  # the job's own differs where its version is older
+            raise ValueError("the name does not fit")
+        return Record(self.kind(**content["job"]), content["result"], content["origin"])
+
+
+def _encoded(record: Record) -> bytes:
+    """The record as JSON with a checksum; infinities are written as Python's json does."""
+    said = {"identity": record.job.identity, "job": asdict(record.job)}
+    said = {**said, "result": record.result, "origin": record.origin}
+    said = json.loads(json.dumps(said, default=list))  # as it is read: tuples are lists
+    return json.dumps({**said, "sha256": _digest(said)}).encode()
+
+
+def _digest(content: Mapping) -> str:
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def _write(path: Path, content: bytes) -> None:
+    with replacing(path) as file:
+        file.write(content)
