@@ -3,19 +3,20 @@
 NAME            the whole file: uint16, little-endian, no header
 NAME.partial    a file being written
 NAME.json       how many documents and tokens are in it, and what they come from
+NAME.lock       held while the file is being written
 """
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
+from filelock import FileLock, Timeout
 
 from specmup.runs.files import FULL, replacing
 from specmup.runs.progress import progress_bar
@@ -64,15 +65,15 @@ def write_tokens(
     if not len(documents):
         raise ValueError(f"there are no documents for {path}")
     note, partial = (path.with_name(path.name + suffix) for suffix in (".json", ".partial"))
-    with _room(path), _held(partial) as file:
+    with _room(path), _held(path):
         kept = _noted(note, dict(source))
         if path.exists():
-            partial.unlink(missing_ok=True)
             if kept["documents"] != len(documents) or path.stat().st_size != _bytes(kept):
                 raise ValueError(f"{path} is there and not from here: name another folder")
             return kept["tokens"]
-        _cut(file, kept)
-        with progress_bar(total=len(documents), initial=kept["documents"], desc=path.name) as bar:
+        bar = progress_bar(total=len(documents), initial=kept["documents"], desc=path.name)
+        with partial.open("ab") as file, bar:
+            _cut(file, kept)
             for start in range(kept["documents"], len(documents), at_once):
                 texts = documents[start : start + at_once]
                 tokens = _joined(encode(texts), end, vocabulary, path)
@@ -117,14 +118,18 @@ def _noted(path: Path, source: dict[str, Any]) -> dict[str, Any]:
 
 
 @contextmanager
-def _held(partial: Path) -> Iterator[BinaryIO]:
-    """The unfinished file, held alone until its holder ends in any way."""
-    with partial.open("ab") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise ValueError(f"another process is writing {partial}: wait for it") from None
-        yield file
+def _held(path: Path) -> Iterator[None]:
+    """The file is written by its holder alone, until that ends in any way."""
+    lock = path.with_name(path.name + ".lock")
+    lock.touch()  # FileLock would make a folder that is missing
+    try:
+        with FileLock(lock, timeout=0):
+            yield
+    except Timeout:
+        raise ValueError(f"another process is writing {path}: wait for it") from None
+    if path.exists():  # whole: nobody needs a lock any more
+        with suppress(OSError):
+            lock.unlink()
 
 
 def _cut(file: BinaryIO, kept: Mapping[str, Any]) -> None:
