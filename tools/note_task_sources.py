@@ -106,7 +106,8 @@ def main() -> None:
     for task, version in now["versions"].items():
         if version < (before := noted["versions"].get(task, version)):
             raise SystemExit(f"{task} had the version {before}, and has {version}: raise it")
-    print(*differences(noted, now), sep="\n")
+    for line in differences(noted, now):
+        print(line)
     NOTED.write_text(json.dumps(now, indent=1) + "\n", encoding="utf-8")
 
 

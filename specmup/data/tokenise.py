@@ -65,7 +65,7 @@ def write_tokens(
     if not len(documents):
         raise ValueError(f"there are no documents for {path}")
     note, partial = (path.with_name(path.name + suffix) for suffix in (".json", ".partial"))
-    with _room(path), _held(path):
+    with _explaining_a_full_disk(path), _locked(path):
         kept = _noted(note, dict(source))
         if path.exists():
             if kept["documents"] != len(documents) or path.stat().st_size != _bytes(kept):
@@ -73,7 +73,7 @@ def write_tokens(
             return kept["tokens"]
         bar = progress_bar(total=len(documents), initial=kept["documents"], desc=path.name)
         with partial.open("ab") as file, bar:
-            _cut(file, kept)
+            _truncate_to_note(file, kept)
             for start in range(kept["documents"], len(documents), at_once):
                 texts = documents[start : start + at_once]
                 tokens = _joined(encode(texts), end, vocabulary, path)
@@ -118,7 +118,7 @@ def _noted(path: Path, source: dict[str, Any]) -> dict[str, Any]:
 
 
 @contextmanager
-def _held(path: Path) -> Iterator[None]:
+def _locked(path: Path) -> Iterator[None]:
     """The file is written by its holder alone, until that ends in any way."""
     lock = path.with_name(path.name + ".lock")
     lock.touch()  # FileLock would make a folder that is missing
@@ -132,7 +132,7 @@ def _held(path: Path) -> Iterator[None]:
             lock.unlink()
 
 
-def _cut(file: BinaryIO, kept: Mapping[str, Any]) -> None:
+def _truncate_to_note(file: BinaryIO, kept: Mapping[str, Any]) -> None:
     """Drop what was written after the last note."""
     if (size := os.fstat(file.fileno()).st_size) < _bytes(kept):
         raise ValueError(
@@ -147,7 +147,7 @@ def _bytes(kept: Mapping[str, Any]) -> int:
 
 
 @contextmanager
-def _room(path: Path) -> Iterator[None]:
+def _explaining_a_full_disk(path: Path) -> Iterator[None]:
     """Say it plainly if the disk is full."""
     try:
         yield

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import warnings
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -20,27 +20,15 @@ from specmup.runs.store import Store
 
 
 class ExperimentResult(NamedTuple):
-    """The rows of all jobs.
-
-    Attributes:
-        frame: The rows.
-        seconds: That the jobs took, added up, in however many sittings.
-        made_on: ``devices`` and ``instruction_sets`` on which they were made.
-    """
+    """The rows of some jobs, and the records that they were taken from."""
 
     frame: pd.DataFrame
-    seconds: float
-    made_on: Mapping[str, list[str]]
+    records: Sequence[Record]
 
-    @classmethod
-    def of(cls, frame: pd.DataFrame, records: Iterable[Record]) -> ExperimentResult:
-        """Of rows that were taken from some records."""
-        records = list(records)
-        told = {
-            f"{key}s": sorted({record.origin.get(key, "unknown") for record in records})
-            for key in ("device", "instruction_set")
-        }
-        return cls(frame, sum(record.result["seconds"] for record in records), told)
+    @property
+    def seconds(self) -> float:
+        """That the jobs took, added up, in however many sittings."""
+        return sum(record.result["seconds"] for record in self.records)
 
     def rounded(self) -> ExperimentResult:
         """With floats of four significant digits, see :func:`specmup.runs.results.significant`."""
@@ -54,12 +42,19 @@ class ExperimentResult(NamedTuple):
         configuration: Mapping[str, Any],
         folder: str | Path | None = None,
     ) -> Path:
-        """Write the table and its manifest, as :func:`specmup.runs.results.save` says."""
+        """Write the table and its manifest, which also says on what devices the jobs were done.
+
+        As :func:`specmup.runs.results.save`, which see.
+        """
+        made_on = {
+            f"{key}s": sorted({record.origin.get(key, "unknown") for record in self.records})
+            for key in ("device", "instruction_set")
+        }
         return save(
             self.frame,
             name,
             scale=scale,
-            configuration={**configuration, **self.made_on},
+            configuration={**configuration, **made_on},
             wall_seconds=self.seconds,
             folder=folder,
         )
@@ -101,7 +96,7 @@ def run_experiment(
         raise problem
     records = [outcome.records[job.identity] for job in jobs]
     frames = [pd.DataFrame(record.result["rows"]) for record in records]
-    return ExperimentResult.of(pd.concat(frames, ignore_index=True), records)
+    return ExperimentResult(pd.concat(frames, ignore_index=True), records)
 
 
 @dataclass(frozen=True)

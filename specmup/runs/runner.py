@@ -54,6 +54,11 @@ class Runner:
         memory: Bytes that a job takes.
         memory_budget: Bytes that all jobs in flight may take; a larger one runs alone.
         outlook: Words for the progress bar, given this runner; its pace if there are none.
+
+    Attributes:
+        outcome: What has come of it so far.
+        missing: Jobs that are still to be begun.
+        in_flight: Those that were, with the time of it, by identity.
     """
 
     name: str
@@ -67,7 +72,6 @@ class Runner:
     outcome: SweepOutcome = field(default_factory=SweepOutcome, init=False)
     missing: list[Job] = field(default_factory=list, init=False)
     in_flight: dict[str, tuple[Job, float]] = field(default_factory=dict, init=False)
-    """When each job was begun, by its identity."""
 
     def run(
         self,

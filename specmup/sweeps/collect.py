@@ -64,7 +64,7 @@ def collect(
             f"{len(missing)} of {len(done) + len(missing)} runs of {sweep.name} are not finished: "
             "run the sweep to its end, or collect what there is with --partial"
         )
-    return ExperimentResult.of(frame_of(done), done).save(
+    return ExperimentResult(frame_of(done), done).save(
         sweep.name,
         scale=sweep.scale,
         configuration={
@@ -78,15 +78,12 @@ def collect(
 
 def _row(record: Record) -> dict:
     run, result = record.job, record.result
+    swept = ("width", "depth", "log2_lr", "weight_decay", "seed")
     return {
         "rule": run.rule,
         "optimizer": run.optimizer,
         "normalisation": run.shape.normalisation,
-        "width": run.width,
-        "depth": run.depth,
-        "log2_lr": run.log2_lr,
-        "weight_decay": run.weight_decay,
-        "seed": run.seed,
+        **{name: getattr(run, name) for name in swept},
         "steps": run.recipe.steps,
         "batch_size": run.recipe.batch_size,
         "dtype": "bfloat16" if run.recipe.autocast else "float32",

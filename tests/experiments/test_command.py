@@ -4,8 +4,10 @@ import sys
 
 import pytest
 
+from experiments import ridge
 from experiments.__main__ import main, names
 from specmup import extras
+from specmup.runs.store import SweepError
 
 
 def call(capsys, monkeypatch, *arguments):
@@ -34,6 +36,23 @@ def test_a_missing_extra_is_one_sentence(capsys, monkeypatch, tmp_path):
     status, _, err = call(capsys, monkeypatch, *arguments)
     assert status == 2
     assert err.endswith("pip install 'specmup[text]'\n")
+
+
+@pytest.mark.parametrize(
+    ("problem", "status", "said"),
+    [
+        (KeyboardInterrupt(), 130, "stopped: finished pieces are kept, the same command goes on"),
+        (SweepError("the folder is in use"), 2, "error: the folder is in use"),
+    ],
+)
+def test_what_stops_an_experiment_is_one_line(capsys, monkeypatch, problem, status, said):
+    def stopped(scale, folder, workers):
+        assert (scale, folder.name, workers) == ("quick", "ridge", 3)
+        raise problem
+
+    monkeypatch.setattr(ridge, "run", stopped)
+    code, _, err = call(capsys, monkeypatch, "ridge", "--scale", "quick", "--workers", "3")
+    assert code == status and said in err.splitlines()[-1]
 
 
 def test_a_scale_that_an_experiment_lacks(capsys, monkeypatch):

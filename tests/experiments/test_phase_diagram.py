@@ -37,4 +37,4 @@ def test_a_row_a_seed(tmp_path):
     grid = SCALES["quick"]
     assert len(frame) == len(list(product(*grid.values())))
     assert (frame[["start", "change", "preactivation"]] > 0).all(axis=None)
-    assert len(list(tmp_path.iterdir())) == len(frame) / 2
+    assert len(list((tmp_path / "runs").iterdir())) == len(frame) / 2

@@ -11,6 +11,7 @@ import pytest
 
 from specmup.runs.experiment import run_experiment
 from specmup.runs.pool import WorkerDied
+from specmup.runs.results import load
 from specmup.runs.store import DiskFull, SweepError
 from specmup.streams import drawn_from
 
@@ -32,7 +33,8 @@ def test_a_stopped_run_goes_on_where_it_was(tmp_path):
     CALLS.clear()
     with pytest.raises(KeyboardInterrupt):
         run_experiment(square, jobs(), 1, folder=tmp_path)
-    frame, seconds, _ = run_experiment(square, jobs(), 1, folder=tmp_path)
+    made = run_experiment(square, jobs(), 1, folder=tmp_path)
+    frame, seconds = made.frame, made.seconds
     assert CALLS == [1, 2, 3, 3, 4]
     assert frame["square"].tolist() == [1, 4, 9, 16]
     assert list(frame.columns) == ["x", "square"]
@@ -90,7 +92,9 @@ def test_rows_come_back_as_they_were(tmp_path):
     again = run_experiment(odd, [{"x": [1, 2]}], 1, folder=tmp_path)
     pd.testing.assert_frame_equal(fresh.frame, odd(x=0))
     pd.testing.assert_frame_equal(again.frame, odd(x=0))
-    assert again.made_on["devices"] == ["cpu"]
+    again.save("odd", scale="quick", configuration={"x": 1}, folder=tmp_path)
+    told = load("odd", tmp_path).manifest
+    assert told["configuration"]["devices"] == ["cpu"] and told["rows"] == 3
 
 
 def test_a_full_disk_keeps_the_piece_and_begins_no_more(tmp_path, monkeypatch):
@@ -153,7 +157,8 @@ def piece(tmp_path, monkeypatch):
 
 def test_pieces_made_side_by_side_come_in_the_order_of_the_jobs(piece, tmp_path):
     told = {"folder": tmp_path / "kept", "workers": 2}
-    frame, seconds, _ = run_experiment(piece, jobs(), 1, **told)
+    made = run_experiment(piece, jobs(), 1, **told)
+    frame, seconds = made.frame, made.seconds
     assert frame["x"].tolist() == [1, 2, 3, 4]
     assert set(frame["threads"]) == {1}
     assert os.getpid() not in set(frame["process"])

@@ -105,3 +105,20 @@ with Store({str(folder)!r}).locked():
     with Store(folder).locked():
         assert Store(folder).holder() == str(os.getpid())
     assert Store(folder).holder() is None
+
+
+def test_a_store_works_where_the_system_has_no_fcntl(tmp_path):
+    program = f"""
+import sys
+sys.modules["fcntl"] = None  # as on Windows
+import specmup.data.tokenise, specmup.sweeps.runner
+from specmup.runs.store import Store, SweepError
+with Store({str(tmp_path)!r}).locked():
+    try:
+        with Store({str(tmp_path)!r}).locked():
+            print("held twice")
+    except SweepError as problem:
+        print(problem)
+"""
+    told = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert "is in use by process" in told.stdout, told.stderr

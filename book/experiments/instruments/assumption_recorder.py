@@ -40,7 +40,7 @@ class Recorder:
             for kind, size in KINDS.items()
             for name in measures.watched(model)
         }
-        self._weights, self._left = self._go_on()
+        self._weights, self._left = self._advance_routes()
         self._frames: list[pd.DataFrame] = []
 
     def before(self, step: int) -> None:
@@ -53,7 +53,7 @@ class Recorder:
 
     def after(self, step: int) -> None:
         """What update number ``step`` has done."""
-        weights, left = self._go_on()
+        weights, left = self._advance_routes()
         if step in self._moments:
             network = self._of_network()
             for name in weights:
@@ -72,7 +72,7 @@ class Recorder:
         return significant(pd.concat(self._frames, ignore_index=True))
 
     @torch.no_grad()
-    def _go_on(self) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    def _advance_routes(self) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
         """Weights and features as they are now, also as the next place of each route."""
         before_last = self._model.features(self._x)[-2]
         values = {
