@@ -128,6 +128,17 @@ def test_a_full_disk_waits_for_runs_in_flight_and_starts_no_more(
     assert go(sweeps.make()).found == 3
 
 
+def test_a_disk_too_full_for_a_checkpoint_starts_no_more(sweeps, store, go, carried, monkeypatch):
+    def no_room(run, **options):
+        carried.append(run)
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(work_module, "execute", no_room)
+    with pytest.raises(DiskFull, match="for a run in flight: free some and give the same command"):
+        go(sweeps.make(), workers=1)
+    assert len(carried) == 1
+
+
 def test_runs_in_flight_fit_into_memory(sweeps, store, go, monkeypatch):
     sizes = []
     monkeypatch.setattr(runner_module, "memory", lambda run: float(run.width))
