@@ -173,7 +173,9 @@ def test_an_interruption_leaves_no_kernel_behind(small_book):
     )
     small_book.add_page("chapters/01-one", "# One", hang, small_book.note("one"))
     small_book.add_page("chapters/02-two", "# Two", small_book.note("two"))
-    code = f"from build_book import build, Path; build(Path({str(small_book.root)!r}))"
+    # A shell that runs the tests in the background makes them, and what they start, deaf to SIGINT.
+    hearing = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
+    code = f"{hearing}; from build_book import build, Path; build(Path({str(small_book.root)!r}))"
     process = subprocess.Popen(
         [sys.executable, "-c", code], env={**os.environ, "PYTHONPATH": str(TOOLS)}
     )

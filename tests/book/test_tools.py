@@ -62,6 +62,8 @@ def environment(tmp_path: Path, monkeypatch) -> Path:
     (venv / "bin" / "python").touch()
     (tmp_path / "requirements.txt").write_text("torch==1")
     (tmp_path / "pyproject.toml").write_text("[project]")
+    (tmp_path / "book").mkdir()
+    (tmp_path / "book" / "pyproject.toml").write_text("[project]")
     (venv / "installed.sha256").write_text(setup_environment.wanted())
     return tmp_path
 
@@ -71,7 +73,9 @@ def test_an_installed_environment_is_left_alone(environment: Path, monkeypatch):
     assert setup_environment.main() == 0
 
 
-@pytest.mark.parametrize("name", ["requirements.txt", "pyproject.toml", ".venv/bin/python"])
+@pytest.mark.parametrize(
+    "name", ["requirements.txt", "pyproject.toml", "book/pyproject.toml", ".venv/bin/python"]
+)
 def test_another_pin_or_a_lost_interpreter_installs_again(environment: Path, name: str):
     path = environment / name
     path.unlink()
