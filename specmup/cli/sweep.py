@@ -57,9 +57,14 @@ def run(asked: argparse.Namespace) -> int:
 
 
 def _run(asked: argparse.Namespace, sweep: Sweep, store: Store) -> int:
+    from specmup.sweeps.rehearsal import rehearse
     from specmup.sweeps.runner import run_sweep
     from specmup.sweeps.tables import dry_run, status
 
+    try:
+        rehearse(sweep, asked.text_folder)
+    except ValueError as problem:
+        raise ValueError(f"{asked.file}: {problem}") from problem
     if asked.dry_run:
         print(dry_run(sweep, store.read(), asked.on))
         return 0

@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, fields
-from itertools import chain, pairwise, product
-from math import isfinite
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from itertools import pairwise, product
+from math import isfinite, prod
 from pathlib import Path
 from typing import Any
 
+from specmup.optimizers.registry import ADAPTERS
 from specmup.runs.manifest import SCALES
-from specmup.streams import checked_seed
-from specmup.sweeps.run import RULES, Run
+from specmup.sweeps.run import OWN_OPTIONS, RULES, Run
+from specmup.sweeps.schema import Options, check, place, refuse_unknown, short
+from specmup.theory.rules import COMPANION
 from specmup.theory.update import update_law
+
+KING_JAMES = "king-james"  # the text that is built in
+MOST_RUNS = 100_000
 
 
 @dataclass(frozen=True)
@@ -43,29 +49,6 @@ class Grid:
     extend: int = 0
     model: Mapping[str, Any] = field(default_factory=dict)
     training: Mapping[str, Any] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        """Refuse a grid that is empty or out of order."""
-        for name in ("rules", "optimizers", "log2_lr", "seeds", "weight_decay"):
-            if not getattr(self, name):
-                raise ValueError(f"{name} is empty: a grid needs at least one")
-        if not (self.widths or self.depths):
-            raise ValueError("a grid needs widths, depths or both")
-        for rule in self.rules:
-            if rule not in RULES:
-                raise ValueError(f"unknown rule {rule!r}: choose among {', '.join(RULES)}")
-        for optimizer in self.optimizers:
-            update_law(optimizer)
-        for seed in self.seeds:
-            checked_seed(seed)
-        rates = self.log2_lr
-        if not all(isfinite(r) for r in rates) or any(b <= a for a, b in pairwise(rates)):
-            raise ValueError(f"log2_lr is {list(rates)}: give finite numbers that increase")
-        if self.extend < 0 or (self.extend and len(rates) < 3):
-            raise ValueError(
-                f"extend is {self.extend} with {len(rates)} rates: give 0 or more, and three "
-                "rates at least where a grid may grow"
-            )
 
     def sizes(self, base: Mapping[str, Any]) -> list[tuple[int, int]]:
         """(width, depth) of each size, the base first where it is among them."""
@@ -114,6 +97,11 @@ class Sweep:
         }
         return Curve(told)
 
+    def count(self, grid: Grid) -> int:
+        """How many runs a grid asks for, before it extends itself."""
+        choices = grid.rules, grid.optimizers, grid.weight_decay, grid.log2_lr, grid.seeds
+        return prod(map(len, choices)) * len(grid.sizes(self.base))
+
     def families(self, grid: Grid) -> Iterator[list[Curve]]:
         """A grid's curves, put together where they differ in their size only, the base's first."""
         for choice in product(grid.rules, grid.optimizers, grid.weight_decay):
@@ -143,11 +131,15 @@ def read_sweep(path: str | Path) -> Sweep:
         ValueError: If there is no such file, it is not TOML, or something in it is unknown, missing
             or out of range; the message says where.
     """
+    path = Path(path)
+    if not path.is_file():
+        there = f"{path} is no file" if path.exists() else f"there is no file {path}"
+        raise ValueError(f"{there}: name the TOML file of a sweep")
     try:
-        told = tomllib.loads(Path(path).read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise ValueError(f"there is no file {path}") from None
-    except (OSError, ValueError) as problem:
+        told = tomllib.loads(path.read_text(encoding="utf-8-sig"))
+    except UnicodeDecodeError as problem:
+        raise ValueError(f"{path} is not TOML, which is text in UTF-8: save it so") from problem
+    except (OSError, ValueError, RecursionError) as problem:
         raise ValueError(f"{path} is not TOML: {problem}") from problem
     try:
         return sweep_from(told)
@@ -161,52 +153,86 @@ def sweep_from(told: Mapping[str, Any]) -> Sweep:
     Raises:
         ValueError: As :func:`read_sweep` does.
     """
-    grids = told.get("grid", [])
-    if not isinstance(grids, list) or not grids:
-        raise ValueError("there is no [[grid]]: write at least one")
-    made = []
-    for number, grid in enumerate(grids, start=1):
-        try:
-            made.append(_filled(Grid, grid))
-        except ValueError as problem:
-            raise ValueError(f"grid {number}: {problem}") from problem
-    sweep = _filled(Sweep, {**told, "grid": tuple(made)})
+    check(told)
+    # The values stay as they were told, or runs would change their names.
+    sweep = Sweep(**{**told, "grid": tuple(Grid(**grid) for grid in told["grid"])})
     if sweep.scale not in SCALES:
-        raise ValueError(f"scale {sweep.scale!r} is not one of {', '.join(SCALES)}")
-    _check_tables(sweep)
+        raise ValueError(f"scale is {sweep.scale!r}: choose one of {', '.join(SCALES)}")
+    _check_text(sweep.text)
+    for name, options in sweep.optimizers.items():
+        _check_options(name, options)
+    if (count := sum(map(sweep.count, sweep.grid))) > MOST_RUNS:
+        raise ValueError(f"the grids ask for {count} runs: split them, {MOST_RUNS} a file at most")
+    for number, grid in enumerate(sweep.grid):
+        try:
+            _check_grid(grid)
+            _check_sizes(sweep, grid)
+        except ValueError as problem:
+            raise ValueError(f"{place('grid', str(number))}: {problem}") from problem
     return sweep
 
 
-def _check_tables(sweep: Sweep) -> None:
-    for table, needed, optional in (
-        ("text", {"source", "vocabulary"}, set()),
-        ("base", {"width", "depth", "std"}, {"epsilon"}),
-    ):
-        given = set(getattr(sweep, table))
-        if needed - given or given - needed - optional:
-            raise ValueError(
-                f"[{table}] has {', '.join(sorted(given)) or 'nothing'}: it takes "
-                f"{', '.join(sorted(needed | optional))}"
-            )
-    for name in sweep.optimizers:
-        update_law(name)
-    for grid in sweep.grid:
-        for curve in chain.from_iterable(sweep.families(grid)):
-            run = curve.run(grid.log2_lr[0], grid.seeds[0])
-            try:
-                _ = run.shape, run.base_shape, run.recipe
-            except TypeError as problem:
-                name = str(problem).rpartition(".")[2]
-                raise ValueError(f"[model] or [training]: {name}") from problem
+def _check_text(text: Mapping[str, Any]) -> None:
+    source, vocabulary = text["source"], text["vocabulary"]
+    if source != KING_JAMES and get_close_matches(source, [KING_JAMES], cutoff=0.8):
+        raise ValueError(f"text, source is {source!r}: did you mean {KING_JAMES}?")
+    if source == KING_JAMES and not 256 <= vocabulary <= 1 << 16:
+        raise ValueError(
+            f"text, vocabulary is {vocabulary}: {KING_JAMES} is encoded in 256 to 65536 tokens"
+        )
 
 
-def _filled(kind: type, told: Mapping[str, Any]) -> Any:
-    """A dataclass from a table of its file; errors name what is unknown or missing."""
-    known = {f.name for f in fields(kind)}
-    if unknown := sorted(set(told) - known):
-        raise ValueError(f"unknown {', '.join(unknown)}: it takes {', '.join(sorted(known))}")
-    try:
-        return kind(**told)
-    except TypeError as problem:
-        missing = str(problem).rpartition(": ")[2]
-        raise ValueError(f"missing {missing}") from problem
+def _check_options(name: str, options: Mapping[str, Any]) -> None:
+    """Keys that the optimizer has, and no number that is none; values are left to the library."""
+    where = place("optimizers", name)
+    matrices_only = update_law(name).matrices_only
+    own = OWN_OPTIONS if matrices_only else ("epsilon",)
+    refuse_unknown(where, options, (*own, *ADAPTERS[name].options))
+    check(options, Options, where)
+    companion = options.get("companion", {})
+    refuse_unknown(place(where, "companion"), companion, ADAPTERS[COMPANION].options)
+    for key, value in (*options.items(), *companion.items()):
+        for number in value if isinstance(value, list | tuple) else [value]:
+            if isinstance(number, float) and not isfinite(number):
+                raise ValueError(f"{where}, {key} is {short(value)}: give finite numbers")
+
+
+def _check_grid(grid: Grid) -> None:
+    """What one value alone does not tell."""
+    for rule in grid.rules:
+        if rule not in RULES:
+            raise ValueError(f"unknown rule {rule!r}: choose among {', '.join(RULES)}")
+    for optimizer in grid.optimizers:
+        update_law(optimizer)
+    if not (grid.widths or grid.depths):
+        raise ValueError("there are no widths and no depths: give one of them, or both")
+    for key in ("rules", "optimizers", "widths", "depths", "seeds", "weight_decay"):
+        values = getattr(grid, key)
+        if len(set(values)) < len(values):
+            raise ValueError(f"{key} is {short(values)}: give each value once")
+    rates = grid.log2_lr
+    if any(b <= a for a, b in pairwise(rates)):
+        raise ValueError(f"log2_lr is {short(rates)}: give numbers that increase")
+    if all(0 < rate < 1 for rate in rates):
+        raise ValueError(
+            f"log2_lr is {short(rates)}: give logarithms to base 2, such as -10 for 2^-10 = 0.001"
+        )
+    if grid.extend and len(rates) < 3:
+        raise ValueError(
+            f"extend is {grid.extend} with {len(rates)} rates: give three rates at least where a "
+            "grid may grow, or leave extend out"
+        )
+
+
+def _check_sizes(sweep: Sweep, grid: Grid) -> None:
+    """Let every model and the recipe be described: they refuse what does not fit together."""
+    told = {"model": {**sweep.model, **grid.model}, "training": {**sweep.training, **grid.training}}
+    for table, key in (("model", "context"), ("training", "steps"), ("training", "batch_size")):
+        if key not in told[table]:
+            raise ValueError(f"[{table}] lacks {key}: give it")
+    if {"floor", "floor_rate"} <= told["training"].keys():
+        raise ValueError("[training] has floor and floor_rate: give one of them")
+    for size in grid.sizes(sweep.base):
+        curve = sweep.curve(grid, grid.rules[0], grid.optimizers[0], 0.0, size)
+        run = curve.run(grid.log2_lr[0], grid.seeds[0])
+        _ = run.shape, run.base_shape, run.recipe
