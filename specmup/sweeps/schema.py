@@ -31,7 +31,7 @@ Name = Annotated[str, Meta(pattern=NAME, max_length=100)]
 Source = Annotated[str, Meta(pattern=SOURCE, max_length=100)]
 Size = Annotated[int, Meta(ge=1, le=1 << 20)]
 Count = Annotated[int, Meta(ge=0, le=1_000_000_000)]
-Log2 = Annotated[float, Meta(ge=-100, le=30)]
+Log2 = Annotated[float, Meta(ge=-126, le=127)]  # as float32 holds
 Positive = Annotated[float, Meta(gt=0, le=1e12)]
 NotNegative = Annotated[float, Meta(ge=0, le=1e12)]
 Seed = Annotated[int, Meta(ge=0, lt=1 << 32)]

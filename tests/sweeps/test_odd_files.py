@@ -97,7 +97,7 @@ ODD = [
     (STEPS, "steps = 4\nwarm_up = 5", "warm_up is 5: give 0 to steps = 4"),
     (STEPS, "steps = 4\nclip = inf", "training, clip is inf: give a number <="),
     (STEPS, "steps = 4\nfloor = 0.1\nfloor_rate = 0.1", "floor and floor_rate: give one of them"),
-    (RATES, "log2_lr = [2000]", "grid 1, log2_lr, 0 is 2000: give a number <= 30"),
+    (RATES, "log2_lr = [2000]", "grid 1, log2_lr, 0 is 2000: give a number <= 127"),
     (RATES, "log2_lr = [nan]", "grid 1, log2_lr, 0 is nan: give a number"),
     (RATES, "log2_lr = [0.001, 0.01]", "log2_lr is [0.001, 0.01]: give logarithms to base 2"),
     (RATES, "log2_lr = [-4, -6]", "log2_lr is [-4, -6]: give numbers that increase"),
