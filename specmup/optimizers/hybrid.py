@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, MutableMapping
+from itertools import chain
 
 import torch
 from torch import Tensor
@@ -38,13 +39,17 @@ class Hybrid(Optimizer):
         return self.main, self.companion
 
     @property
-    def state(self) -> dict[Tensor, dict]:
-        """The state of every parameter, as its part keeps it; the outer dictionary is a copy."""
-        return {p: state for part in self.parts for p, state in part.state.items()}
+    def state(self) -> MutableMapping[Tensor, dict]:
+        """The state of every parameter; it is its part's own, and what is written reaches it."""
+        return _States(self.parts)
 
     @state.setter
-    def state(self, _: object) -> None:
-        """Leave it to the parts; torch sets an empty one when it constructs an optimizer."""
+    def state(self, states: Mapping[Tensor, dict]) -> None:
+        """Replace the parts' states; the empty one that torch sets at construction is theirs."""
+        if self._ready:
+            kept = dict(states)
+            self.state.clear()
+            self.state.update(kept)
 
     @torch.no_grad()
     def step(self, closure: Callable[[], Tensor] | None = None) -> Tensor | None:
@@ -106,7 +111,52 @@ class Hybrid(Optimizer):
     def __getstate__(self) -> dict:
         """For ``deepcopy`` and ``pickle``: the parts as well, which hold the same groups."""
         parts = {"main": self.main, "companion": self.companion, "_ready": True}
-        return super().__getstate__() | parts
+        told = super().__getstate__() | parts
+        del told["state"]  # the parts' own
+        return told
+
+
+class _States(MutableMapping):
+    """The states of both parts as one mapping; a new key goes to the part that has the parameter.
+
+    As in torch, a parameter without a state gets an empty one when it is asked for.
+    """
+
+    def __init__(self, parts: tuple[Optimizer, Optimizer]) -> None:
+        self.parts = parts
+
+    def _home(self, key: Tensor) -> MutableMapping[Tensor, dict]:
+        for part in self.parts:
+            if key in part.state or any(key is p for p in _parameters(part)):
+                return part.state
+        raise KeyError(
+            f"no parameter group holds {type(key).__name__} {getattr(key, 'shape', key)}"
+        )
+
+    def __getitem__(self, key: Tensor) -> dict:
+        return self._home(key)[key]
+
+    def __setitem__(self, key: Tensor, state: dict) -> None:
+        self._home(key)[key] = state
+
+    def __delitem__(self, key: Tensor) -> None:
+        del self._home(key)[key]
+
+    def __contains__(self, key: object) -> bool:
+        return any(key in part.state for part in self.parts)
+
+    def __iter__(self) -> Iterator[Tensor]:
+        return chain(*(part.state for part in self.parts))
+
+    def __len__(self) -> int:
+        return sum(len(part.state) for part in self.parts)
+
+    def __repr__(self) -> str:
+        return repr(dict(self))
+
+    def clear(self) -> None:
+        for part in self.parts:
+            part.state.clear()
 
 
 def require_matrices(name: str, group: Mapping) -> None:

@@ -162,6 +162,49 @@ def test_its_state_is_in_torch_s_format():
     assert "momentum_buffer" in packed["state"][2] and "exp_avg" in packed["state"][3]
 
 
+def test_what_is_written_into_its_state_reaches_the_parts():
+    model, stranger = network(), torch.zeros(2)
+    optimizer = hybrid(model)
+    hidden, bias = model[2].weight, model[2].bias
+    assert optimizer.state[hidden] == {} and len(optimizer.state) == 1  # torch's, made when asked
+    train(model, optimizer)
+    assert optimizer.state[hidden] is optimizer.main.state[hidden]
+    buffer, average = torch.ones(8, 8), {"step": torch.tensor(7.0)}
+    optimizer.state[hidden] = {"momentum_buffer": buffer}
+    optimizer.state[bias] = average
+    assert optimizer.main.state[hidden]["momentum_buffer"] is buffer
+    assert optimizer.companion.state[bias] is average and bias not in optimizer.main.state
+    del optimizer.state[bias]
+    assert bias not in optimizer.state and bias not in optimizer.companion.state
+    with pytest.raises(KeyError, match="no parameter group holds"):
+        optimizer.state[stranger] = {}
+    assert stranger not in optimizer.state
+
+
+@pytest.mark.parametrize("forget", [lambda o: o.state.clear(), lambda o: setattr(o, "state", {})])
+def test_a_cleared_state_is_a_new_start(forget):
+    model, twin = network(), network()
+    optimizer = hybrid(model)
+    train(model, optimizer)
+    forget(optimizer)
+    assert not optimizer.state and not optimizer.main.state and not optimizer.companion.state
+    twin.load_state_dict(model.state_dict())
+    train(model, optimizer, seed=1), train(twin, hybrid(twin), seed=1)
+    assert same(model, twin)
+
+
+def test_a_state_that_is_set_replaces_the_parts():
+    model = network()
+    optimizer = hybrid(model)
+    train(model, optimizer)
+    kept = {p: dict(state) for p, state in optimizer.state.items()}
+    train(model, optimizer)
+    optimizer.state = kept
+    assert all(optimizer.state[p] is state for p, state in kept.items())
+    optimizer.state = optimizer.state  # itself
+    assert dict(optimizer.state) == kept
+
+
 def test_another_s_state_is_refused():
     optimizer = hybrid(network())
     other = torch.optim.AdamW(network().parameters())
