@@ -8,11 +8,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from specmup.models.resnet import ResNet
+from specmup.models.residual import ResidualNetwork
 
 
 def gauss_newton_bartlett(
-    model: ResNet, x: Tensor, generators: Sequence[torch.Generator], parts: int = 1
+    model: ResidualNetwork, x: Tensor, generators: Sequence[torch.Generator], parts: int = 1
 ) -> dict[Tensor, Tensor]:
     """B·ĝ² for every parameter: ĝ is the gradient of the mean loss on labels that the model drew.
 

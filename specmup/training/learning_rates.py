@@ -11,7 +11,8 @@ import pandas as pd
 import torch
 
 from specmup.data.images import Task
-from specmup.models.resnet import ResNet, ResNetShape, build
+from specmup.models.residual import ResidualNetwork, ResNetShape
+from specmup.models.resnet import build
 from specmup.runs.progress import progress_bar
 from specmup.theory.rules import Rules, parametrizations
 from specmup.training.replicas import replica_optimizer
@@ -150,7 +151,9 @@ def _split(runs: list, most: int) -> list[list]:
     return [runs[a:b] for a, b in pairwise(bounds)]
 
 
-def _final_losses(model: ResNet, task: Task, diverged: torch.Tensor) -> dict[str, list[float]]:
+def _final_losses(
+    model: ResidualNetwork, task: Task, diverged: torch.Tensor
+) -> dict[str, list[float]]:
     """Each replica's loss on the training set and on the test set."""
     return {
         name: evaluate(model, *task.part(part)).masked_fill(diverged, torch.inf).tolist()

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from torch import Tensor, nn
 
-from specmup.models.resnet import ResNet
+from specmup.models.residual import ResidualNetwork
 from specmup.optimizers.registry import ADAPTERS, make_optimizer
 from specmup.theory.update import update_law
 from specmup.training.scaling import Settings
@@ -20,7 +20,7 @@ class ReplicaOptimizer:
 
     def __init__(
         self,
-        model: ResNet,
+        model: ResidualNetwork,
         settings: Sequence[Mapping[str, Settings]],
         name: str,
         options: Mapping,
@@ -96,7 +96,7 @@ def _groups(views: Mapping[Key, list[Tensor]], *, epsilon: bool = True) -> Group
 
 
 def replica_optimizer(
-    model: ResNet,
+    model: ResidualNetwork,
     settings: Mapping[str, Settings] | Sequence[Mapping[str, Settings]],
     name: str,
     *,

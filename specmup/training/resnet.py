@@ -10,7 +10,8 @@ from torch.nn import functional as F
 from torch.optim import Optimizer
 
 from specmup.data.images import Task, batch_order
-from specmup.models.resnet import ResNet, seeds_of
+from specmup.models.residual import ResidualNetwork
+from specmup.models.resnet import seeds_of
 from specmup.runs.progress import progress_bar
 from specmup.streams import stream
 from specmup.training.curvature import gauss_newton_bartlett
@@ -19,7 +20,7 @@ from specmup.training.replicas import ReplicaOptimizer, replica_optimizer
 __all__ = ["evaluate", "replica_losses", "replica_optimizer", "train"]
 
 
-def replica_losses(model: ResNet, x: Tensor, y: Tensor) -> Tensor:
+def replica_losses(model: ResidualNetwork, x: Tensor, y: Tensor) -> Tensor:
     """Mean cross-entropy of each replica, shaped (R,), or () for a plain model.
 
     Args:
@@ -34,14 +35,14 @@ def replica_losses(model: ResNet, x: Tensor, y: Tensor) -> Tensor:
 
 
 def train(
-    model: ResNet,
+    model: ResidualNetwork,
     optimizer: ReplicaOptimizer | Optimizer,
     task: Task,
     *,
     steps: int,
     batch_size: int,
     seeds: int | Sequence[int],
-    on_step: Callable[[int, ResNet], None] | None = None,
+    on_step: Callable[[int, ResidualNetwork], None] | None = None,
     progress: bool = True,
 ) -> Tensor:
     """Minimise the cross-entropy; each replica draws batches of its own.
@@ -88,7 +89,7 @@ def train(
 
 
 def _curvature(
-    model: ResNet,
+    model: ResidualNetwork,
     optimizer: ReplicaOptimizer | Optimizer,
     step: int,
     x: Tensor,
@@ -102,7 +103,7 @@ def _curvature(
 
 
 @torch.no_grad()
-def evaluate(model: ResNet, x: Tensor, y: Tensor, *, chunk: int = 256) -> Tensor:
+def evaluate(model: ResidualNetwork, x: Tensor, y: Tensor, *, chunk: int = 256) -> Tensor:
     """Mean cross-entropy of each replica over all samples, shaped (R,); ``inf`` if not finite."""
     x, y = x.to(model.input), y.to(model.input.device)
     total = sum(

@@ -12,7 +12,7 @@ from experiments.feature_diversity import (
     neighbour_likeness,
     train_and_measure,
 )
-from specmup.models.resnet import ACTIVATIONS
+from specmup.models.residual import ACTIVATIONS
 
 
 def measured(activation="abs", placement="post", alpha="1/2", depth=64, steps=5):

@@ -6,14 +6,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from specmup.models.resnet import (
-    ACTIVATIONS,
-    PLACEMENTS,
-    ResNet,
-    ResNetShape,
-    build,
-    initialise,
-)
+from specmup.models.residual import ACTIVATIONS, PLACEMENTS, ResNetShape
+from specmup.models.resnet import ResNet, build, initialise
 from specmup.training.scaling import Settings
 
 shapes = st.builds(

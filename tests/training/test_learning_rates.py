@@ -5,7 +5,8 @@ import pytest
 import torch
 
 from specmup.data.images import digits
-from specmup.models.resnet import ACTIVATIONS, ResNetShape, build
+from specmup.models.residual import ACTIVATIONS, ResNetShape
+from specmup.models.resnet import build
 from specmup.theory.order import ONE
 from specmup.theory.rules import parametrization
 from specmup.training import learning_rates as sweep

@@ -10,12 +10,13 @@ multiplier, start and learning rate.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from torch import Tensor
 
-from specmup.models.resnet import ResNet, ResNetShape
+from specmup.models.residual import ResidualNetwork, ResNetShape
 
 Pattern = tuple[tuple[int, ...], ...]
 
@@ -66,24 +67,24 @@ class MixedShape(ResNetShape):
         return {"input": (n, self.inputs), **hidden, "output": (self.outputs, n)}
 
 
-class MixedResNet(ResNet):
+class MixedResNet(ResidualNetwork):
     """A residual network of a :class:`MixedShape`, or R of them stacked.
 
     Parameters are ``input``, ``output`` and ``hidden<k>`` (R?, branches, k, n, n) for each block
-    depth k of the pattern, in the order in which the features meet them.
+    depth k of the pattern, in the order in which the features meet them. It is no
+    :class:`~specmup.models.resnet.ResNet`: what reads a block's one branch cannot read these.
     """
 
     shape: MixedShape
 
-    def blocks(self) -> list[tuple[list[tuple[Tensor, ...]]]]:
-        """Each block's branches, and each branch's maps (R?, n, n); what :meth:`added` takes."""
+    def additions(self) -> Iterator[Callable[[Tensor], Tensor]]:
+        """What each block adds, all its branches together."""
         waiting = {}
         for k in self.shape.branches:
             maps = self.get_parameter(f"hidden{k}").flatten(-4, -3).unbind(-3)
             waiting[k] = iter([maps[i : i + k] for i in range(0, len(maps), k)])
-        pattern = self.shape.pattern * (self.shape.depth // len(self.shape.pattern))
-        return [([next(waiting[k]) for k in block],) for block in pattern]
+        for block in self.shape.pattern * (self.shape.depth // len(self.shape.pattern)):
+            yield partial(self._added, [next(waiting[k]) for k in block])
 
-    def added(self, h: Tensor, branches: Sequence[Sequence[Tensor]]) -> Tensor:
-        """What a block adds to the features h that enter it, all branches together."""
+    def _added(self, branches: Sequence[Sequence[Tensor]], h: Tensor) -> Tensor:
         return sum(self.multipliers[f"hidden{len(m)}"] * self.branch(h, m) for m in branches)

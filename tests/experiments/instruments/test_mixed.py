@@ -5,8 +5,10 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from experiments.instruments.expansion import Snapshot
 from experiments.instruments.mixed import MixedResNet, MixedShape
-from specmup.models.resnet import ACTIVATIONS, PLACEMENTS, ResNetShape, build
+from specmup.models.residual import ACTIVATIONS, PLACEMENTS, ResNetShape
+from specmup.models.resnet import ResNet, build
 from specmup.training.scaling import Settings
 
 HIDDEN = {1: 0.7, 2: 0.3, 3: 0.45}  # multipliers
@@ -72,6 +74,14 @@ def test_a_pattern_of_equal_blocks_is_the_ordinary_network(k):
     ordinary, repeated = build(plain, numbers, [0, 1]), build(same, numbers, [0, 1], MixedResNet)
     assert torch.equal(ordinary(x), repeated(x))
     assert torch.equal(ordinary.features(x), repeated.features(x))
+
+
+def test_it_is_no_network_of_equal_blocks():
+    """What takes a ResNet reads one branch a block, and there is no such thing here."""
+    assert not issubclass(MixedResNet, ResNet)
+    model = build(mixed(((1,), (2,))), settings(), 0, MixedResNet)
+    with pytest.raises(AttributeError, match="no attribute 'blocks'"):
+        Snapshot.of(model, torch.randn(5, 3))
 
 
 def test_parallel_branches_are_one_branch_of_twice_the_inner_width():
