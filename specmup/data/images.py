@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import gzip
 from dataclasses import dataclass
-from pathlib import Path
 
-import numpy as np
 import torch
 from sklearn.datasets import load_digits
 from torch import Tensor
 
 from specmup.streams import stream
-
-FASHION_MNIST = Path("/usr/share/datasets/fashion-mnist")
 
 
 @dataclass(frozen=True)
@@ -120,28 +115,6 @@ def digit_sums(*, train: int = 20_000, test: int = 2_000, seed: int = 0) -> Task
     return Task("digit-sums", train_x, train_y, test_x, test_y, images.classes)
 
 
-def fashion_mnist(*, train: int = 60_000, test: int = 10_000, folder: Path = FASHION_MNIST) -> Task:
-    """Fashion-MNIST from Debian's package: images of 28×28 pixels, 10 classes.
-
-    Args:
-        train: Take the first so many of the 60,000 training images.
-        test: Take the first so many of the 10,000 test images.
-        folder: Where the four ``…-ubyte.gz`` files lie.
-
-    Raises:
-        FileNotFoundError: If a file is missing; names the package.
-        ValueError: If a file is not what it should be.
-    """
-    parts = []
-    for prefix, count in (("train", train), ("t10k", test)):
-        images = _read_idx(folder / f"{prefix}-images-idx3-ubyte.gz", dimensions=3)[:count]
-        labels = _read_idx(folder / f"{prefix}-labels-idx1-ubyte.gz", dimensions=1)[:count]
-        parts.append((torch.from_numpy(images).flatten(1).float(), torch.from_numpy(labels).long()))
-    (train_x, train_y), (test_x, test_y) = parts
-    train_x, test_x = _prepare(train_x, test_x)
-    return Task("fashion-mnist", train_x, train_y, test_x, test_y, classes=10)
-
-
 def batch_order(samples: int, batch_size: int, steps: int, seed: int) -> Tensor:
     """Which samples each step sees: indices (steps, batch_size).
 
@@ -191,19 +164,3 @@ def _check_part(name: str, x: Tensor, y: Tensor, classes: int) -> None:
         raise ValueError(f"{name}: sample {bad} holds a value that is not finite: clean the data")
     if y.is_floating_point() or y.min() < 0 or y.max() >= classes:
         raise ValueError(f"{name}: labels must be integers from 0 to {classes - 1}")
-
-
-def _read_idx(path: Path, dimensions: int) -> np.ndarray:
-    """An array of bytes in the IDX format: 0, 0, type 8, dimensions, sizes, values."""
-    if not path.exists():
-        raise FileNotFoundError(
-            f"{path} is missing: install Debian's package dataset-fashion-mnist "
-            "(apt install dataset-fashion-mnist)"
-        )
-    content = gzip.decompress(path.read_bytes())
-    start = 4 + 4 * dimensions
-    if content[:4] == bytes([0, 0, 8, dimensions]) and len(content) >= start:
-        sizes = np.frombuffer(content[4:start], ">u4")
-        if len(content) == start + sizes.prod():
-            return np.frombuffer(content, np.uint8, offset=start).reshape(sizes).copy()
-    raise ValueError(f"{path} is not an IDX file of bytes with {dimensions} dimensions")

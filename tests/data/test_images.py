@@ -1,13 +1,11 @@
-import gzip
 from dataclasses import replace
 
-import numpy as np
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from specmup.data.images import batch_order, digit_sums, digits, fashion_mnist, task
+from specmup.data.images import batch_order, digit_sums, digits, task
 from specmup.streams import stream
 
 
@@ -121,37 +119,3 @@ def test_parts_of_unequal_dimension_are_refused():
 def test_a_sample_without_direction_is_refused():
     with pytest.raises(ValueError, match="equals the mean sample"):
         task("toy", torch.ones(10, 3), torch.arange(10) % 2, test=2)
-
-
-def write_fashion(folder, samples=12):
-    pixels = np.random.default_rng(0).integers(0, 256, (samples, 28, 28), dtype=np.uint8)
-    labels = np.arange(samples, dtype=np.uint8) % 10
-    for prefix in ("train", "t10k"):
-        for kind, array in (("images-idx3", pixels), ("labels-idx1", labels)):
-            header = bytes([0, 0, 8, array.ndim]) + np.array(array.shape, ">u4").tobytes()
-            path = folder / f"{prefix}-{kind}-ubyte.gz"
-            path.write_bytes(gzip.compress(header + array.tobytes()))
-    return pixels, labels
-
-
-def test_fashion_mnist_is_read(tmp_path):
-    pixels, labels = write_fashion(tmp_path)
-    data = fashion_mnist(train=11, test=3, folder=tmp_path)
-    assert (data.train_x.shape, data.test_x.shape, data.classes) == ((11, 784), (3, 784), 10)
-    assert data.train_y.tolist() == labels[:11].tolist()
-    centred = pixels[:11].reshape(11, 784) - pixels[:11].reshape(11, 784).mean(0)
-    expected = torch.from_numpy(centred / np.sqrt((centred**2).mean(1, keepdims=True))).float()
-    torch.testing.assert_close(data.train_x, expected, rtol=1e-4, atol=1e-5)
-
-
-def test_a_missing_package_is_named(tmp_path):
-    with pytest.raises(FileNotFoundError, match="Debian's package dataset-fashion-mnist"):
-        fashion_mnist(folder=tmp_path / "nothing")
-
-
-@pytest.mark.parametrize("content", [b"", b"\0\0\x08\x03", b"\0\0\x0d\x03" + bytes(12)])
-def test_a_damaged_file_is_refused(tmp_path, content):
-    write_fashion(tmp_path)
-    (tmp_path / "train-images-idx3-ubyte.gz").write_bytes(gzip.compress(content))
-    with pytest.raises(ValueError, match="is not an IDX file of bytes with 3 dimensions"):
-        fashion_mnist(folder=tmp_path)
