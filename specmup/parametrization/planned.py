@@ -203,6 +203,11 @@ class Plan(Mapping[str, ParameterPlan]):
                 f"the text is no plan ({problem!r}): give what to_json wrote"
             ) from None
 
+    def __repr__(self) -> str:
+        """One line; ``print`` shows the table."""
+        told = self._title().replace(": ", ", ", 1).replace("; ", ", ").replace("→", "->")
+        return f"<Plan: {told}, {len(self.entries)} parameters>"
+
     def __str__(self) -> str:
         """A plain text table."""
         return self.report().plain()

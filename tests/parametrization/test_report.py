@@ -25,6 +25,11 @@ def plan(nano_gpt):
     )
 
 
+def test_its_repr_is_one_line(plan):
+    told = "GPT-2, width 32 -> 128, depth 2 -> 6, soap, k = 2, folded gauge"
+    assert repr(plan) == f"<Plan: {told}, {len(plan.entries)} parameters>"
+
+
 def test_a_table_has_one_row_for_the_same_parameter_of_all_blocks(plan):
     text = str(plan)
     first, _, head, *rows = text.splitlines()
