@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Sequence
 
+from specmup import __version__
 from specmup.cli import check, plan, rules, sweep, text
 from specmup.cli.command import OneLineParser
 
@@ -15,6 +16,7 @@ COMMANDS = {"rules": rules, "plan": plan, "check": check, "sweep": sweep, "text"
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns its status, or exits with 2 and one line on bad input."""
     parser = OneLineParser(prog="specmup", description=__doc__)
+    parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     commands = parser.add_subparsers(dest="command", required=True)
     parsers = {}
     for name, module in COMMANDS.items():

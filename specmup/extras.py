@@ -3,11 +3,29 @@
 from __future__ import annotations
 
 from importlib import import_module
+from importlib.util import find_spec
 from types import ModuleType
 
+# What [lab] brings, by the names under which it is imported.
+LAB = ("pandas", "scipy", "sklearn", "matplotlib", "tqdm", "msgspec")
 
-class MissingExtra(ValueError):
+
+class MissingExtra(ImportError, ValueError):
     """A package that comes with an extra is not installed; the message says how to get it."""
+
+
+def require_lab(room: str) -> None:
+    """Let a room be imported only where all packages of the laboratory are installed.
+
+    Args:
+        room: The package that needs them.
+
+    Raises:
+        MissingExtra: If one is not.
+    """
+    for package in LAB:
+        if find_spec(package) is None:
+            raise missing(package, extra="lab", use=room)
 
 
 def load(package: str, *, extra: str, use: str) -> ModuleType:

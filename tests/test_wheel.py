@@ -1,4 +1,4 @@
-"""What ``pip install`` gives: every command, with the declared dependencies and no more."""
+"""What ``pip install`` gives: plans with the core alone, every command with the laboratory."""
 
 import json
 import os
@@ -15,11 +15,16 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from specmup import __version__
 from specmup.__main__ import COMMANDS
+from specmup.extras import LAB
 
 ROOT = Path(__file__).resolve().parents[1]
 OF_THE_BOOK = ("experiments",)
-OF_EXTRAS = ("tokenizers", "transformers", "datasets", "tiktoken")
+OF_OTHER_EXTRAS = ("tokenizers", "transformers", "datasets", "tiktoken")
+# Rooms that cannot be imported without the laboratory.
+LABORATORY = ("data", "training", "probes", "analysis", "figures", "sweeps")
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 
 MINE = """
 from specmup.models.gpt import GPT, GPTShape
@@ -66,8 +71,10 @@ def link(name: str, folder: Path) -> None:
             (folder / top).symlink_to(distribution(name).locate_file(top))
 
 
-def wheel(folder: Path) -> Path:
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory):
     """The wheel, built from a copy: a build leaves files beside its sources."""
+    folder = tmp_path_factory.mktemp("wheel")
     source = folder / "source"
     shutil.copytree(ROOT / "specmup", source / "specmup")
     for name in ("pyproject.toml", "README.md", "LICENSE"):
@@ -78,19 +85,30 @@ def wheel(folder: Path) -> Path:
     return built
 
 
-@pytest.fixture(scope="module")
-def environment(tmp_path_factory):
-    """A virtual environment that holds the wheel and its declared dependencies; its ``bin``."""
-    folder = tmp_path_factory.mktemp("installed")
+def installed(wheel: Path, folder: Path, requirements: list[str]) -> Path:
+    """A virtual environment that holds the wheel and these requirements; its ``bin``."""
     venv.create(folder / "venv", symlinks=True)
     (packages,) = (folder / "venv").glob("lib/python*/site-packages")
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    for name in closure(project["dependencies"]):
+    for name in closure(requirements):
         link(name, packages)
     programs = folder / "venv" / "bin"
     pip = [sys.executable, "-m", "pip", "--python", programs / "python", "install", "--quiet"]
-    subprocess.run([*pip, "--no-deps", "--no-index", wheel(folder)], check=True)
+    subprocess.run([*pip, "--no-deps", "--no-index", wheel], check=True)
     return programs
+
+
+@pytest.fixture(scope="module")
+def environment(wheel, tmp_path_factory):
+    """The core and the laboratory; its ``bin``."""
+    folder = tmp_path_factory.mktemp("laboratory")
+    lab = PROJECT["optional-dependencies"]["lab"]
+    return installed(wheel, folder, [*PROJECT["dependencies"], *lab])
+
+
+@pytest.fixture(scope="module")
+def core(wheel, tmp_path_factory):
+    """The declared dependencies and no more; its ``bin``."""
+    return installed(wheel, tmp_path_factory.mktemp("core"), PROJECT["dependencies"])
 
 
 @pytest.fixture(scope="module")
@@ -108,43 +126,74 @@ def place(tmp_path_factory):
     return folder
 
 
-@pytest.fixture(scope="module")
-def call(environment, place):
-    """Call a program of the environment as a user would, in a folder of the user's own."""
+def caller(programs: Path, place: Path):
+    """Calls a program of an environment as a user would, in a folder of the user's own."""
     ours = ("PYTHONPATH", "PYTHONHOME", "SPECMUP_RESULTS", "MPLBACKEND")
     variables = {k: v for k, v in os.environ.items() if k not in ours}
     variables |= {"SPECMUP_CACHE": str(place / "cache"), "OMP_NUM_THREADS": "1"}
 
     def run(program: str, *arguments: str) -> subprocess.CompletedProcess:
-        command = [environment / program, *arguments]
+        command = [programs / program, *arguments]
         return subprocess.run(command, cwd=place, env=variables, capture_output=True, text=True)
 
     return run
 
 
-def test_the_environment_has_no_extra_no_code_of_the_book_and_not_this_checkout(call, environment):
-    absent = (*OF_EXTRAS, *OF_THE_BOOK)
-    names = ", ".join(f"{name!r}: find_spec({name!r})" for name in absent)
-    code = f"from importlib.util import find_spec; print({{{names}}})"
-    assert call("python", "-c", code).stdout.count("None") == len(absent)
+@pytest.fixture(scope="module")
+def call(environment, place):
+    return caller(environment, place)
+
+
+@pytest.fixture(scope="module")
+def call_core(core, place):
+    return caller(core, place)
+
+
+def found(call, names) -> dict[str, bool]:
+    """Which of these packages an environment can import."""
+    code = f"from importlib.util import find_spec; print([bool(find_spec(n)) for n in {names!r}])"
+    return dict(zip(names, json.loads(call("python", "-c", code).stdout.lower()), strict=True))
+
+
+def test_the_environments_hold_what_is_declared_and_not_this_checkout(call, call_core, environment):
+    absent = (*OF_OTHER_EXTRAS, *OF_THE_BOOK)
+    assert not any(found(call, absent).values()) and all(found(call, LAB).values())
+    assert not any(found(call_core, (*absent, *LAB)).values())
     where = call("python", "-c", "import specmup; print(specmup.__file__)").stdout
     assert Path(where).is_relative_to(environment.parent)
+    assert (Path(where.strip()).parent / "py.typed").exists()
 
 
 IMPORT_ALL = """
-import importlib, pkgutil, specmup
-names = [module.name for module in pkgutil.walk_packages(specmup.__path__, "specmup.")]
+import importlib, json, pkgutil, specmup
+modules = pkgutil.walk_packages(specmup.__path__, "specmup.", onerror=lambda name: None)
+missed, names = {}, [module.name for module in modules]
 for name in names:
-    if not name.endswith("__main__"):
-        importlib.import_module(name)
-print(len(names))
+    try:
+        name.endswith("__main__") or importlib.import_module(name)
+    except ImportError as problem:
+        missed[name] = str(problem)
+print(json.dumps([len(names), missed]))
 """
 
 
 def test_every_module_can_be_imported(call):
     done = call("python", "-c", IMPORT_ALL)
     assert done.returncode == 0, done.stderr
-    assert int(done.stdout) + 1 == len(list((ROOT / "specmup").rglob("*.py")))  # all but itself
+    count, missed = json.loads(done.stdout)
+    assert missed == {}
+    assert count + 1 == len(list((ROOT / "specmup").rglob("*.py")))  # all but itself
+
+
+def test_the_core_alone_lacks_the_laboratory_and_says_so(call_core):
+    done = call_core("python", "-c", IMPORT_ALL)
+    assert done.returncode == 0, done.stderr
+    _, missed = json.loads(done.stdout)
+    for room in LABORATORY:
+        said = f"specmup.{room} needs the package pandas: pip install 'specmup[lab]'"
+        assert missed.pop(f"specmup.{room}") == said
+    # Jobs, results and progress bars.
+    assert all(name.startswith("specmup.runs.") for name in missed)
 
 
 def test_the_command_is_installed_and_its_status_is_that_of_the_call(call):
@@ -213,15 +262,46 @@ if __name__ == "__main__":
 """
 
 
-@pytest.fixture(scope="module")
-def answers(call, place):
+def told(call, place: Path, lines: list[str]) -> dict:
     """Status, output and errors of every line."""
-    lines = [*(f"{command} --help" for command in HELPS), *USES, *REFUSED]
     (place / "lines.json").write_text(json.dumps(lines))
     (place / "call_each.py").write_text(CALL_EACH)
     done = call("python", "call_each.py")
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
+
+
+@pytest.fixture(scope="module")
+def answers(call, place):
+    return told(call, place, [*(f"{command} --help" for command in HELPS), *USES, *REFUSED])
+
+
+@pytest.fixture(scope="module")
+def answers_of_core(call_core, place):
+    return told(call_core, place, [*(f"{command} --help" for command in HELPS), *USES])
+
+
+CORE = ("rules", "plan")
+
+
+@pytest.mark.parametrize("line", USES)
+def test_a_use_with_the_core_alone(answers_of_core, line):
+    told = answers_of_core[line]
+    if line.startswith(CORE):
+        assert told["status"] == 0, told["err"]
+        assert USES[line] in " ".join(told["out"].split())
+        return
+    assert (told["status"], told["out"], told["err"].count("\n")) == (2, "", 1), told["err"]
+    assert "needs the package pandas: pip install 'specmup[lab]'" in told["err"]
+
+
+@pytest.mark.parametrize("command", HELPS)
+def test_help_with_the_core_alone(answers_of_core, answers, command):
+    assert answers_of_core[f"{command} --help"] == answers[f"{command} --help"]
+
+
+def test_the_version(call):
+    assert call("specmup", "--version").stdout == f"specmup {__version__}\n"
 
 
 @pytest.mark.parametrize("command", HELPS)
