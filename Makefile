@@ -6,7 +6,7 @@ export JUPYTER_PREFER_ENV_PATH := 1
 book test sync: export OMP_NUM_THREADS := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup book test sync bench clean
+.PHONY: help setup book test sync bench lowest clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "make %-7s %s\n", $$1, $$2}' Makefile
@@ -25,6 +25,9 @@ sync: setup ## bring chapters/*.md and *.ipynb into step and store checked outpu
 
 bench: setup ## print the measured ratios as one table, in some five minutes
 	@$(RUN) -m benchmarks
+
+lowest: setup ## test the lowest versions that are promised; downloads gigabytes
+	@$(RUN) tools/try_lowest.py
 
 clean: ## remove what the build made; .venv stays
 	rm -rf _build .pytest_cache .ruff_cache .hypothesis

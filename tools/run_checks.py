@@ -22,6 +22,7 @@ PYTEST = [sys.executable, "-m", "pytest", "-q"]
 SPREAD = [*PYTEST, f"--numprocesses={cores()}", "--dist=loadscope"]
 RENDERED = "tests/book/rendered"
 IN_BROWSER = f"{RENDERED}/test_browser.py"
+DIST = "_build/dist"
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 
 
@@ -37,10 +38,12 @@ class Stage:
 STAGES = (
     Stage(
         "lint",
-        "ruff: rules and format",
+        "ruff: rules and format; wheel and sdist, as an index would check them",
         (
             [sys.executable, "-m", "ruff", "check", "."],
             [sys.executable, "-m", "ruff", "format", "--check", "."],
+            [sys.executable, "-m", "build", "--no-isolation", "--outdir", DIST, "."],
+            [sys.executable, "-m", "twine", "check", "--strict", f"{DIST}/*"],
         ),
     ),
     Stage("units", "unit and property tests", ([*SPREAD, "tests", f"--ignore={RENDERED}"],)),
