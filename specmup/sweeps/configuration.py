@@ -19,7 +19,7 @@ from specmup.theory.rules import COMPANION
 from specmup.theory.update import update_law
 
 KING_JAMES = "king-james"  # the text that is built in
-MOST_RUNS = 100_000
+MOST_RUNS = 20_000  # of one file; more would take a dry run minutes
 
 
 @dataclass(frozen=True)
