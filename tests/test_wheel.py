@@ -93,7 +93,9 @@ def installed(wheel: Path, folder: Path, requirements: list[str]) -> Path:
         link(name, packages)
     programs = folder / "venv" / "bin"
     pip = [sys.executable, "-m", "pip", "--python", programs / "python", "install", "--quiet"]
-    subprocess.run([*pip, "--no-deps", "--no-index", wheel], check=True)
+    # Or pip would take a checkout on the path for what it is to install.
+    variables = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
+    subprocess.run([*pip, "--no-deps", "--no-index", wheel], check=True, env=variables)
     return programs
 
 

@@ -7,15 +7,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from itertools import pairwise, product
-from math import isfinite, prod
+from math import prod
 from pathlib import Path
 from typing import Any
 
-from specmup.optimizers.registry import ADAPTERS
 from specmup.runs.manifest import SCALES
-from specmup.sweeps.run import OWN_OPTIONS, RULES, Run
-from specmup.sweeps.schema import Options, check, place, refuse_unknown, short
-from specmup.theory.rules import COMPANION
+from specmup.sweeps.options import check_options
+from specmup.sweeps.run import RULES, Run
+from specmup.sweeps.schema import check, place, short
 from specmup.theory.update import update_law
 
 KING_JAMES = "king-james"  # the text that is built in
@@ -157,10 +156,10 @@ def sweep_from(told: Mapping[str, Any]) -> Sweep:
     # The values stay as they were told, or runs would change their names.
     sweep = Sweep(**{**told, "grid": tuple(Grid(**grid) for grid in told["grid"])})
     if sweep.scale not in SCALES:
-        raise ValueError(f"scale is {sweep.scale!r}: choose one of {', '.join(SCALES)}")
+        raise ValueError(f"scale is {short(sweep.scale)}: choose one of {', '.join(SCALES)}")
     _check_text(sweep.text)
     for name, options in sweep.optimizers.items():
-        _check_options(name, options)
+        check_options(name, options)
     if (count := sum(map(sweep.count, sweep.grid))) > MOST_RUNS:
         raise ValueError(f"the grids ask for {count} runs: split them, {MOST_RUNS} a file at most")
     for number, grid in enumerate(sweep.grid):
@@ -182,26 +181,11 @@ def _check_text(text: Mapping[str, Any]) -> None:
         )
 
 
-def _check_options(name: str, options: Mapping[str, Any]) -> None:
-    """Keys that the optimizer has, and no number that is none; values are left to the library."""
-    where = place("optimizers", name)
-    matrices_only = update_law(name).matrices_only
-    own = OWN_OPTIONS if matrices_only else ("epsilon",)
-    refuse_unknown(where, options, (*own, *ADAPTERS[name].options))
-    check(options, Options, where)
-    companion = options.get("companion", {})
-    refuse_unknown(place(where, "companion"), companion, ADAPTERS[COMPANION].options)
-    for key, value in (*options.items(), *companion.items()):
-        for number in value if isinstance(value, list | tuple) else [value]:
-            if isinstance(number, float) and not isfinite(number):
-                raise ValueError(f"{where}, {key} is {short(value)}: give finite numbers")
-
-
 def _check_grid(grid: Grid) -> None:
     """What one value alone does not tell."""
     for rule in grid.rules:
         if rule not in RULES:
-            raise ValueError(f"unknown rule {rule!r}: choose among {', '.join(RULES)}")
+            raise ValueError(f"unknown rule {short(rule)}: choose among {', '.join(RULES)}")
     for optimizer in grid.optimizers:
         update_law(optimizer)
     if not (grid.widths or grid.depths):

@@ -25,8 +25,11 @@ IN_WORDS = {
     "`float`": "a number",
     "`bool`": "true or false",
     "`float | object`": "a number or a table of numbers",
+    "`int | float | str`": "a number or a text in quotes",
+    "`bool | int | float | str | array`": "a number, a text, true, false or a list",
 }
 
+Word = Annotated[str, Meta(max_length=100)]
 Name = Annotated[str, Meta(pattern=NAME, max_length=100)]
 Source = Annotated[str, Meta(pattern=SOURCE, max_length=100)]
 Size = Annotated[int, Meta(ge=1, le=1 << 20)]
@@ -36,6 +39,8 @@ Positive = Annotated[float, Meta(gt=0, le=1e12)]
 NotNegative = Annotated[float, Meta(ge=0, le=1e12)]
 Seed = Annotated[int, Meta(ge=0, lt=1 << 32)]
 OneOrMore = Meta(min_length=1)
+# Of an option of a library, which knows the rest itself.
+Option = bool | int | float | Word | list[int | float | Word]
 
 
 class Table(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
@@ -54,9 +59,9 @@ class Model(Table):
 
     context: Size | UnsetType = UNSET
     head_dimension: Size | UnsetType = UNSET
-    normalisation: str | UnsetType = UNSET
+    normalisation: Word | UnsetType = UNSET
     qk_norm: bool | UnsetType = UNSET
-    attention_scale: str | UnsetType = UNSET
+    attention_scale: Word | UnsetType = UNSET
     bias: bool | UnsetType = UNSET
     tied: bool | UnsetType = UNSET
 
@@ -89,8 +94,8 @@ class Training(Table):
 class Grid(Table):
     """``[[grid]]``."""
 
-    rules: Annotated[list[str], OneOrMore]
-    optimizers: Annotated[list[str], OneOrMore]
+    rules: Annotated[list[Word], OneOrMore]
+    optimizers: Annotated[list[Word], OneOrMore]
     log2_lr: Annotated[list[Log2], OneOrMore]
     widths: list[Size] | UnsetType = UNSET
     depths: list[Size] | UnsetType = UNSET
@@ -113,13 +118,13 @@ class File(Table):
     """The whole file."""
 
     name: Name
-    scale: str
+    scale: Word
     text: Text
     model: Model
     base: Base
     training: Training
     grid: Annotated[list[Grid], OneOrMore]
-    optimizers: dict[str, dict[str, Any]] | UnsetType = UNSET
+    optimizers: dict[Word, dict[str, Any]] | UnsetType = UNSET
 
 
 TABLES = {"text": Text, "model": Model, "base": Base, "training": Training, "grid": Grid}
@@ -140,7 +145,8 @@ def check(told: Any, kind: type = File, within: str = "") -> None:
         msgspec.convert(told, kind)
     except msgspec.ValidationError as problem:
         said, _, path = str(problem).partition(" - at `")
-        steps = re.findall(r"\w+|(?<=\[)\d+(?=\])", path.removesuffix("`").removeprefix("$"))
+        # The path ends where a table's keys are free, for there msgspec does not say which it is.
+        steps = [] if path.startswith("key") else re.findall(r"\w+", path)
         raise ValueError(_in_words(said, steps, told, within)) from None
 
 
@@ -164,7 +170,7 @@ def refuse_unknown(where: str, given: Mapping[str, Any], known: tuple[str, ...])
         if key not in known:
             close = get_close_matches(key, known, 1)
             remedy = f"did you mean {close[0]}?" if close else f"it takes {', '.join(known)}"
-            raise ValueError(f"{where} takes no {key} (= {short(value)}): {remedy}")
+            raise ValueError(f"{where} takes no {short(key)[1:-1]} (= {short(value)}): {remedy}")
 
 
 def place(*steps: str) -> str:

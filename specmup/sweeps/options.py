@@ -1,0 +1,49 @@
+"""Options of optimizers in a sweep's file, ``[optimizers.NAME]``: names and kinds of value."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from inspect import signature
+from math import isfinite
+from typing import Any
+
+from specmup.optimizers.registry import ADAPTERS
+from specmup.sweeps.run import OWN_OPTIONS
+from specmup.sweeps.schema import Option, Options, check, place, refuse_unknown, short
+from specmup.theory.rules import COMPANION
+from specmup.theory.update import update_law
+
+
+def check_options(name: str, options: Mapping[str, Any]) -> None:
+    """Refuse what an optimizer and its companion have no option for, or cannot take.
+
+    Args:
+        name: A name in :data:`specmup.theory.update.LAWS`.
+        options: Its table of the file.
+
+    Raises:
+        ValueError: If the name, a key or the kind of a value is wrong.
+    """
+    where = place("optimizers", name)
+    matrices_only = update_law(name).matrices_only
+    own = OWN_OPTIONS if matrices_only else ("epsilon",)
+    refuse_unknown(where, options, (*own, *ADAPTERS[name].options))
+    check(options, Options, where)
+    _check_values(where, name, {k: v for k, v in options.items() if k not in own})
+    if "companion" in options:
+        where = place(where, "companion")
+        refuse_unknown(where, options["companion"], ADAPTERS[COMPANION].options)
+        _check_values(where, COMPANION, options["companion"])
+
+
+def _check_values(where: str, name: str, options: Mapping[str, Any]) -> None:
+    """Values that a library's options may have at all; whether they may be so, it says itself."""
+    parameters = signature(ADAPTERS[name].library).parameters
+    for key, value in options.items():
+        check(value, Option, place(where, key))
+        for number in value if isinstance(value, list | tuple) else [value]:
+            if isinstance(number, float) and not isfinite(number):
+                raise ValueError(f"{where}, {key} is {short(value)}: give finite numbers")
+        usual = parameters[key].default
+        if usual is not None and isinstance(usual, bool) != isinstance(value, bool):
+            raise ValueError(f"{where}, {key} is {short(value)}: give the like of {usual!r}")
