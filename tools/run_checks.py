@@ -42,7 +42,7 @@ STAGES = (
         (
             [sys.executable, "-m", "ruff", "check", "."],
             [sys.executable, "-m", "ruff", "format", "--check", "."],
-            [sys.executable, "-m", "build", "--no-isolation", "--outdir", DIST, "."],
+            [sys.executable, "-m", "build", "--quiet", "--no-isolation", "--outdir", DIST, "."],
             [sys.executable, "-m", "twine", "check", "--strict", f"{DIST}/*"],
         ),
     ),

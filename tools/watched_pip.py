@@ -62,7 +62,8 @@ class Progress:
             done = min(len(self._there() - self.before), self.to_install)
             return f"installing, {done} of {self.to_install} packages in place"
         if self.phase == "fetching":
-            return f"fetching {self.last}, {self.fetched} of {len(self.found)} found so far"
+            found = max(self.fetched, len(self.found))
+            return f"fetching {self.last}, {self.fetched} of {found} found so far"
         if self.phase == "finding":
             return f"finding what is needed, {len(self.found)} packages so far"
         return self.phase
@@ -113,7 +114,7 @@ def watch(
 def _tell(progress: Progress, reader: Thread, out: TextIO, every: float) -> None:
     """Say how far it is until pip's lines end."""
     begun = time.monotonic()
-    told_phase, told_at = "", begun
+    told, told_at = set(), begun  # pip goes back and forth between finding and fetching
     while reader.is_alive():
         reader.join(LOOK)
         now = time.monotonic()
@@ -122,8 +123,9 @@ def _tell(progress: Progress, reader: Thread, out: TextIO, every: float) -> None
         if out.isatty():
             columns = shutil.get_terminal_size().columns - 1
             print("\r" + text[:columns].ljust(columns), end="", file=out, flush=True)
-        elif progress.phase != told_phase or now - told_at >= every:
+        elif progress.phase not in told or now - told_at >= every:
             print(text, file=out, flush=True)
-            told_phase, told_at = progress.phase, now
+            told.add(progress.phase)
+            told_at = now
     if out.isatty():
         print(file=out)
