@@ -42,6 +42,11 @@ def rms_norm(x: Tensor, dim: int | tuple[int, ...] = -1) -> Tensor:
     return vector_norm(x, dim=dim) / math.sqrt(count)
 
 
+def or_inf(sizes: Tensor) -> Tensor:
+    """Sizes, which are not negative, with ``inf`` also for NaN: either means divergence."""
+    return sizes.nan_to_num(torch.inf, torch.inf)
+
+
 def rms_operator_norm(
     W: Tensor, *, tol: float = TOLERANCE, max_iterations: int = MAX_ITERATIONS
 ) -> Tensor:
@@ -180,7 +185,8 @@ def _reached(
     reached = torch.full_like(square, math.inf)
     while True:
         ceiling = (1 + tol) ** 2 * square
-        p, p_before, beta_before = torch.ones_like(square), 0, 0
+        p, p_before = torch.ones_like(square), torch.zeros_like(square)
+        beta_before = torch.zeros_like(square)
         total = p.square()
         for a, b in zip(alpha.unbind(-1), beta.unbind(-1), strict=True):
             p, p_before = ((ceiling - a) * p - beta_before * p_before) / b, p

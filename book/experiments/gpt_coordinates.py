@@ -19,7 +19,7 @@ from torch.nn import functional as F
 
 from specmup.data.text import king_james
 from specmup.models.gpt import GPT, GPTShape
-from specmup.norms import rms_norm, rms_operator_norm
+from specmup.norms import or_inf, rms_norm, rms_operator_norm
 from specmup.parametrization.plan import make_plan
 from specmup.probes.coordinate_check import cross_entropy, followed
 from specmup.runs.experiment import ExperimentResult, run_experiment
@@ -224,7 +224,7 @@ def _follow(model: GPT, trainer: torch.optim.Optimizer, seed: int) -> Iterator[d
         for of_now, of_start, size in zip(now, start, (rms, rms_operator_norm), strict=True):
             for name, value in of_now.items():
                 sizes = {"size": size(value), "change": size(value - of_start[name])}
-                finite = {k: v.nan_to_num(torch.inf, torch.inf).item() for k, v in sizes.items()}
+                finite = {k: or_inf(v).item() for k, v in sizes.items()}
                 yield {"step": step, "followed": name, **finite}
 
 

@@ -21,6 +21,7 @@ from experiments.instruments.expansion import overall_rms
 from experiments.reading.phases import walk_and_trend
 from specmup.data.images import digits
 from specmup.models.resnet import ResNet, ResNetShape, build
+from specmup.norms import or_inf
 from specmup.runs.experiment import ExperimentResult, run_experiment
 from specmup.runs.results import significant
 from specmup.theory.order import DEPTH
@@ -102,7 +103,7 @@ def train_and_measure(*, alpha: str, gamma: str, depth: int, seeds: list[int]) -
         "walk": walk,
         "trend": trend,
     }
-    columns = {name: v.nan_to_num(torch.inf, torch.inf).tolist() for name, v in sizes.items()}
+    columns = {name: or_inf(v).tolist() for name, v in sizes.items()}
     about = {"alpha": float(Fraction(alpha)), "gamma": float(Fraction(gamma)), "depth": depth}
     return significant(pd.DataFrame({**about, "seed": seeds, **columns}), digits=5)
 

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
-Closure = Callable[[], Tensor] | None
+from specmup.optimizers.steps import Closure, evaluated, with_gradients
 
 
 class Copyable:
@@ -44,11 +44,8 @@ def finite_only(step: Callable) -> Callable:
 
     @wraps(step)
     @torch.no_grad()
-    def guarded(self: Optimizer, closure: Closure = None) -> Tensor | None:
-        loss = None
-        if closure is not None:
-            with torch.enable_grad():
-                loss = closure()
+    def guarded(self: Optimizer, closure: Closure = None) -> float | None:
+        loss = evaluated(closure)
         lost = [(p, p.grad) for group in self.param_groups for p in _lost(group["params"])]
         for parameter, _ in lost:
             parameter.fill_(math.nan)
@@ -63,12 +60,12 @@ def finite_only(step: Callable) -> Callable:
 
 def _lost(parameters: list[Tensor]) -> list[Tensor]:
     """Those whose gradient's squares overflow, if only after a thousand are added up."""
-    live = [p for p in parameters if p.grad is not None]
+    live = with_gradients(parameters)
     if not live:
         return []
-    norms = torch.stack(torch._foreach_norm([p.grad for p in live]))
+    norms = torch.stack(torch._foreach_norm([gradient for _, gradient in live]))
     bound = math.sqrt(torch.finfo(norms.dtype).max) / 1e3
-    return [p for p, norm in zip(live, norms.tolist(), strict=True) if not norm < bound]
+    return [p for (p, _), norm in zip(live, norms.tolist(), strict=True) if not norm < bound]
 
 
 class Lion(Copyable, pytorch_optimizer.Lion):
@@ -114,9 +111,9 @@ class Sophia(Copyable, pytorch_optimizer.SophiaH):
         """How many steps lie between the estimates that it wants."""
         return self.update_period
 
-    def step(
+    def step(  # type: ignore[override]  # takes the curvature by parameter, where it is optional
         self, closure: Closure = None, curvature: Mapping[Tensor, Tensor] | None = None
-    ) -> Tensor | None:
+    ) -> float | None:
         """One step.
 
         Args:

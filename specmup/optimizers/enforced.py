@@ -11,14 +11,18 @@ So ‖ΔW‖_R = η·t at every width, where t is what the condition demands (``
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
 from specmup.optimizers.rescaling import set_step_
+from specmup.optimizers.steps import Closure, by_kind, evaluated, with_gradients
+from specmup.theory.layer import Layer, MatrixSize
+from specmup.theory.order import S
 from specmup.theory.rules import Rules, solved_layers
 from specmup.theory.update import UpdateLaw
 
@@ -40,7 +44,7 @@ def enforced_rules(block_depth: int) -> Rules:
         block_depth: Number k of maps in a branch.
     """
 
-    def unit(layer):
+    def unit(layer: Layer[S]) -> MatrixSize[S]:
         size = (layer.fan_out / layer.fan_in) ** "1/2"
         return layer.gradient.normalised().scaled(size)
 
@@ -101,25 +105,25 @@ class Enforced(Optimizer):
         return getattr(self.inner, "curvature_period", None)
 
     @torch.no_grad()
-    def step(self, closure: Callable[[], Tensor] | None = None, **inner) -> Tensor | None:
+    def step(  # type: ignore[override]  # see Closure
+        self, closure: Closure = None, **inner: object
+    ) -> float | None:
         """One step; the closure is evaluated once, before it.
 
         Args:
             closure: Computes the loss and the gradients.
             inner: More arguments of the inner optimizer's ``step``.
         """
-        loss = None
-        if closure is not None:
-            with torch.enable_grad():
-                loss = closure()
+        loss = evaluated(closure)
         moving = [
-            (p, group) for group in self.param_groups for p in group["params"] if p.grad is not None
+            _Moving(p, self._kept(p), group)
+            for group in self.param_groups
+            for p, _ in with_gradients(group["params"])
         ]
-        before = [self._kept(p) for p, _ in moving]
         with _handed_over(self.param_groups, self.inner_learning_rate):
             self.inner.step(**inner)
-        for together in _alike(moving):
-            self._rescale([moving[i] for i in together], [before[i] for i in together])
+        for together in by_kind(moving, _kind):
+            self._rescale(together)
         return loss
 
     def _kept(self, p: Tensor) -> Tensor:
@@ -128,10 +132,10 @@ class Enforced(Optimizer):
             self._before[p] = torch.empty_like(p, requires_grad=False)
         return self._before[p].copy_(p)
 
-    def _rescale(self, moving: Sequence[tuple[Tensor, dict]], before: Sequence[Tensor]) -> None:
-        """Set the steps of parameters of equal shape, which were at ``before``."""
-        groups = [group for _, group in moving]
-        views = [_stack(p.detach(), group) for p, group in moving]
+    def _rescale(self, moving: Sequence[_Moving]) -> None:
+        """Set the steps of parameters of equal shape."""
+        groups = [each.group for each in moving]
+        views = [_stack(each.parameter.detach(), each.group) for each in moving]
         counts = [len(view) for view in views]
         rates = [float(group["lr"]) for group in groups]
         norms = [rate * group["update_norm"] for rate, group in zip(rates, groups, strict=True)]
@@ -139,11 +143,12 @@ class Enforced(Optimizer):
             1 - rate * group.get("weight_decay", 0.0)
             for rate, group in zip(rates, groups, strict=True)
         ]
-        starts = [self.state[p].get("vectors") for p, _ in moving]
+        states = [self.state[each.parameter] for each in moving]
+        starts = [state.get("vectors") for state in states]
         after = _together(views)
         vectors = set_step_(
             after,
-            _together([_stack(w, group) for w, group in zip(before, groups, strict=True)]),
+            _together([_stack(each.before, each.group) for each in moving]),
             _repeat(norms, counts),
             keeps=_repeat(keeps, counts),
             start=None if any(s is None for s in starts) else _together(starts),
@@ -152,8 +157,8 @@ class Enforced(Optimizer):
         if len(views) > 1:  # otherwise ``after`` is the parameter itself
             torch._foreach_copy_(views, list(after.split(counts)))
         if vectors is not None:
-            for (p, _), own in zip(moving, vectors.split(counts), strict=True):
-                self.state[p]["vectors"] = own
+            for state, own in zip(states, vectors.split(counts), strict=True):
+                state["vectors"] = own
 
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Forget the gradients."""
@@ -186,6 +191,14 @@ class Enforced(Optimizer):
         self.param_groups = self.inner.param_groups
 
 
+class _Moving(NamedTuple):
+    """A parameter in a step, what it was before, and its group."""
+
+    parameter: Tensor
+    before: Tensor
+    group: dict
+
+
 @contextmanager
 def _handed_over(groups: Sequence[dict], learning_rate: float) -> Iterator[None]:
     """Give the groups a constant rate and no decay for as long as the inner step takes."""
@@ -200,14 +213,11 @@ def _handed_over(groups: Sequence[dict], learning_rate: float) -> Iterator[None]
             group.update(own)
 
 
-def _alike(moving: Sequence[tuple[Tensor, dict]]) -> list[list[int]]:
-    """Positions of parameters that are worked on together: of one shape, unless they are large."""
-    together: dict[tuple, list[int]] = {}
-    for i, (p, group) in enumerate(moving):
-        large = i if p.numel() >= LARGE else None
-        key = (_stack(p, group).shape[1:], p.dtype, p.device, large)
-        together.setdefault(key, []).append(i)
-    return list(together.values())
+def _kind(moving: _Moving) -> Hashable:
+    """What parameters share that are worked on together: the shape, unless they are large."""
+    p = moving.parameter
+    alone = id(p) if p.numel() >= LARGE else None
+    return _stack(p, moving.group).shape[1:], p.dtype, p.device, alone
 
 
 def _stack(tensor: Tensor, group: dict) -> Tensor:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, MutableMapping
+from collections.abc import Iterator, Mapping, MutableMapping
 from itertools import chain
 
 import torch
 from torch import Tensor
 from torch.optim import Optimizer
+
+from specmup.optimizers.steps import Closure, evaluated
 
 
 class Hybrid(Optimizer):
@@ -39,7 +41,7 @@ class Hybrid(Optimizer):
         return self.main, self.companion
 
     @property
-    def state(self) -> MutableMapping[Tensor, dict]:
+    def state(self) -> MutableMapping[Tensor, dict]:  # type: ignore[override]  # torch's: an attribute
         """The state of every parameter; it is its part's own, and what is written reaches it."""
         return _States(self.parts)
 
@@ -52,12 +54,9 @@ class Hybrid(Optimizer):
             self.state.update(kept)
 
     @torch.no_grad()
-    def step(self, closure: Callable[[], Tensor] | None = None) -> Tensor | None:
+    def step(self, closure: Closure = None) -> float | None:  # type: ignore[override]  # see Closure
         """One step of both; the closure is evaluated once."""
-        loss = None
-        if closure is not None:
-            with torch.enable_grad():
-                loss = closure()
+        loss = evaluated(closure)
         for part in self.parts:
             part.step()
         return loss

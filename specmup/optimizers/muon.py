@@ -7,10 +7,12 @@ deep networks have them, nearly all the time then goes into calls: ``python -m b
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import torch
 from torch import Tensor
+
+from specmup.optimizers.steps import Closure, by_kind, evaluated, stackable, with_gradients
 
 # The step's factor for a matrix (n_out, n_in), by the library's name for it.
 SHAPE_FACTORS: dict[str, Callable[[int, int], float]] = {
@@ -28,24 +30,24 @@ class Muon(torch.optim.Muon):
     """
 
     @torch.no_grad()
-    def step(self, closure: Callable[[], Tensor] | None = None) -> Tensor | None:
+    def step(self, closure: Closure = None) -> float | None:  # type: ignore[override]  # see Closure
         """One step; the loss that the closure gives, if there is one."""
         if any(hasattr(p, "placements") for group in self.param_groups for p in group["params"]):
             return super().step(closure)
-        loss = None
-        if closure is not None:
-            with torch.enable_grad():
-                loss = closure()
+        loss = evaluated(closure)
         for group in self.param_groups:
-            for alike in _alike([p for p in group["params"] if p.grad is not None]):
-                self._move(alike, group)
+            for alike in by_kind(with_gradients(group["params"]), lambda pair: stackable(pair[0])):
+                length = max(1, STACKED // alike[0][0].numel())
+                for i in range(0, len(alike), length):
+                    self._move(alike[i : i + length], group)
         return loss
 
-    def _move(self, matrices: Sequence[Tensor], group: Mapping) -> None:
-        """Update matrices of one shape (n_out, n_in)."""
+    def _move(self, alike: Sequence[tuple[Tensor, Tensor]], group: Mapping) -> None:
+        """Update matrices of one shape (n_out, n_in), each given with its gradient."""
         rate, momentum = float(group["lr"]), group["momentum"]
-        gradients = [p.grad for p in matrices]
-        averages = [self._average(p) for p in matrices]
+        matrices = [matrix for matrix, _ in alike]
+        gradients = [gradient for _, gradient in alike]
+        averages = [self._average(*pair) for pair in alike]
         torch._foreach_lerp_(averages, gradients, 1 - momentum)
         ahead = (
             torch._foreach_lerp(gradients, averages, momentum) if group["nesterov"] else averages
@@ -57,10 +59,10 @@ class Muon(torch.optim.Muon):
         torch._foreach_mul_(matrices, 1 - rate * group["weight_decay"])
         torch._foreach_add_(matrices, steps.unbind(), alpha=-rate * factor)
 
-    def _average(self, matrix: Tensor) -> Tensor:
+    def _average(self, matrix: Tensor, gradient: Tensor) -> Tensor:
         state = self.state[matrix]
         if "momentum_buffer" not in state:
-            state["momentum_buffer"] = torch.zeros_like(matrix.grad)
+            state["momentum_buffer"] = torch.zeros_like(gradient)
         return state["momentum_buffer"]
 
 
@@ -107,13 +109,3 @@ def product_type(device: torch.device) -> torch.dtype:
     twenty times longer with bfloat16.
     """
     return torch.float32 if device.type == "cpu" else torch.bfloat16
-
-
-def _alike(matrices: Sequence[Tensor]) -> Iterator[list[Tensor]]:
-    """Parts of one shape, type and device each, small enough to be copied together."""
-    by_kind: dict[tuple, list[Tensor]] = {}
-    for p in matrices:
-        by_kind.setdefault((p.shape, p.dtype, p.device), []).append(p)
-    for (shape, *_), kin in by_kind.items():
-        length = max(1, STACKED // shape.numel())
-        yield from (kin[i : i + length] for i in range(0, len(kin), length))

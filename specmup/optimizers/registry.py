@@ -109,13 +109,13 @@ def make_optimizer(
     [0.02, 0.001]
     """
     law = update_law(name)
-    groups = [_checked(law, group) for group in groups]
-    if not groups:
+    checked = [_checked(law, group) for group in groups]
+    if not checked:
         raise ValueError(f"no parameter groups for {name}: give at least one")
-    rest = [group for group in groups if group.get("companion")]
+    rest = [group for group in checked if group.get("companion")]
     if (rest or companion) and not law.matrices_only:
         raise ValueError(f"{name} trains every parameter: it has no companion to give options to")
-    own = [group for group in groups if not group.get("companion")]
+    own = [group for group in checked if not group.get("companion")]
     if not own:
         return _made(COMPANION, rest, companion or {})
     main = _made(name, own, options)
@@ -124,7 +124,7 @@ def make_optimizer(
     other = _made(COMPANION, rest, companion or {})
     # The optimizers copied the groups: find each part's in the order in which they were given.
     made = iter(main.param_groups), iter(other.param_groups)
-    return Hybrid(main, other, [next(made[bool(group.get("companion"))]) for group in groups])
+    return Hybrid(main, other, [next(made[bool(group.get("companion"))]) for group in checked])
 
 
 def idle_steps(name: str) -> int:
@@ -161,20 +161,22 @@ def _made(name: str, groups: list[dict], options: Mapping) -> Optimizer:
 
 def _checked(law: UpdateLaw, group: Mapping) -> dict:
     """A copy of a group, complete and found to be in order."""
-    group = {"weight_decay": 0.0} | dict(group)
-    if "params" not in group or "lr" not in group:
-        raise ValueError(f"a group has the keys {', '.join(map(str, group))}: give params and lr")
-    params = group["params"]
-    group["params"] = [params] if isinstance(params, torch.Tensor) else list(params)
+    complete = {"weight_decay": 0.0, **group}
+    if "params" not in complete or "lr" not in complete:
+        raise ValueError(
+            f"a group has the keys {', '.join(map(str, complete))}: give params and lr"
+        )
+    params = complete["params"]
+    complete["params"] = [params] if isinstance(params, torch.Tensor) else list(params)
     for key in ("lr", "weight_decay", "eps"):
-        if key in group and not (math.isfinite(group[key]) and group[key] >= 0):
-            raise ValueError(f"{key} is {group[key]}: it must be finite and not negative")
-    if not group.get("companion"):
-        _check_epsilon(law, group)
-        _check_decay(law.name, group)
+        if key in complete and not (math.isfinite(complete[key]) and complete[key] >= 0):
+            raise ValueError(f"{key} is {complete[key]}: it must be finite and not negative")
+    if not complete.get("companion"):
+        _check_epsilon(law, complete)
+        _check_decay(law.name, complete)
         if law.matrices_only:
-            require_matrices(law.title, group)
-    return group
+            require_matrices(law.title, complete)
+    return complete
 
 
 def _check_epsilon(law: UpdateLaw, numbers: Mapping) -> None:

@@ -17,7 +17,7 @@ this is the one with the largest ⟨M, Φ⟩: λ is the multiplier of the side c
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections.abc import Sequence
 
 import torch
 from pytorch_optimizer.optimizer.utils.matrix import zero_power_via_newton_schulz_5
@@ -26,6 +26,7 @@ from torch.nn.functional import normalize
 from torch.optim import Optimizer
 
 from specmup.optimizers.adapters import finite_only
+from specmup.optimizers.steps import by_kind, stackable, with_gradients
 
 SIGN_STEPS = 6
 
@@ -127,20 +128,20 @@ class SSO(Optimizer):
     def step(self) -> None:
         """One step of all matrices, those of a shape at once."""
         for group in self.param_groups:
-            for same in _by_shape(group["params"]):
-                self._step(same, group)
+            for alike in by_kind(with_gradients(group["params"]), lambda pair: stackable(pair[0])):
+                self._step(alike, group)
 
-    def _step(self, parameters: list[Tensor], group: dict) -> None:
-        """One step of matrices of one shape, (B, n_out, n_in) when stacked."""
-        states = [self._state(p, group) for p in parameters]
-        W, G = torch.stack(list(parameters)), torch.stack([p.grad for p in parameters])
+    def _step(self, alike: Sequence[tuple[Tensor, Tensor]], group: dict) -> None:
+        """One step of matrices of one shape and their gradients, (B, n_out, n_in) when stacked."""
+        states = [self._state(p, group) for p, _ in alike]
+        W, G = (torch.stack(each) for each in zip(*alike, strict=True))
         M, v, R = (torch.stack([s[key] for s in states]) for key in ("momentum", "v", "radius"))
         M = M.lerp(G, 1 - group["momentum"])
         norm, u, v = top_singular(W, v, group["iterations"])
         W = W * (R / norm)
         Phi = tangent_sign(M, u @ v.mT, tolerance=group["tolerance"])
         W = W - group["lr"] * (group["weight_decay"] * W + R * Phi)
-        for i, (p, state) in enumerate(zip(parameters, states, strict=True)):
+        for i, ((p, _), state) in enumerate(zip(alike, states, strict=True)):
             p.copy_(W[i])
             state["momentum"], state["v"] = M[i], v[i]
 
@@ -168,11 +169,3 @@ def top_singular(W: Tensor, v: Tensor, iterations: int) -> tuple[Tensor, Tensor,
     image = W @ v
     norm = image.norm(dim=-2, keepdim=True)
     return norm, image / norm, v
-
-
-def _by_shape(parameters: list[Tensor]) -> list[list[Tensor]]:
-    batches = defaultdict(list)
-    for p in parameters:
-        if p.grad is not None:
-            batches[p.shape, p.dtype, p.device].append(p)
-    return list(batches.values())

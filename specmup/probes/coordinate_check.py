@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 
+from specmup.norms import or_inf
 from specmup.runs.progress import progress_bar
 from specmup.streams import stream
 
@@ -243,4 +244,4 @@ def _rows(recorded: list[Features]) -> pd.DataFrame:
 
 
 def _rms(h: Tensor) -> float:
-    return h.square().mean().sqrt().nan_to_num(torch.inf, torch.inf).item()
+    return or_inf(h.square().mean().sqrt()).item()

@@ -37,10 +37,10 @@ class Ray:
     width: Fraction
     depth: Fraction
 
-    def __post_init__(self) -> None:
+    def __init__(self, width: Exponent, depth: Exponent) -> None:
         """Make the exponents exact and check that something grows."""
-        object.__setattr__(self, "width", _exact(self.width))
-        object.__setattr__(self, "depth", _exact(self.depth))
+        object.__setattr__(self, "width", _exact(width))
+        object.__setattr__(self, "depth", _exact(depth))
         if min(self.width, self.depth) < 0 or self.width == self.depth == 0:
             raise ValueError(
                 f"Ray(width={self.width}, depth={self.depth}) does not grow: "
@@ -63,13 +63,13 @@ class Order:
         TypeError: If an exponent is a float, which could not be exact.
     """
 
-    width: Fraction = Fraction(0)
-    depth: Fraction = Fraction(0)
+    width: Fraction
+    depth: Fraction
 
-    def __post_init__(self) -> None:
+    def __init__(self, width: Exponent = 0, depth: Exponent = 0) -> None:
         """Make both exponents exact fractions."""
-        object.__setattr__(self, "width", _exact(self.width))
-        object.__setattr__(self, "depth", _exact(self.depth))
+        object.__setattr__(self, "width", _exact(width))
+        object.__setattr__(self, "depth", _exact(depth))
 
     def __mul__(self, other: Order) -> Order:
         """Product of two sizes."""

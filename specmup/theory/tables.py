@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Generic
+from typing import Generic, TypedDict, Unpack
 
 from specmup.theory.order import Order, S
 
@@ -45,6 +45,16 @@ class Rule(Generic[S]):
     epsilon: S | None
 
 
+class Entries(TypedDict, total=False):
+    """Those of a rule's fields that are to be replaced."""
+
+    multiplier: Order
+    init_variance: Order
+    learning_rate: Order
+    weight_decay: Order
+    epsilon: Order | None
+
+
 @dataclass(frozen=True)
 class Rules(Mapping[str, Rule[Order]]):
     """One rule a role; a mapping from role to :class:`Rule`.
@@ -72,7 +82,7 @@ class Rules(Mapping[str, Rule[Order]]):
         """Number of roles."""
         return len(self.rows)
 
-    def changed(self, role: str, **entries: Order | None) -> Rules:
+    def changed(self, role: str, **entries: Unpack[Entries]) -> Rules:
         """These rules with some entries of one role replaced: a broken rule to test a check with.
 
         Args:

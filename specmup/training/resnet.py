@@ -12,6 +12,7 @@ from torch.optim import Optimizer
 from specmup.data.images import Task, batch_order
 from specmup.models.residual import ResidualNetwork
 from specmup.models.resnet import seeds_of
+from specmup.norms import or_inf
 from specmup.runs.progress import progress_bar
 from specmup.streams import stream
 from specmup.training.curvature import gauss_newton_bartlett
@@ -110,8 +111,7 @@ def evaluate(model: ResidualNetwork, x: Tensor, y: Tensor, *, chunk: int = 256) 
         replica_losses(model, some_x, some_y) * len(some_y)
         for some_x, some_y in zip(x.split(chunk), y.split(chunk), strict=True)
     )
-    mean = (total / len(y)).reshape(-1)
-    return mean.where(mean.isfinite(), torch.inf)
+    return or_inf((total / len(y)).reshape(-1))
 
 
 def _inf_once_diverged(losses: Tensor) -> Tensor:

@@ -12,7 +12,7 @@ from experiments.instruments import assumptions as measures
 from experiments.instruments.contributions import addition, branch_outputs, branch_updates
 from experiments.instruments.expansion import Snapshot, overall_rms
 from specmup.models.resnet import ResNet
-from specmup.norms import rms_operator_norm
+from specmup.norms import or_inf, rms_operator_norm
 from specmup.runs.results import significant
 from specmup.training.resnet import replica_losses
 
@@ -58,10 +58,7 @@ class Recorder:
             network = self._of_network()
             for name in weights:
                 of_map = self._of_map(name, weights[name], left[name])
-                columns = {
-                    k: v.nan_to_num(torch.inf, torch.inf).tolist()
-                    for k, v in (network | of_map).items()
-                }
+                columns = {k: or_inf(v).tolist() for k, v in (network | of_map).items()}
                 replicas = range(len(columns["loss"]))
                 frame = pd.DataFrame({"replica": replicas, "step": step, "layer": name} | columns)
                 self._frames.append(frame)

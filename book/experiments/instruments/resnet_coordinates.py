@@ -12,6 +12,7 @@ from torch import Tensor
 from experiments.instruments.expansion import overall_rms
 from specmup.data.images import Task
 from specmup.models.resnet import ResNet, ResNetShape, build
+from specmup.norms import or_inf
 from specmup.runs.progress import progress_bar
 from specmup.theory.rules import Rules, parametrizations
 from specmup.training.replicas import replica_optimizer
@@ -102,7 +103,7 @@ def _coordinate_rows(recorded: list[dict[str, Tensor]], seeds: Sequence[int]) ->
                 "change": overall_rms(h - recorded[0][name]),
                 "step_change": overall_rms(h - before[name]),
             }
-            values = {c: v.nan_to_num(torch.inf, torch.inf).tolist() for c, v in columns.items()}
+            values = {c: or_inf(v).tolist() for c, v in columns.items()}
             rows.append(
                 pd.DataFrame({"seed": list(seeds), "step": step, "feature": name, **values})
             )

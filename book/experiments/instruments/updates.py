@@ -17,7 +17,7 @@ from torch.linalg import vector_norm
 
 from experiments.instruments.expansion import overall_rms, probed_blocks
 from specmup.models.resnet import ResNet
-from specmup.norms import rms_operator_norm, stable_rank
+from specmup.norms import or_inf, rms_operator_norm, stable_rank
 
 # An entry within one per cent of the largest counts as held by whatever bounds the entries.
 AT_THE_BOUND = 0.99
@@ -89,7 +89,7 @@ def measure_step(held: Held, model: ResNet) -> pd.DataFrame:
             "weight": _root_mean_square(vector_norm(weight, dim=(-2, -1))),
             "gradient": _root_mean_square(rms_operator_norm(gradient)),
         }
-        values = {name: _or_infinite(v).tolist() for name, v in columns.items()}
+        values = {name: or_inf(v).tolist() for name, v in columns.items()}
         frames.append(pd.DataFrame({"replica": range(replicas), "role": role} | values))
     return pd.concat(frames, ignore_index=True)
 
@@ -169,7 +169,3 @@ def _rank(matrices: Tensor) -> Tensor:
 def _bounded(matrices: Tensor) -> Tensor:
     sizes = matrices.abs()
     return (sizes >= AT_THE_BOUND * sizes.amax((-2, -1), keepdim=True)).double().mean((-2, -1))
-
-
-def _or_infinite(values: Tensor) -> Tensor:
-    return values.nan_to_num(torch.inf, torch.inf)
