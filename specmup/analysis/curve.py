@@ -45,4 +45,4 @@ def tuned_rate(curves: pd.DataFrame) -> float:
         curves: As :func:`seed_curves` gives them.
     """
     means = curves.mean()
-    return float(means.idxmin()) if np.isfinite(means.min()) else nan
+    return float(means.index[int(means.argmin())]) if np.isfinite(means.min()) else nan

@@ -6,12 +6,13 @@ log size on log n and log L.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from math import exp
 from typing import Literal
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from specmup.analysis.interval import Interval, student_t
 from specmup.theory.order import Order
@@ -127,7 +128,7 @@ class Verdict:
 
     __repr__ = __str__
 
-    def _fitted(self):
+    def _fitted(self) -> list[tuple[Interval, Fraction]]:
         pairs = (
             (self.measured.width, self.predicted.width),
             (self.measured.depth, self.predicted.depth),
@@ -141,11 +142,7 @@ class Verdict:
         return "disagrees" if exponent.high < low or high < exponent.low else "cannot tell"
 
 
-def fit_exponents(
-    size: Sequence[float],
-    width: Sequence[float] | float,
-    depth: Sequence[float] | float | None = None,
-) -> Exponents:
+def fit_exponents(size: ArrayLike, width: ArrayLike, depth: ArrayLike | None = None) -> Exponents:
     """Fit size ≈ C·n^a·L^b by least squares in logarithms, with 95 % intervals.
 
     Seeds are replicates: the log sizes measured at one (n, L) are averaged first, and the fit and
@@ -190,7 +187,7 @@ def fit_exponents(
     )
 
 
-def _positive(name: str, values: Sequence[float] | float, length: int | None = None) -> np.ndarray:
+def _positive(name: str, values: ArrayLike, length: int | None = None) -> np.ndarray:
     array = np.asarray(values, dtype=float)
     if length is not None and array.ndim == 0:
         array = np.full(length, float(array))

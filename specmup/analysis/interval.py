@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from math import inf, isfinite, isinf, isnan, sqrt
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.special import stdtrit
 
 LEVEL = 0.95
@@ -72,7 +72,7 @@ def student_t(degrees_of_freedom: int) -> float:
     return float(stdtrit(degrees_of_freedom, (1 + LEVEL) / 2))
 
 
-def mean_interval(values: Sequence[float]) -> Interval:
+def mean_interval(values: ArrayLike) -> Interval:
     """Mean over independent seeds with its Student t interval.
 
     One value has no interval (its ends are infinite). A diverged seed (``inf``) makes the mean

@@ -5,12 +5,12 @@ Learning rates are logarithms to base 2.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from math import inf, isinf, isnan, nan
 from typing import Literal
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ class Optimum:
         return f"{self.log2_lr:.2f}"
 
 
-def optimum(log2_lr: Sequence[float], loss: Sequence[float]) -> Optimum:
+def optimum(log2_lr: ArrayLike, loss: ArrayLike) -> Optimum:
     """The optimum of a curve: a quadratic in log2 lr through the minimum and its two neighbours.
 
     The rates need not be in order or evenly spaced. ``inf`` marks a diverged run.

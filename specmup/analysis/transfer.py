@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import inf, isfinite, isinf, isnan, nan
-from typing import Literal
+from typing import Literal, cast
 
 import numpy as np
 import pandas as pd
@@ -95,7 +95,8 @@ class Transfer:
                 return "not run"
             return format(x.estimate, f"z{spec}") if one_seed else format(x, spec)
 
-        rows = [(self.axis, "optimum (log2 lr)", "best loss", "carried", "regret")]
+        head = (self.axis, "optimum (log2 lr)", "best loss", "carried", "regret")
+        rows: list[tuple[str, ...]] = [head]
         for s in self.sizes:
             losses = (cell(x, ".3f") for x in (s.best_loss, s.carried_loss, s.regret))
             rows.append((f"{s.size:g}", cell(s.optimum, ".2f"), *losses))
@@ -162,9 +163,10 @@ def transfer(
             holds nan, lacks learning rates or whole sizes for some seeds, or has only one size.
     """
     _check_frame(frame, axis, value)
-    curves = {
-        size: seed_curves(rows, f"{axis} {size:g}", value) for size, rows in frame.groupby(axis)
-    }
+    curves = {}
+    for key, rows in frame.groupby(axis):
+        size = cast(int, key)  # to pandas any scalar
+        curves[size] = seed_curves(rows, f"{axis} {size:g}", value)
     sizes = list(curves)
     if len(sizes) < 2:
         raise ValueError(f"transfer over {axis} needs at least two sizes, got only {sizes[0]:g}")
@@ -228,6 +230,7 @@ def _size_transfer(
     best = tuned_rate(curve)
     best_loss = mean_interval(curve[best]) if isfinite(best) else Interval(inf, inf, inf)
     carried_loss = mean_interval(curve[carried]) if carried in curve.columns else None
+    regret: Interval | None
     if isnan(carried):
         regret = Interval(nan, nan, nan)
     elif carried_loss is None or isinf(carried_loss.estimate):

@@ -31,7 +31,7 @@ CACHE_VARIABLE = "SPECMUP_CACHE"
 BUILT_IN = "the text king-james"
 
 # llm.c's files begin with 256 int32: a magic number that tells the type, a version, a count.
-SHARD_TYPES = {20240520: np.dtype("<u2"), 20240801: np.dtype("<u4")}
+SHARD_TYPES: dict[int, np.dtype] = {20240520: np.dtype("<u2"), 20240801: np.dtype("<u4")}
 SHARD_HEADER = 256 * 4
 SCANNED = 1 << 24  # tokens read at a time when a file's ids are checked
 
@@ -116,11 +116,11 @@ def king_james(vocabulary: int = 1024) -> Text:
     kept = cache_folder() / f"king-james-{KING_JAMES_SHA256[:8]}-bpe-{vocabulary}.npz"
     if (found := _read_kept(kept)) is not None:
         return Text("king-james", *found, vocabulary)
-    train, val = _king_james_chapters()
-    tokenizer = byte_pair_tokenizer(train, vocabulary)
-    splits = [np.array(tokenizer.encode(t).ids, dtype=np.uint16) for t in (train, val)]
-    _keep(kept, *splits)
-    return Text("king-james", *splits, vocabulary)
+    texts = _king_james_chapters()
+    tokenizer = byte_pair_tokenizer(texts[0], vocabulary)
+    train, val = (np.array(tokenizer.encode(text).ids, dtype=np.uint16) for text in texts)
+    _keep(kept, train, val)
+    return Text("king-james", train, val, vocabulary)
 
 
 def byte_pair_tokenizer(text: str, vocabulary: int) -> Tokenizer:
@@ -158,8 +158,8 @@ def token_files(
         FileNotFoundError: If a file is missing.
         ValueError: If one is damaged, too short, or holds ids beyond the vocabulary.
     """
-    splits = [_token_file(Path(path), vocabulary, context) for path in (train, val)]
-    return Text(name or Path(train).resolve().parent.name, *splits, vocabulary)
+    seen, held = (_token_file(Path(path), vocabulary, context) for path in (train, val))
+    return Text(name or Path(train).resolve().parent.name, seen, held, vocabulary)
 
 
 def cache_folder() -> Path:

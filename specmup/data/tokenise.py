@@ -13,7 +13,7 @@ import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Protocol
 
 import numpy as np
 from filelock import FileLock, Timeout
@@ -27,8 +27,18 @@ AT_ONCE = 4096  # documents that are read, encoded and written together
 Encode = Callable[[Sequence[str]], Sequence[Sequence[int]]]
 
 
+class Documents(Protocol):
+    """Anything with a length whose slices give texts."""
+
+    def __len__(self) -> int:
+        """Number of documents."""
+
+    def __getitem__(self, some: slice, /) -> Sequence[str]:
+        """The texts of a slice."""
+
+
 def write_tokens(
-    documents: Sequence[str],
+    documents: Documents,
     path: Path,
     encode: Encode,
     *,
@@ -43,7 +53,7 @@ def write_tokens(
     with by the next one, to the same bytes; a file that is whole is left as it is.
 
     Args:
-        documents: Anything with a length whose slices give texts.
+        documents: The texts.
         path: Of the file, in a folder that exists.
         encode: Token ids of each of some texts.
         end: The id that ends a document.

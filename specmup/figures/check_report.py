@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -13,10 +14,11 @@ from matplotlib.axes import Axes
 
 from specmup.analysis.fit import Exponents, fit_exponents
 from specmup.analysis.interval import Interval
+from specmup.analysis.transfer import Axis
 from specmup.figures.plots import COLOURS, LABELS, STYLE, scaling
 from specmup.theory.order import ONE
 
-AXES = ("width", "depth")
+AXES: tuple[Axis, ...] = ("width", "depth")
 HOLDS, FAILS, OPEN = "flat", "not flat", "cannot tell"
 
 MEANING = {
@@ -54,7 +56,7 @@ class Finding:
 
     rule: str
     feature: str
-    axis: str
+    axis: Axis
     answer: str
     fit: Exponents | None = None
 
@@ -101,7 +103,8 @@ def findings(
     if last.empty or (last.step == 0).all():
         raise ValueError(f"step {step} was not measured: choose 1 to {frame.step.max()}")
     found = []
-    for (rule, feature), rows in last.groupby(["rule", "feature"], sort=False):
+    for key, rows in last.groupby(["rule", "feature"], sort=False):
+        rule, feature = map(str, cast(tuple, key))
         for axis in AXES:
             line = along(rows, axis)
             if line[axis].nunique() > 2:
@@ -111,13 +114,13 @@ def findings(
     return found
 
 
-def along(frame: pd.DataFrame, axis: str) -> pd.DataFrame:
+def along(frame: pd.DataFrame, axis: Axis) -> pd.DataFrame:
     """The rows in which only ``axis`` varies: those at the smallest size of the other one."""
     (other,) = set(AXES) - {axis}
     return frame[frame[other] == frame[other].min()]
 
 
-def _finding(rule: str, feature: str, axis: str, rows: pd.DataFrame, tolerance: float) -> Finding:
+def _finding(rule: str, feature: str, axis: Axis, rows: pd.DataFrame, tolerance: float) -> Finding:
     if not np.isfinite(rows.change).all():
         return Finding(rule, feature, axis, "diverged")
     if not (rows.change > 0).all():

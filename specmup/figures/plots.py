@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
+from numpy.typing import ArrayLike
 
 from specmup.analysis.fit import Exponents
 from specmup.analysis.optimum import optimum
@@ -150,8 +151,8 @@ def coordinate_curves(
 
 def scaling(
     ax: Axes,
-    size: Sequence[float],
-    x: Sequence[float],
+    size: ArrayLike,
+    x: ArrayLike,
     *,
     axis: Literal["width", "depth"],
     fit: Exponents | None = None,
@@ -179,15 +180,17 @@ def scaling(
         ValueError: If the lists differ in length, hold what has no logarithm, or the fit has no
             exponent along ``axis``.
     """
-    size, x = np.asarray(size, dtype=float), np.asarray(x, dtype=float)
-    if size.shape != x.shape or size.ndim != 1 or not size.size:
-        raise ValueError(f"size has shape {size.shape} and x {x.shape}: give lists of equal length")
-    if not (np.isfinite(size) & (size > 0) & np.isfinite(x) & (x > 0)).all():
+    sizes, xs = np.asarray(size, dtype=float), np.asarray(x, dtype=float)
+    if sizes.shape != xs.shape or sizes.ndim != 1 or not sizes.size:
+        raise ValueError(
+            f"size has shape {sizes.shape} and x {xs.shape}: give lists of equal length"
+        )
+    if not (np.isfinite(sizes) & (sizes > 0) & np.isfinite(xs) & (xs > 0)).all():
         raise ValueError("sizes must be positive and finite to be drawn in logarithms")
     tint = INK if name is None else colour(name)
-    marker = MARKERS.get(name, "o")
-    at = np.unique(x)
-    means = np.array([np.exp(np.log(size[x == value]).mean()) for value in at])
+    marker = "o" if name is None else MARKERS.get(name, "o")
+    at = np.unique(xs)
+    means = np.array([np.exp(np.log(sizes[xs == value]).mean()) for value in at])
     centre = np.exp(np.log(at).mean()), np.exp(np.log(means).mean())
 
     def line(slope: float) -> np.ndarray:
@@ -200,14 +203,14 @@ def scaling(
             raise ValueError(f"the fit has no exponent along {axis}: {fit}")
         ax.plot(at, line(exponent.estimate), color=tint)
         texts.append(f"slope {_minus(exponent)}")
-    ax.plot(x, size, ".", ms=3, color=tint, alpha=0.5)
+    ax.plot(xs, sizes, ".", ms=3, color=tint, alpha=0.5)
     ax.plot(at, means, marker, color=tint, label=", ".join(texts))
     if predicted is not None:
         exponent = getattr(predicted, axis)
         text = f"predicted {_minus(exponent)}"
         ax.plot(at, line(float(exponent)), "--", color=INK, zorder=2.5, label=text)
     _decades(ax)
-    _doublings(ax, x)
+    _doublings(ax, xs)
     ax.set_xlabel(LABELS[axis])
     _legend(ax)
 
@@ -246,13 +249,13 @@ def _band(
     ax.set_yticks(ticks)
     for row, (x, tint) in enumerate(rows):
         height = 1 - BAND * (row + 0.5) / len(rows)
-        style = {"color": tint, "ms": 5, "zorder": 4, "transform": ax.get_xaxis_transform()}
-        ax.plot(x, np.full(len(x), height), "^", **style)
+        heights, place = np.full(len(x), height), ax.get_xaxis_transform()
+        ax.plot(x, heights, "^", color=tint, ms=5, zorder=4, transform=place)
     if rows:
         ax.axhline(top, color=INK, linewidth=0.8, linestyle=":")
         # In the middle: diverged runs lie at the ends of the axis.
-        place = {"transform": ax.transAxes, "ha": "center", "va": "center"}
-        ax.text(0.5, 1 - BAND / 2, text, fontsize="small", **place)
+        middle, place = (0.5, 1 - BAND / 2), ax.transAxes
+        ax.text(*middle, text, fontsize="small", transform=place, ha="center", va="center")
 
 
 def _legend(ax: Axes, title: str | None = None) -> None:
@@ -275,7 +278,7 @@ def _decades(ax: Axes) -> None:
     ax.yaxis.set_minor_locator(NullLocator())
 
 
-def _doublings(ax: Axes, sizes: Sequence[float]) -> None:
+def _doublings(ax: Axes, sizes: ArrayLike) -> None:
     """A base-2 horizontal axis whose ticks are the sizes themselves."""
     at = np.unique(sizes)
     ax.set_xscale("log", base=2)

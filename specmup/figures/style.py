@@ -9,10 +9,14 @@ distinction rests on hue alone.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
 
 import matplotlib as mpl
 import numpy as np
 from matplotlib.colors import LinearSegmentedColormap, to_hex
+
+if TYPE_CHECKING:
+    from matplotlib.typing import RcKeyType
 
 INK = "#797979"
 
@@ -39,7 +43,7 @@ COLOURS = {
 MARKERS = {"sp": "o", "k1": "s", "k2": "D", "sgd": "v", "adamw": "^", "muon-kimi": "P"}
 LABELS = {"width": "width $n$", "depth": "depth $L$", "step": "training step"}
 
-STYLE = {
+STYLE: dict[RcKeyType, Any] = {
     "figure.figsize": (6.4, 3.8),
     "figure.facecolor": "none",
     "figure.constrained_layout.use": True,

@@ -7,8 +7,7 @@ shape and the multipliers, so each computes what it would compute alone.
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from numbers import Integral
 
@@ -102,6 +101,12 @@ class ResidualNetwork(nn.Module):
         ValueError: If a multiplier is missing or ``replicas`` is below 1.
     """
 
+    input: nn.Parameter
+    hidden: nn.Parameter
+    output: nn.Parameter
+    input_bias: nn.Parameter
+    hidden_bias: nn.Parameter
+
     def __init__(
         self, shape: ResNetShape, multipliers: Mapping[str, float], replicas: int | None = None
     ) -> None:
@@ -124,24 +129,25 @@ class ResidualNetwork(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Logits (R?, batch, c) of samples x: (R?, batch, d), or (batch, d) for all replicas."""
-        (h,) = deque(self._stream(x), maxlen=1)  # h_L; the others are not kept
+        h = self._embedded(x)
+        for added in self.additions():
+            h = h + added(h)
         return self.multipliers["output"] * (h @ self.output.mT)
 
     def features(self, x: Tensor) -> Tensor:
         """The residual stream h_0 … h_L, shaped (L+1, R?, batch, n)."""
-        return torch.stack(list(self._stream(x)))
+        stream = [self._embedded(x)]
+        for added in self.additions():
+            stream.append(stream[-1] + added(stream[-1]))
+        return torch.stack(stream)
 
-    def _stream(self, x: Tensor) -> Iterator[Tensor]:
-        """Yields h_0 … h_L."""
+    def _embedded(self, x: Tensor) -> Tensor:
+        """h_0, (R?, batch, n)."""
         self._check(x)
-        h = x @ self.input.mT  # (R?, batch, n)
+        h = x @ self.input.mT
         if self.shape.bias:
             h = h + self.input_bias.unsqueeze(-2)
-        h = self.multipliers["input"] * h
-        yield h
-        for added in self.additions():
-            h = h + added(h)
-            yield h
+        return self.multipliers["input"] * h
 
     def branch(self, h: Tensor, maps: Sequence[Tensor], biases: Sequence[Tensor] = ()) -> Tensor:
         """f(h) for one block's maps: φ between maps, none after the last; φ(Wh) for one map.

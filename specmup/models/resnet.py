@@ -9,8 +9,7 @@ A pre-activation branch has φ before every map instead: f_l(h) = W⁽ᵏ⁾ φ(
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from numbers import Integral
+from collections.abc import Callable, Iterable, Mapping, Sequence, Sized
 from typing import Protocol, TypeVar
 
 import torch
@@ -49,8 +48,13 @@ class ResNet(ResidualNetwork):
 class Numbers(Protocol):
     """What a model needs to know of a role: :class:`specmup.training.scaling.Settings` has both."""
 
-    multiplier: float
-    std: float
+    @property
+    def multiplier(self) -> float:
+        """α."""
+
+    @property
+    def std(self) -> float:
+        """Standard deviation at initialisation."""
 
 
 def build(
@@ -67,7 +71,7 @@ def build(
         seeds: One integer for a plain model, a sequence for one stacked replica a seed.
         network: What to build, if it is more than a residual network of equal blocks.
     """
-    replicas = None if isinstance(seeds, Integral) else len(seeds)
+    replicas = len(seeds) if isinstance(seeds, Sized) else None
     multipliers = {role: numbers.multiplier for role, numbers in settings.items()}
     return initialise(network(shape, multipliers, replicas), settings, seeds)
 
@@ -110,7 +114,7 @@ def seeds_of(model: ResidualNetwork, seeds: int | Sequence[int]) -> list[int]:
     Raises:
         ValueError: If their number is not the number of replicas.
     """
-    given = [seeds] if isinstance(seeds, Integral) else list(seeds)
+    given = list(seeds) if isinstance(seeds, Iterable) else [seeds]
     expected = 1 if model.replicas is None else model.replicas
     if len(given) != expected:
         raise ValueError(f"{len(given)} seeds for {expected} replicas: give one a replica")

@@ -121,7 +121,7 @@ class Enforced(Optimizer):
             for p, _ in with_gradients(group["params"])
         ]
         with _handed_over(self.param_groups, self.inner_learning_rate):
-            self.inner.step(**inner)
+            self.inner.step(**inner)  # type: ignore[call-overload]  # some take more than torch's
         for together in by_kind(moving, _kind):
             self._rescale(together)
         return loss

@@ -40,8 +40,8 @@ class Hybrid(Optimizer):
         """Both optimizers."""
         return self.main, self.companion
 
-    @property
-    def state(self) -> MutableMapping[Tensor, dict]:  # type: ignore[override]  # torch's: an attribute
+    @property  # type: ignore[override]  # torch's is an attribute
+    def state(self) -> MutableMapping[Tensor, dict]:
         """The state of every parameter; it is its part's own, and what is written reaches it."""
         return _States(self.parts)
 

@@ -8,8 +8,8 @@ from typing import TypeVar
 import torch
 from torch import Tensor
 
-# As torch declares it, though most closures give a tensor. torch overloads ``step`` by whether there
-# is one; a method that takes either overrides it all the same, which the type checker is told.
+# As torch declares it, though most closures give a tensor. torch also overloads ``step`` by whether
+# there is one, which no method that takes either overrides in the type checker's eyes.
 Closure = Callable[[], float] | None
 
 T = TypeVar("T")

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
+from operator import attrgetter
 
 from torch import nn
 
@@ -105,8 +106,8 @@ ARCHITECTURES = (
             "output": "head",
         },
         signature=("input", "hidden", "output"),
-        block_depth=lambda model: model.shape.block_depth,
-        depth=lambda model: model.shape.depth,
+        block_depth=attrgetter("shape.block_depth"),
+        depth=attrgetter("shape.depth"),
     ),
     Architecture(
         "specmup GPT",
@@ -122,7 +123,7 @@ ARCHITECTURES = (
             "readout.*": "head",
         },
         signature=("tokens.weight", "blocks.*.attention.query.weight", "blocks.*.mlp.down.weight"),
-        head_dimension=lambda model: model.shape.head_dimension,
+        head_dimension=attrgetter("shape.head_dimension"),
     ),
     Architecture(
         "GPT-2",  # nanoGPT and Hugging Face agree on the names

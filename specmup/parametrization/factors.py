@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from specmup.parametrization.gauges import folded_by
 from specmup.parametrization.model_pair import ModelPair, ScaledDim, ScaledParam
-from specmup.theory.order import Number
+from specmup.theory.order import Number, Order
 from specmup.theory.rules import SolvedLayer, solved_layers
 from specmup.theory.tables import Rule
 
@@ -36,7 +36,7 @@ class Factors:
     folded: float = 1.0
 
     @classmethod
-    def of(cls, rule: Rule, width: float, depth: float) -> Factors:
+    def of(cls, rule: Rule[Order], width: float, depth: float) -> Factors:
         """What a rule says where every width grows by one factor, and the depth by another.
 
         Args:
@@ -85,7 +85,11 @@ def spectral_factors(param: ScaledParam, pair: ModelPair, gauge: str) -> Factors
         init_std=_ratio(target.init_variance, base.init_variance, 0.5),
         learning_rate=_ratio(target.learning_rate, base.learning_rate),
         weight_decay=_ratio(target.weight_decay, base.weight_decay),
-        epsilon=None if target.epsilon is None else _ratio(target.epsilon, base.epsilon),
+        epsilon=(
+            None
+            if target.epsilon is None or base.epsilon is None
+            else _ratio(target.epsilon, base.epsilon)
+        ),
         folded=_ratio(c_base, c) if gauge == "folded" else 1.0,
     )
 
@@ -100,7 +104,7 @@ def multiplier_factors(parametrization: str, pair: ModelPair, gauge: str) -> dic
     return {role: layers[role].multiplier.evaluate(*ratios) for role in roles}
 
 
-def _rule(param: ScaledParam, pair: ModelPair, gauge: str, at: str) -> tuple[Rule, Number]:
+def _rule(param: ScaledParam, pair: ModelPair, gauge: str, at: str) -> tuple[Rule[Number], Number]:
     """The rule at the target's or the base's sizes, and the constant of its gauge."""
     c = _gauge_constant(param, pair, gauge, at)
     return _solved(param, param.role, pair, at).regauged(c).rule(param.law), c

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -37,13 +37,12 @@ def redraw(parameters: Starts, seed: int) -> None:
     Raises:
         ValueError: If a size is unknown or a parameter is on the meta device.
     """
-    _check(parameters)
     generator = stream("weights", seed)
-    for _, parameter, start in parameters:
-        if start.constant or start.size == 0:
-            parameter.fill_(start.size)
+    for _, parameter, size, constant in _known(parameters):
+        if constant or size == 0:
+            parameter.fill_(size)
         else:
-            drawn = torch.randn(parameter.shape, generator=generator) * start.size
+            drawn = torch.randn(parameter.shape, generator=generator) * size
             parameter.copy_(drawn)
 
 
@@ -57,17 +56,16 @@ def rescale(parameters: Starts) -> None:
         ValueError: If a size is unknown, a parameter is on the meta device, or one that is zero
             should not be.
     """
-    _check(parameters)
-    for name, parameter, start in parameters:
+    for name, parameter, size, _ in _known(parameters):
         own = root_mean_square(parameter)
-        if math.isclose(own, start.size, rel_tol=torch.finfo(parameter.dtype).eps):
+        if math.isclose(own, size, rel_tol=torch.finfo(parameter.dtype).eps):
             continue
         if own == 0:
             raise ValueError(
-                f"{name} is zero and should start at {start.size:g}, to which nothing scales it: "
+                f"{name} is zero and should start at {size:g}, to which nothing scales it: "
                 "initialise the model first, or give plan.initialise a seed to draw with"
             )
-        parameter.mul_(start.size / own)
+        parameter.mul_(size / own)
 
 
 def root_mean_square(tensor: Tensor) -> float:
@@ -75,14 +73,14 @@ def root_mean_square(tensor: Tensor) -> float:
     return tensor.detach().double().square().mean().sqrt().item()
 
 
-def offered_multipliers(model: nn.Module) -> Mapping[str, float] | None:
+def offered_multipliers(model: nn.Module) -> MutableMapping[str, float] | None:
     """The multipliers α by role that a model's forward pass applies; None if it offers none.
 
     A model offers them as an attribute ``multipliers``: a dictionary with the keys ``hidden`` and
     ``output``, and perhaps ``input``, which its forward pass reads each time.
     """
     offered = getattr(model, "multipliers", None)
-    known = isinstance(offered, Mapping) and {"hidden", "output"} <= set(offered)
+    known = isinstance(offered, MutableMapping) and {"hidden", "output"} <= set(offered)
     return offered if known else None
 
 
@@ -103,7 +101,9 @@ def set_multipliers(model: nn.Module, values: Mapping[str, float]) -> None:
     offered.update(values)
 
 
-def _check(parameters: Starts) -> None:
+def _known(parameters: Starts) -> list[tuple[str, nn.Parameter, float, bool]]:
+    """Name, parameter, size and whether it is a constant, if all are there to be set."""
+    known = []
     for name, parameter, start in parameters:
         if start.size is None:
             raise ValueError(
@@ -114,3 +114,5 @@ def _check(parameters: Starts) -> None:
             raise ValueError(
                 f"{name} is on the meta device and has no values: model.to_empty(device=…) first"
             )
+        known.append((name, parameter, start.size, start.constant))
+    return known

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import TypedDict
 
 from specmup.parametrization.base_values import EPSILON, BaseValues
 from specmup.parametrization.factors import Factors
@@ -87,19 +88,27 @@ def parameter_plans(
         )
 
 
+class _Numbers(TypedDict):
+    init_std: float | None
+    learning_rate: float | None
+    weight_decay: float
+    epsilon: float | None
+
+
 def _numbers(
     param: ScaledParam, factors: Factors, values: Mapping[str, BaseValues], start: float | None
-) -> dict[str, float | None]:
+) -> _Numbers:
     given = {kind: value.of(param) for kind, value in values.items()}
     std = start if given.get("std") is None else given["std"]
     rate = values["learning_rate"].required(param) if "learning_rate" in values else None
     decay = given.get("weight_decay") or 0.0
-    epsilon = given.get("epsilon")
-    if epsilon is None:
-        epsilon = EPSILON.get(param.optimizer)
+    epsilon = None
+    if factors.epsilon is not None:
+        own = given.get("epsilon")
+        epsilon = (EPSILON[param.optimizer] if own is None else own) * factors.epsilon
     return {
         "init_std": None if std is None else std * factors.init_std,
         "learning_rate": None if rate is None else rate * factors.learning_rate,
         "weight_decay": decay * factors.weight_decay,
-        "epsilon": None if factors.epsilon is None else epsilon * factors.epsilon,
+        "epsilon": epsilon,
     }

@@ -46,8 +46,18 @@ PLACES: dict[str, Place] = {
 }
 
 
-def role_of(spec: ParamSpec, place: str) -> str | None:
-    """The role of a parameter in a place; None if no such parameter may stand there."""
+def role_of(spec: ParamSpec, place: str) -> str:
+    """The role of a parameter in a place.
+
+    Raises:
+        ValueError: If no such parameter may stand there.
+    """
+    if (role := _role(spec, place)) is None:
+        raise ValueError(f"{spec.pattern}, of shape {spec.shape}, may not stand as {place}")
+    return role
+
+
+def _role(spec: ParamSpec, place: str) -> str | None:
     kinds = PLACES[place]
     if spec.is_gain:
         return kinds.gain
@@ -89,7 +99,7 @@ def place_of(spec: ParamSpec, evidence: Evidence) -> str:
     """
     architecture = evidence.architecture
     place = _found(spec, evidence)
-    if place is None or role_of(spec, place) is None:
+    if place is None or _role(spec, place) is None:
         known = "" if architecture is None else f" in a {architecture.name}"
         raise ValueError(
             f"{spec.names[0]}, of shape {spec.shape}, has no known place{known}: declare it, "

@@ -16,6 +16,7 @@ from specmup.parametrization.base_values import BaseValues, NumberOrByName, own_
 from specmup.parametrization.factors import PARAMETRIZATIONS, factors_of, multiplier_factors
 from specmup.parametrization.gauges import GAUGES
 from specmup.parametrization.initial import offered_multipliers
+from specmup.parametrization.model_pair import ScaledParam
 from specmup.parametrization.notes import SP, notes
 from specmup.parametrization.pairing import pair_models
 from specmup.parametrization.parameter_plan import ParameterPlan, parameter_plans
@@ -114,7 +115,7 @@ def make_plan(
             factors_of(param, pair, parametrization=parametrization, gauge=gauge),
             values,
             start[param.spec.pattern],
-            multipliers.get(param.multiplier_role, 1.0),
+            _in_front(param, multipliers),
         )
     )
     return Plan(
@@ -177,6 +178,12 @@ def _gauge(asked: str | None, *, offers: bool) -> str:
             "reads, with the keys hidden and output: add one, or use gauge='folded'"
         )
     return asked
+
+
+def _in_front(param: ScaledParam, multipliers: Mapping[str, float]) -> float:
+    """The multiplier in front of a parameter; 1 where there is none."""
+    role = param.multiplier_role
+    return 1.0 if role is None else multipliers.get(role, 1.0)
 
 
 def _base_multipliers(base: nn.Module, offered: Mapping[str, float] | None) -> Mapping[str, float]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
+from functools import cached_property
 
 from torch import nn
 from torch.optim import Optimizer
@@ -61,10 +62,10 @@ class Plan(Mapping[str, ParameterPlan]):
     keeps_own_start: bool
     notes: tuple[str, ...]
 
-    def __post_init__(self) -> None:
-        """Index the entries by all names."""
-        index = {name: e for e in self.entries for name in (e.name, *e.tied)}
-        object.__setattr__(self, "_index", index)
+    @cached_property
+    def _index(self) -> dict[str, ParameterPlan]:
+        """The entries by all their names."""
+        return {name: e for e in self.entries for name in (e.name, *e.tied)}
 
     def __getitem__(self, name: str) -> ParameterPlan:
         """The numbers of a parameter; wrappers' prefixes in the name do not matter.
@@ -129,7 +130,8 @@ class Plan(Mapping[str, ParameterPlan]):
         Raises:
             ValueError: If the model is not the plan's, or no learning rate was given.
         """
-        found, groups = self._found(model), {}
+        found = self._found(model)
+        groups: dict[tuple[tuple[str, float], ...], list[nn.Parameter]] = {}
         for entry in self.entries:
             parameter = found[entry.name]
             if not parameter.requires_grad:
@@ -196,8 +198,8 @@ class Plan(Mapping[str, ParameterPlan]):
         try:
             told = json.loads(text)
             made = [_entry(name, numbers) for name, numbers in told.pop("parameters").items()]
-            sizes = {name: ScaledDim(**told.pop(name)) for name in ("width", "depth")}
-            return cls(entries=tuple(made), notes=tuple(told.pop("notes")), **sizes, **told)
+            told |= {name: ScaledDim(**told[name]) for name in ("width", "depth")}
+            return cls(entries=tuple(made), notes=tuple(told.pop("notes")), **told)
         except (KeyError, TypeError, AttributeError) as problem:
             raise ValueError(
                 f"the text is no plan ({problem!r}): give what to_json wrote"

@@ -9,10 +9,13 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, is_dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import torch
 from torch import nn
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 # A configuration's own name for what may also be called width and depth.
 NAMES = {
@@ -32,6 +35,13 @@ MLPS = (
 FOLLOWERS = (*HEADS, *OF_HEADS, *MLPS)
 
 
+class OfHuggingFace(Protocol):
+    """What is asked of a configuration that is no dataclass."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """All its entries."""
+
+
 def resized(model: nn.Module, sizes: Mapping[str, int]) -> nn.Module:
     """A model of the same class at other sizes, on the meta device.
 
@@ -42,8 +52,8 @@ def resized(model: nn.Module, sizes: Mapping[str, int]) -> nn.Module:
     Raises:
         ValueError: If the model keeps no configuration, or one that does not take the sizes.
     """
-    config = getattr(model, "shape", None) or getattr(model, "config", None)
-    if not (is_dataclass(config) or hasattr(config, "to_dict")):
+    config = _configuration(model)
+    if config is None:
         raise ValueError(
             f"{type(model).__name__} keeps no configuration that could take the sizes "
             f"{', '.join(sizes)}: give the base as a model or as a factory of one"
@@ -53,7 +63,13 @@ def resized(model: nn.Module, sizes: Mapping[str, int]) -> nn.Module:
         return type(model)(resized_config(config, sizes), *more)
 
 
-def resized_config(config: object, sizes: Mapping[str, int]) -> object:
+def _configuration(model: nn.Module) -> DataclassInstance | OfHuggingFace | None:
+    config = getattr(model, "shape", None) or getattr(model, "config", None)
+    known = is_dataclass(config) or hasattr(config, "to_dict")
+    return config if known else None
+
+
+def resized_config(config: DataclassInstance | OfHuggingFace, sizes: Mapping[str, int]) -> object:
     """A copy of a configuration at other sizes, with attention heads of the same dimension.
 
     Heads, key-value heads and the MLP's width change in proportion to the width where they are not
@@ -102,11 +118,13 @@ def _own_name(name: str, own: Mapping[str, Any]) -> str:
 
 def _followers(own: Mapping[str, Any], changed: Mapping[str, int]) -> dict[str, Any]:
     """What changes with the width or the heads: numbers, or lists of them."""
-    found = {}
+    found: dict[str, Any] = {}
 
     def follow(names: tuple[str, ...], to: str | None) -> None:
         now = {**found, **changed}
-        for name in names if to in now else ():
+        if to is None or to not in now:
+            return
+        for name in names:
             if name not in now and _is_size(own.get(name)):
                 found[name] = _in_proportion(name, own, to, now[to])
 
@@ -144,7 +162,8 @@ def _anew(kind: type, own: Mapping[str, Any], changed: Mapping[str, Any]) -> obj
     So what it derives is derived from the new sizes. Lists are looked at last: most of them follow
     from other entries.
     """
-    sizes, kept = {name: own[name] for name in changed}, {}
+    sizes = {name: own[name] for name in changed}
+    kept: dict[str, Any] = {}
     for lists in (False, True):
         try:
             derived = kind(**sizes, **kept).to_dict()
@@ -155,7 +174,7 @@ def _anew(kind: type, own: Mapping[str, Any], changed: Mapping[str, Any]) -> obj
             for name, value in own.items()
             if name not in sizes and derived.get(name) != value and isinstance(value, list) <= lists
         }
-    return kind(**_for_blocks(kept | changed, own, changed))
+    return kind(**_for_blocks({**kept, **changed}, own, changed))
 
 
 def _for_blocks(

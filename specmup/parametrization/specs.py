@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from math import prod
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 from torch.nn.modules.conv import _ConvNd
 
 # What compiling, wrapping and checkpointing put into names.
@@ -117,7 +117,7 @@ def spec_of(model: nn.Module) -> ModelSpec:
     depths = {canonical(f"{path}.")[:-1]: len(blocks) for path, blocks in block_lists(model)}
     everywhere = model.named_modules(remove_duplicate=False)
     modules = {canonical(f"{path}.")[:-1]: type(module) for path, module in everywhere}
-    names: dict[Tensor, list[str]] = {}
+    names: dict[nn.Parameter, list[str]] = {}
     for name, parameter in model.named_parameters(remove_duplicate=False):
         names.setdefault(parameter, []).append(canonical(name))
     found: dict[str, list[tuple[str, list[str], torch.Size]]] = {}

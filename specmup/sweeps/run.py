@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from typing import Any
 
 from specmup.models.gpt import GPTShape
@@ -56,9 +57,10 @@ class Run:
     weight_decay: float
     seed: int
 
-    def __post_init__(self) -> None:
-        """Give the run its name, that of the job that it is."""
-        object.__setattr__(self, "identity", Job(TASK, VERSION, asdict(self)).identity)
+    @cached_property
+    def identity(self) -> str:
+        """The run's name, that of the job that it is."""
+        return Job(TASK, VERSION, asdict(self)).identity
 
     @property
     def shape(self) -> GPTShape:

@@ -2,13 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Protocol, TypeGuard
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from specmup.models.residual import ResidualNetwork
+
+
+class TakesCurvature(Protocol):
+    """An optimizer that is handed an estimate every ``curvature_period`` steps."""
+
+    @property
+    def curvature_period(self) -> int:
+        """How many steps lie between the estimates."""
+
+    def step(self, *, curvature: Mapping[Tensor, Tensor]) -> object:
+        """One step with an estimate for every parameter."""
+
+
+def wants_curvature(optimizer: object, step: int) -> TypeGuard[TakesCurvature]:
+    """Whether an optimizer is to be handed an estimate at this step; most never are."""
+    period = getattr(optimizer, "curvature_period", None)
+    return period is not None and step % period == 0
 
 
 def gauss_newton_bartlett(
@@ -21,17 +39,18 @@ def gauss_newton_bartlett(
     Gauss–Newton matrix (Bartlett's identity; liu2023, Algorithm 2).
 
     Args:
-        model: Plain or stacked; its gradients are not touched.
-        x: Samples (R?, batch, d).
+        model: Gives logits (R?, batch, classes); its gradients are not touched.
+        x: Samples (R?, batch, …).
         generators: One a replica, for its labels. So a replica does not depend on its company.
         parts: In how many parts the batch is worked through, to save memory.
     """
-    parameters, batch, gradients = list(model.parameters()), 0, None
+    parameters, batch = list(model.parameters()), 0
+    gradients: tuple[Tensor, ...] = ()
     for some in x.chunk(parts, dim=-2):
         loss, samples = _loss_on_drawn_labels(model(some), generators)
         batch += samples
         found = torch.autograd.grad(loss, parameters)
-        gradients = found if gradients is None else torch._foreach_add(gradients, found)
+        gradients = torch._foreach_add(gradients, found) if gradients else found
     return {p: g.square() / batch for p, g in zip(parameters, gradients, strict=True)}
 
 

@@ -18,7 +18,7 @@ from specmup.data.text import Text
 from specmup.runs.progress import progress_bar
 from specmup.streams import stream
 from specmup.training.checkpoint import Checkpoint
-from specmup.training.curvature import gauss_newton_bartlett
+from specmup.training.curvature import gauss_newton_bartlett, wants_curvature
 from specmup.training.recipe import Recipe
 
 LOOK_EVERY = 16  # steps between two looks at the losses, each of which waits for the device
@@ -54,7 +54,7 @@ def train_language_model(
     *,
     context: int,
     seed: int,
-    on_step: Callable[[int, nn.Module], None] | None = None,
+    on_step: Callable[[int, nn.Module], object] | None = None,
     checkpoint: Checkpoint | None = None,
     progress: bool = True,
 ) -> History:
@@ -106,7 +106,13 @@ def train_language_model(
             nn.utils.clip_grad_norm_(model.parameters(), recipe.clip)
         if on_step is not None:
             on_step(step, model)
-        optimizer.step(**_curvature(model, optimizer, batches, starts[step], recipe, seed, step))
+        if wants_curvature(optimizer, step):
+            # A generator of the step's own, so that a run taken up draws the same labels.
+            generators, (x, _) = [stream("labels", seed, step)], batches("train", starts[step])
+            estimate = gauss_newton_bartlett(_Flat(model), x, generators, recipe.accumulation)
+            optimizer.step(curvature=estimate)
+        else:
+            optimizer.step()
         done = step + 1
         if done % LOOK_EVERY == 0 or done == recipe.steps:
             if not torch.stack(losses[-LOOK_EVERY:]).isfinite().all():
@@ -182,7 +188,7 @@ def _compile(model: nn.Module) -> None:
 
 def _backward(model: nn.Module, batches: _Batches, starts: Tensor, recipe: Recipe) -> Tensor:
     """Gradients of the batch's mean loss, part by part; the loss ()."""
-    total = 0.0
+    total = torch.zeros((), device=batches.device)
     for part in starts.chunk(recipe.accumulation):
         x, y = batches("train", part)  # each (B/parts, T)
         loss = _loss(model, x, y, recipe.autocast) / recipe.accumulation
@@ -197,34 +203,14 @@ def _loss(model: nn.Module, x: Tensor, y: Tensor, autocast: bool) -> Tensor:
     return F.cross_entropy(logits.float().flatten(0, 1), y.flatten())
 
 
-def _curvature(
-    model: nn.Module,
-    optimizer: Optimizer,
-    batches: _Batches,
-    starts: Tensor,
-    recipe: Recipe,
-    seed: int,
-    step: int,
-) -> dict[str, dict[Tensor, Tensor]]:
-    """What the optimizer's step wants beside gradients: mostly nothing.
-
-    A generator of the step's own draws the labels, so that a run taken up draws the same.
-    """
-    period = getattr(optimizer, "curvature_period", None)
-    if period is None or step % period:
-        return {}
-    x, _ = batches("train", starts)
-    generator = stream("labels", seed, step)
-    return {"curvature": gauss_newton_bartlett(_Flat(model), x, [generator], recipe.accumulation)}
-
-
-class _Flat:
+class _Flat(nn.Module):
     """A model of sequences as one of samples: logits (B·T, V)."""
 
     def __init__(self, model: nn.Module) -> None:
-        self.model, self.parameters = model, model.parameters
+        super().__init__()
+        self.model = model
 
-    def __call__(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor) -> Tensor:
         return self.model(x).flatten(0, 1)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from itertools import pairwise, product
 
@@ -161,7 +161,7 @@ def _final_losses(
     }
 
 
-def _check_grid(*, learning_rates: Sequence[float], **others: Sequence) -> None:
+def _check_grid(*, learning_rates: Sequence[float], **others: Collection) -> None:
     for name, values in {"learning_rates": learning_rates, **others}.items():
         if not len(values):
             raise ValueError(f"{name} is empty: a sweep needs at least one")

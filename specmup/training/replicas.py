@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import cast
 
 from torch import Tensor, nn
 
 from specmup.models.residual import ResidualNetwork
 from specmup.optimizers.registry import ADAPTERS, make_optimizer
 from specmup.theory.update import update_law
+from specmup.training.curvature import TakesCurvature
 from specmup.training.scaling import Settings
 
 Groups = list[dict]
@@ -44,10 +46,10 @@ class ReplicaOptimizer:
                 key = (s.learning_rate, s.weight_decay, s.epsilon)
                 groups = main if is_main else rest
                 groups.setdefault(key, []).extend(views[r * each : (r + 1) * each])
-        groups = _groups(main, epsilon=law.epsilon is not None)
+        all_groups = _groups(main, epsilon=law.epsilon is not None)
         if law.matrices_only:
-            groups += [group | {"companion": True} for group in _groups(rest)]
-        self.optimizer = make_optimizer(name, groups, companion=companion, **options)
+            all_groups += [group | {"companion": True} for group in _groups(rest)]
+        self.optimizer = make_optimizer(name, all_groups, companion=companion, **options)
 
     @property
     def param_groups(self) -> Groups:
@@ -70,8 +72,10 @@ class ReplicaOptimizer:
             curvature: An estimate of the Hessian's diagonal for every parameter of the model, for
                 an optimizer that wants one.
         """
-        own = {}
+        own: dict[Tensor, Tensor] = {}
         for parameter, ndim, views in self._views:
+            if parameter.grad is None:
+                raise ValueError("a parameter has no gradient: call backward before the step")
             for view, gradient in zip(views, self._slices(parameter.grad, ndim), strict=True):
                 view.grad = gradient
             if curvature is not None:
@@ -79,7 +83,7 @@ class ReplicaOptimizer:
         if curvature is None:
             self.optimizer.step()
         else:
-            self.optimizer.step(curvature=own)
+            cast(TakesCurvature, self.optimizer).step(curvature=own)
 
     def _slices(self, tensor: Tensor, ndim: int | None) -> Sequence[Tensor]:
         """Views of a parameter or its gradient: one a replica, or all that have ``ndim`` axes."""

@@ -15,7 +15,7 @@ from specmup.models.resnet import seeds_of
 from specmup.norms import or_inf
 from specmup.runs.progress import progress_bar
 from specmup.streams import stream
-from specmup.training.curvature import gauss_newton_bartlett
+from specmup.training.curvature import gauss_newton_bartlett, wants_curvature
 from specmup.training.replicas import ReplicaOptimizer, replica_optimizer
 
 __all__ = ["evaluate", "replica_losses", "replica_optimizer", "train"]
@@ -43,7 +43,7 @@ def train(
     steps: int,
     batch_size: int,
     seeds: int | Sequence[int],
-    on_step: Callable[[int, ResidualNetwork], None] | None = None,
+    on_step: Callable[[int, ResidualNetwork], object] | None = None,
     progress: bool = True,
 ) -> Tensor:
     """Minimise the cross-entropy; each replica draws batches of its own.
@@ -84,33 +84,22 @@ def train(
         loss.sum().backward()
         if on_step is not None:
             on_step(step, model)
-        optimizer.step(**_curvature(model, optimizer, step, samples[chosen], generators))
+        if wants_curvature(optimizer, step):
+            estimate = gauss_newton_bartlett(model, samples[chosen], generators)
+            optimizer.step(curvature=estimate)
+        else:
+            optimizer.step()
         losses.append(loss.detach().reshape(-1))
     return _inf_once_diverged(torch.stack(losses))
-
-
-def _curvature(
-    model: ResidualNetwork,
-    optimizer: ReplicaOptimizer | Optimizer,
-    step: int,
-    x: Tensor,
-    generators: Sequence[torch.Generator],
-) -> dict[str, dict[Tensor, Tensor]]:
-    """What the optimizer's step wants beside gradients: mostly nothing."""
-    period = getattr(optimizer, "curvature_period", None)
-    if period is None or step % period:
-        return {}
-    return {"curvature": gauss_newton_bartlett(model, x, generators)}
 
 
 @torch.no_grad()
 def evaluate(model: ResidualNetwork, x: Tensor, y: Tensor, *, chunk: int = 256) -> Tensor:
     """Mean cross-entropy of each replica over all samples, shaped (R,); ``inf`` if not finite."""
     x, y = x.to(model.input), y.to(model.input.device)
-    total = sum(
-        replica_losses(model, some_x, some_y) * len(some_y)
-        for some_x, some_y in zip(x.split(chunk), y.split(chunk), strict=True)
-    )
+    parts = zip(x.split(chunk), y.split(chunk), strict=True)
+    losses = (replica_losses(model, some_x, some_y) * len(some_y) for some_x, some_y in parts)
+    total = sum(losses, start=x.new_zeros(()))
     return or_inf((total / len(y)).reshape(-1))
 
 
