@@ -43,7 +43,7 @@ def rms_norm(x: Tensor, dim: int | tuple[int, ...] = -1) -> Tensor:
 
 
 def or_inf(sizes: Tensor) -> Tensor:
-    """Sizes, which are not negative, with ``inf`` also for NaN: either means divergence."""
+    """Sizes, none of them negative, with ``inf`` also in place of NaN: either means divergence."""
     return sizes.nan_to_num(torch.inf, torch.inf)
 
 

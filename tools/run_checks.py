@@ -38,10 +38,11 @@ class Stage:
 STAGES = (
     Stage(
         "lint",
-        "ruff: rules and format; wheel and sdist, as an index would check them",
+        "rules and format (ruff), types (mypy); wheel and sdist, as an index would check them",
         (
             [sys.executable, "-m", "ruff", "check", "."],
             [sys.executable, "-m", "ruff", "format", "--check", "."],
+            [sys.executable, "-m", "mypy"],  # its cache lies under _build
             [sys.executable, "-m", "build", "--quiet", "--no-isolation", "--outdir", DIST, "."],
             [sys.executable, "-m", "twine", "check", "--strict", f"{DIST}/*"],
         ),

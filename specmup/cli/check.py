@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING
 
 from specmup.cli.command import (
@@ -22,6 +23,10 @@ from specmup.cli.command import (
 
 if TYPE_CHECKING:  # torch is slow to import: only where it is needed
     from torch import nn
+
+    from specmup.parametrization.planned import Plan
+
+    Factory = Callable[[int, int], nn.Module]
 
 HELP = "check on small copies of a model that its features change alike at every size"
 
@@ -54,10 +59,8 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
 
 def run(asked: argparse.Namespace) -> int:
     """Check, draw and print; 1 if the plan's features are surely not flat, else 0."""
+    # torch is slow to import: only where it is needed
     from specmup.figures.check_report import FAILS, draw, findings, report, verdict
-    from specmup.parametrization.plan import (
-        make_plan,  # torch is slow to import: only where it is needed
-    )
     from specmup.probes.coordinate_check import axes, coordinate_check, token_batches
 
     make = _by_factors(asked)
@@ -67,20 +70,10 @@ def run(asked: argparse.Namespace) -> int:
     batches = token_batches(asked.vocabulary, asked.length, asked.batch)
     _try(asked.model, make(1, 1), batches)
 
-    def planned(parametrization: str) -> Callable:
-        return lambda model: make_plan(
-            model,
-            base=make(1, 1),  # with memory: its own start is measured where no std is given
-            optimizer=asked.optimizer,
-            learning_rate=asked.learning_rate,
-            std=asked.std,
-            **declared(asked),
-            parametrization=parametrization,
-        )
-
+    plan_of = partial(_plan, asked, make)
     frame = coordinate_check(
         make,
-        {"plan": planned("spectral"), "sp": planned("sp")},
+        {"plan": partial(plan_of, "spectral"), "sp": partial(plan_of, "sp")},
         batches,
         sizes=axes(sorted(asked.widths), sorted(asked.depths)),
         seeds=range(asked.seeds),
@@ -92,6 +85,21 @@ def run(asked: argparse.Namespace) -> int:
         draw(frame, found, asked.figure)
         print(f"figure: {asked.figure}")
     return int(verdict([finding for finding in found if finding.rule == "plan"]) == FAILS)
+
+
+def _plan(asked: argparse.Namespace, make: Factory, parametrization: str, model: nn.Module) -> Plan:
+    """The plan of one of the copies."""
+    from specmup.parametrization.plan import make_plan
+
+    return make_plan(
+        model,
+        base=make(1, 1),  # with memory: its own start is measured where no std is given
+        optimizer=asked.optimizer,
+        learning_rate=asked.learning_rate,
+        std=asked.std,
+        **declared(asked),
+        parametrization=parametrization,
+    )
 
 
 def _try(name: str, model: nn.Module, batches: Callable) -> None:
@@ -109,7 +117,7 @@ def _try(name: str, model: nn.Module, batches: Callable) -> None:
         ) from problem
 
 
-def _by_factors(asked: argparse.Namespace) -> Callable[[int, int], nn.Module]:
+def _by_factors(asked: argparse.Namespace) -> Factory:
     """A factory of the model by its factors on the base's width and depth."""
     from specmup.parametrization.resize import FOLLOWERS, NAMES
 

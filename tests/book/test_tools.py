@@ -35,6 +35,11 @@ def test_passing_stages_pass(stages, capfd):
     assert "nothing failed" in capfd.readouterr().out
 
 
+def test_lint_looks_at_rules_format_and_types():
+    (lint,) = [stage for stage in run_checks.STAGES if stage.name == "lint"]
+    assert [command[2] for command in lint.commands] == ["ruff", "ruff", "mypy"]
+
+
 def test_an_unknown_stage_is_refused(stages, capfd):
     assert run_checks.main(["third"]) == 2
     assert "first, second, browser" in capfd.readouterr().err
