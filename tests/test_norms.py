@@ -16,6 +16,7 @@ from specmup.norms import (
     ToleranceWarning,
     addition_exponent,
     alignment,
+    or_inf,
     rms_norm,
     rms_operator_norm,
     spectral_norm,
@@ -353,3 +354,7 @@ def test_contributions_of_a_wrong_shape():
         update_alignment(torch.ones(3))
     with pytest.raises(ValueError, match="L = 1"):
         addition_exponent(torch.ones(1, 4))
+
+
+def test_what_is_not_finite_counts_as_infinite():
+    assert or_inf(torch.tensor([2.0, math.inf, math.nan])).tolist() == [2.0, math.inf, math.inf]

@@ -10,6 +10,7 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from functools import cached_property
+from typing import TypeVar
 
 from torch import nn
 from torch.optim import Optimizer
@@ -21,6 +22,8 @@ from specmup.parametrization.parameter_plan import ParameterPlan
 from specmup.parametrization.report import Report
 from specmup.parametrization.specs import abbreviated, canonical, parameters_by_name
 from specmup.theory.update import update_law
+
+M = TypeVar("M", bound=nn.Module)
 
 # An optimizer's options that a plan decides, and what make_plan calls them.
 RESERVED_OPTIONS = {"lr": "learning_rate", "weight_decay": "weight_decay", "eps": "epsilon"}
@@ -88,7 +91,7 @@ class Plan(Mapping[str, ParameterPlan]):
         """Number of tensors."""
         return len(self.entries)
 
-    def initialise(self, model: nn.Module, seed: int | None = None) -> nn.Module:
+    def initialise(self, model: M, seed: int | None = None) -> M:
         """Give the model the plan's multipliers and initial sizes, in place.
 
         With a seed, matrices are drawn anew from N(0, std²), gains set to their constant, biases
