@@ -17,7 +17,7 @@ import pandas as pd
 
 from experiments.instruments.mixed import MixedResNet, MixedShape, Pattern
 from specmup.data.images import digit_sums
-from specmup.models.resnet import build
+from specmup.models.resnet import build_as
 from specmup.runs.experiment import ExperimentResult, run_experiment
 from specmup.theory.rules import parametrization
 from specmup.training.learning_rates import ordinary_base
@@ -95,7 +95,7 @@ def sweep_one_depth(
     network = shape(pattern, activation, depth)
     log2_lr, own_seeds = zip(*product(range(lowest, highest + 1), seeds), strict=True)
     each = [settings(network, rule, optimizer, 2.0**rate) for rate in log2_lr]
-    model = build(network, each[0], own_seeds, MixedResNet)
+    model = build_as(MixedResNet, network, each[0], own_seeds)
     losses = train(
         model,
         replica_optimizer(model, each, optimizer),

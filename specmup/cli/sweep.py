@@ -82,10 +82,10 @@ def _run(asked: argparse.Namespace, sweep: Sweep, store: Store) -> int:
     for path in outcome.corrupt:
         print(f"a record could not be read: it is kept as {path}, and its run was done again")
     print(status(sweep, store))
-    for one, problem in outcome.failed[:3]:
+    for one, reason in outcome.failed[:3]:
         about = f"{one.rule} {one.optimizer}, width {one.width}, depth {one.depth}"
-        said = str(problem).partition("\n")[0]
-        print(f"failed: {about}: {type(problem).__name__}: {said}", file=sys.stderr)
+        said = str(reason).partition("\n")[0]
+        print(f"failed: {about}: {type(reason).__name__}: {said}", file=sys.stderr)
     if outcome.failed:
         print(f"{len(outcome.failed)} runs failed; the same command tries again", file=sys.stderr)
     return int(bool(outcome.failed))

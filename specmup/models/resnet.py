@@ -10,6 +10,7 @@ A pre-activation branch has φ before every map instead: f_l(h) = W⁽ᵏ⁾ φ(
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence, Sized
+from functools import partial
 from typing import Protocol, TypeVar
 
 import torch
@@ -30,8 +31,10 @@ class ResNet(ResidualNetwork):
 
     def additions(self) -> list[Callable[[Tensor], Tensor]]:
         """α·f of each block."""
-        alpha = self.multipliers["hidden"]
-        return [lambda h, own=own: alpha * self.branch(h, *own) for own in self.blocks()]
+        return [partial(self._added, own) for own in self.blocks()]
+
+    def _added(self, own: tuple[Sequence[Tensor], Sequence[Tensor]], h: Tensor) -> Tensor:
+        return self.multipliers["hidden"] * self.branch(h, *own)
 
     def blocks(self) -> list[tuple[tuple[Tensor, ...], tuple[Tensor, ...]]]:
         """Each block's k maps (R?, n, n) and k biases (R?, n), none without biases.
@@ -58,19 +61,25 @@ class Numbers(Protocol):
 
 
 def build(
-    shape: ResNetShape,
-    settings: Mapping[str, Numbers],
-    seeds: int | Sequence[int],
-    network: type[Network] = ResNet,
-) -> Network:
+    shape: ResNetShape, settings: Mapping[str, Numbers], seeds: int | Sequence[int]
+) -> ResNet:
     """An initialised network with the settings' multipliers.
 
     Args:
         shape: The sizes and the activation.
         settings: Multiplier and standard deviation by role.
         seeds: One integer for a plain model, a sequence for one stacked replica a seed.
-        network: What to build, if it is more than a residual network of equal blocks.
     """
+    return build_as(ResNet, shape, settings, seeds)
+
+
+def build_as(
+    network: type[Network],
+    shape: ResNetShape,
+    settings: Mapping[str, Numbers],
+    seeds: int | Sequence[int],
+) -> Network:
+    """As :func:`build`, of any kind of residual network."""
     replicas = len(seeds) if isinstance(seeds, Sized) else None
     multipliers = {role: numbers.multiplier for role, numbers in settings.items()}
     return initialise(network(shape, multipliers, replicas), settings, seeds)

@@ -6,10 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Protocol, TypeGuard
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
-
-from specmup.models.residual import ResidualNetwork
 
 
 class TakesCurvature(Protocol):
@@ -30,7 +28,7 @@ def wants_curvature(optimizer: object, step: int) -> TypeGuard[TakesCurvature]:
 
 
 def gauss_newton_bartlett(
-    model: ResidualNetwork, x: Tensor, generators: Sequence[torch.Generator], parts: int = 1
+    model: nn.Module, x: Tensor, generators: Sequence[torch.Generator], parts: int = 1
 ) -> dict[Tensor, Tensor]:
     """B·ĝ² for every parameter: ĝ is the gradient of the mean loss on labels that the model drew.
 

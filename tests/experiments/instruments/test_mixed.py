@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from experiments.instruments.expansion import Snapshot
 from experiments.instruments.mixed import MixedResNet, MixedShape
 from specmup.models.residual import ACTIVATIONS, PLACEMENTS, ResNetShape
-from specmup.models.resnet import ResNet, build
+from specmup.models.resnet import ResNet, build, build_as
 from specmup.training.scaling import Settings
 
 HIDDEN = {1: 0.7, 2: 0.3, 3: 0.45}  # multipliers
@@ -59,7 +59,7 @@ def test_forward_is_the_formula(pattern, repeats, activation, placement, centred
     shape = mixed(
         pattern, repeats, activation=activation, placement=placement, mean_subtraction=centred
     )
-    model = build(shape, settings(), 3, MixedResNet)
+    model = build_as(MixedResNet, shape, settings(), 3)
     x = torch.randn(5, 3, generator=torch.Generator().manual_seed(1))
     torch.testing.assert_close(model(x), by_hand(model, x), rtol=1e-4, atol=1e-5)
 
@@ -71,7 +71,8 @@ def test_a_pattern_of_equal_blocks_is_the_ordinary_network(k):
     assert same.block_depth == k
     numbers = settings() | {"hidden": settings()[f"hidden{k}"]}
     x = torch.randn(5, 3)
-    ordinary, repeated = build(plain, numbers, [0, 1]), build(same, numbers, [0, 1], MixedResNet)
+    ordinary = build(plain, numbers, [0, 1])
+    repeated = build_as(MixedResNet, same, numbers, [0, 1])
     assert torch.equal(ordinary(x), repeated(x))
     assert torch.equal(ordinary.features(x), repeated.features(x))
 
@@ -79,13 +80,13 @@ def test_a_pattern_of_equal_blocks_is_the_ordinary_network(k):
 def test_it_is_no_network_of_equal_blocks():
     """What takes a ResNet reads one branch a block, and there is no such thing here."""
     assert not issubclass(MixedResNet, ResNet)
-    model = build(mixed(((1,), (2,))), settings(), 0, MixedResNet)
+    model = build_as(MixedResNet, mixed(((1,), (2,))), settings(), 0)
     with pytest.raises(AttributeError, match="no attribute 'blocks'"):
         Snapshot.of(model, torch.randn(5, 3))
 
 
 def test_parallel_branches_are_one_branch_of_twice_the_inner_width():
-    model = build(mixed(((2, 2),)), settings(), 0, MixedResNet)
+    model = build_as(MixedResNet, mixed(((2, 2),)), settings(), 0)
     x = torch.randn(5, 3)
     stream = model.features(x)
     (a1, a2), (b1, b2) = model.hidden2
@@ -102,10 +103,10 @@ def test_branches_are_counted_by_their_depth():
 
 
 def test_a_replica_is_the_plain_model_with_its_seed():
-    stacked = build(mixed(((1,), (2,)), 2), settings(), [4, 9], MixedResNet)
+    stacked = build_as(MixedResNet, mixed(((1,), (2,)), 2), settings(), [4, 9])
     x = torch.randn(5, 3)
     for r, seed in enumerate([4, 9]):
-        plain = build(mixed(((1,), (2,)), 2), settings(), seed, MixedResNet)
+        plain = build_as(MixedResNet, mixed(((1,), (2,)), 2), settings(), seed)
         torch.testing.assert_close(stacked(x)[r], plain(x))
 
 
@@ -128,4 +129,4 @@ def test_a_role_without_a_multiplier_is_refused():
     numbers = settings()
     del numbers["hidden2"]
     with pytest.raises(ValueError, match="no multiplier for hidden2"):
-        build(mixed(((1,), (2,))), numbers, 0, MixedResNet)
+        build_as(MixedResNet, mixed(((1,), (2,))), numbers, 0)
