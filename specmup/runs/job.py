@@ -7,9 +7,17 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, Protocol
 
 from specmup.streams import version as streams_version
+
+
+class Identified(Protocol):
+    """A job of any kind: what tells it from others is its identity."""
+
+    @property
+    def identity(self) -> str:
+        """The name of its record."""
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,9 @@ from typing import Any
 
 def cores() -> int:
     """How many cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 @dataclass(frozen=True)
@@ -53,7 +55,9 @@ class Pool:
         """No process is started before there is a job."""
         if workers < 1:
             raise ValueError(f"workers is {workers}: give at least 1")
-        self._work, self._idle, self._busy = work, [], {}
+        self._work = work
+        self._idle: list[_Worker] = []
+        self._busy: dict[object, tuple[_Worker, Any]] = {}  # with its job, by its pipe
         self._unused = list(reversed(range(workers)))  # numbers
 
     @property
@@ -69,7 +73,8 @@ class Pool:
 
     def next(self, timeout: float | None = None) -> list[Finished]:
         """Wait for jobs in flight, until at least one is back or the time is over."""
-        return [self._received(pipe) for pipe in wait(list(self._busy), timeout)]
+        pipes = [worker.pipe for worker, _ in self._busy.values()]
+        return [self._received(pipe) for pipe in wait(pipes, timeout)]
 
     def close(self) -> None:
         """End all processes, whatever they are doing."""
@@ -77,10 +82,10 @@ class Pool:
             worker.end()
         self._idle, self._busy = [], {}
 
-    def _received(self, pipe: Connection) -> Finished:
+    def _received(self, pipe: object) -> Finished:
         worker, job = self._busy.pop(pipe)
         try:
-            value, error = pipe.recv()
+            value, error = worker.pipe.recv()
         except (EOFError, OSError):
             worker.process.join()
             self._unused.append(worker.number)
@@ -112,7 +117,8 @@ class SerialPool:
 
     def __init__(self, work: Callable[[Any, int], Any], workers: int = 1) -> None:
         """Nothing is done before it is waited for."""
-        self.work, self.workers, self.jobs = work, workers, []
+        self.work, self.workers = work, workers
+        self.jobs: list[Any] = []
 
     @property
     def has_room(self) -> bool:
@@ -172,6 +178,7 @@ def _serve(work: Callable[[Any, int], Any], number: int, pipe: Connection) -> No
             job = pipe.recv()
         except EOFError:
             return
+        answer: tuple[Any, Exception | None]
         try:
             answer = work(job, number), None
         except Exception as error:
@@ -192,5 +199,6 @@ def _portable(error: Exception) -> Exception:
 
 
 def _end_with_parent() -> None:
-    wait([multiprocessing.parent_process().sentinel])
-    os._exit(1)
+    if (parent := multiprocessing.parent_process()) is not None:
+        wait([parent.sentinel])
+        os._exit(1)

@@ -8,21 +8,22 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from tqdm import tqdm
 
 from specmup.runs.files import FULL
-from specmup.runs.job import Job, Record
+from specmup.runs.job import Identified, Record
 from specmup.runs.pool import Finished, Pool
 from specmup.runs.progress import progress_bar
 from specmup.runs.store import DiskFull, Store, StoreContents
 
 REFRESH = 5.0  # seconds between two looks at the clock
+J = TypeVar("J", bound=Identified)
 
 
 @dataclass
-class SweepOutcome:
+class SweepOutcome(Generic[J]):
     """What came of running a grid of jobs.
 
     Attributes:
@@ -35,13 +36,13 @@ class SweepOutcome:
 
     finished: int = 0
     found: int = 0
-    failed: list[tuple[Job, BaseException]] = field(default_factory=list)
+    failed: list[tuple[J, BaseException]] = field(default_factory=list)
     corrupt: list[Path] = field(default_factory=list)
     records: dict[str, Record] = field(default_factory=dict)
 
 
 @dataclass
-class Runner:
+class Runner(Generic[J]):
     """What is to be run, where it is kept, and how far it is.
 
     Args:
@@ -62,22 +63,22 @@ class Runner:
     """
 
     name: str
-    requested: Callable[[Mapping[str, Record]], Sequence[Job]]
+    requested: Callable[[Mapping[str, Record]], Sequence[J]]
     workers: int
     store: Store | None = None
     check: Callable[[StoreContents], Any] = lambda contents: None
-    memory: Callable[[Any], float] = lambda job: 0.0
+    memory: Callable[[J], float] = lambda job: 0.0
     memory_budget: float = math.inf
-    outlook: Callable[[Runner], str] | None = None
-    outcome: SweepOutcome = field(default_factory=SweepOutcome, init=False)
-    missing: list[Job] = field(default_factory=list, init=False)
-    in_flight: dict[str, tuple[Job, float]] = field(default_factory=dict, init=False)
+    outlook: Callable[[Runner[J]], str] | None = None
+    outcome: SweepOutcome[J] = field(default_factory=SweepOutcome, init=False)
+    missing: list[J] = field(default_factory=list, init=False)
+    in_flight: dict[str, tuple[J, float]] = field(default_factory=dict, init=False)
 
     def run(
         self,
-        execute: Callable[[Any, int], Mapping[str, Any]],
+        execute: Callable[[J, int], Mapping[str, Any]],
         make_pool: Callable[..., AbstractContextManager] = Pool,
-    ) -> SweepOutcome:
+    ) -> SweepOutcome[J]:
         """Carry out every job that is requested and has no record.
 
         A job that fails does not stop the others. A full disk lets no more begin.
@@ -106,8 +107,8 @@ class Runner:
         self.outcome.found = total - len(self.missing)
         left = "{postfix}" if self.outlook else ", {remaining} left"
         style = "{desc}: {n}/{total} |{bar}| {elapsed} gone" + left
-        begun = {"total": total, "initial": self.outcome.found}
-        with progress_bar(**begun, desc=self.name, bar_format=style) as bar:
+        found = self.outcome.found
+        with progress_bar(total=total, initial=found, desc=self.name, bar_format=style) as bar:
             while self.missing or self.in_flight:
                 self._begin(pool)
                 self._show(bar)

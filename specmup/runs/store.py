@@ -21,7 +21,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from specmup.runs.files import FULL, replacing
-from specmup.runs.job import Job, Record
+from specmup.runs.job import Identified, Job, Record
 
 RESERVE = 1 << 20
 
@@ -145,7 +145,7 @@ class Store:
                 f"no space left in {self.folder}{lost}: free some and give the same command again"
             ) from problem
 
-    def checkpoint(self, job: Job) -> Path:
+    def checkpoint(self, job: Identified) -> Path:
         """Where a job in flight may keep its state; it is deleted when its record is written."""
         return self.folder / "checkpoints" / f"{job.identity}.pt"
 

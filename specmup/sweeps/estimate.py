@@ -94,10 +94,11 @@ class CostModel:
         rows = np.array([_regressors(r.job) for r in ended]) / took[:, None]
         scale = rows.max(0)
         solution = nnls(rows / scale, np.ones(len(ended)))[0] / scale
+        a_step_and_block, a_flop = map(float, solution)
         over = 1 / (rows @ solution)
         names = [r.job.optimizer for r in ended]
         factors = {n: median(over[[i for i, m in enumerate(names) if m == n]]) for n in set(names)}
-        return cls(*map(float, solution), factors, len(ended))
+        return cls(a_step_and_block, a_flop, by_optimizer=factors, runs=len(ended))
 
 
 def remaining_seconds(model: CostModel, runs: Sequence[Run], workers: int) -> float:

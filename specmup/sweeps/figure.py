@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -15,6 +16,8 @@ from specmup.runs.store import SweepError
 from specmup.theory.update import update_law
 
 RULE_TITLES = {"sp": "SP", "k1": "k = 1", "k2": "k ≥ 2"}
+Growth = Literal["width", "depth"]
+AXES: tuple[tuple[Growth, Growth], ...] = (("width", "depth"), ("depth", "width"))
 
 
 def draw(frame: pd.DataFrame, base: Mapping[str, int]) -> Figure:
@@ -50,14 +53,14 @@ def draw(frame: pd.DataFrame, base: Mapping[str, int]) -> Figure:
 
 
 def _draw_row(
-    row: Sequence[Axes], title: str, axis: str, rows: pd.DataFrame, rules: Sequence[str]
+    row: Sequence[Axes], title: str, axis: Growth, rows: pd.DataFrame, rules: Sequence[str]
 ) -> None:
     """One axis of growth under one optimizer: an axes a rule, the colours the same in all."""
     means = rows.groupby(["rule", axis, "log2_lr"])["loss"].mean()
     means = means[np.isfinite(means)]
     # A little above the best losses all is told; far above, a few wild runs set the scale.
     ceiling = means.min() + 3 * (means.median() - means.min()) if len(means) else None
-    drawn = []
+    drawn: list[Axes] = []
     for rule, ax in zip(rules, row, strict=True):
         own = rows[rows.rule == rule]
         if own.empty:
@@ -68,22 +71,27 @@ def _draw_row(
         ax.set_ylabel("" if drawn else f"{title}\nloss")
         drawn.append(ax)
     for ax in drawn[:-1]:
-        ax.get_legend().remove()
+        if (legend := ax.get_legend()) is not None:
+            legend.remove()
 
 
-def _groups(frame: pd.DataFrame, base: Mapping[str, int]) -> list[tuple[str, str, pd.DataFrame]]:
+def _groups(frame: pd.DataFrame, base: Mapping[str, int]) -> list[tuple[str, Growth, pd.DataFrame]]:
     """(title, axis, rows) of each row of the figure."""
-    found = []
+    found: list[tuple[str, Growth, pd.DataFrame]] = []
     for (optimizer, norm, decay), rows in frame.groupby(
         ["optimizer", "normalisation", "weight_decay"]
     ):
-        for axis, other in (("width", "depth"), ("depth", "width")):
-            own = rows[rows[other] == base[other]]
-            own = own.groupby(["rule", axis]).filter(lambda g: g.log2_lr.nunique() >= 3)
-            own = own.groupby("rule").filter(lambda g, axis=axis: g[axis].nunique() >= 2)
+        for axis, other in AXES:
+            own = _swept(rows[rows[other] == base[other]], axis)
             if own.empty:
                 continue
             extra = [f"λ = {decay:g}"] * (decay != 0) + ["no LayerNorm"] * (norm == "none")
-            title = ", ".join([update_law(optimizer).title, *extra])
+            title = ", ".join([update_law(str(optimizer)).title, *extra])
             found.append((title, axis, own))
     return found
+
+
+def _swept(rows: pd.DataFrame, axis: Growth) -> pd.DataFrame:
+    """Rows of curves of three learning rates, under rules that have such a curve of two sizes."""
+    rows = rows.groupby(["rule", axis]).filter(lambda curve: curve.log2_lr.nunique() >= 3)
+    return rows.groupby("rule").filter(lambda curves: curves[axis].nunique() >= 2)

@@ -61,13 +61,13 @@ def rates_of(grid: Grid, curve: Curve, losses: Losses, also: Sequence[float] = (
         "high": sum(rate > first[-1] for rate in rates),
     }
     while True:
-        ends = {
-            "low": rates[0] - (first[1] - first[0]) if len(first) > 1 else None,
-            "high": rates[-1] + (first[-1] - first[-2]) if len(first) > 1 else None,
-        }
         asked = [end for end in _edges(grid, curve, rates, losses) if added[end] < grid.extend]
         if not asked:
             return rates
+        ends = {
+            "low": rates[0] - (first[1] - first[0]),
+            "high": rates[-1] + (first[-1] - first[-2]),
+        }
         rates = sorted({*rates, *(ends[end] for end in asked)})
         for end in asked:
             added[end] += 1
@@ -77,11 +77,13 @@ def _edges(grid: Grid, curve: Curve, rates: Sequence[float], losses: Losses) -> 
     """The ends of the grid on which some seed's optimum sits; none while a run is missing."""
     if not grid.extend:
         return set()
-    found = set()
+    found: set[str] = set()
     for seed in grid.seeds:
-        curve_losses = [losses.get(curve.run(rate, seed).identity) for rate in rates]
-        if None in curve_losses:
+        names = [curve.run(rate, seed).identity for rate in rates]
+        if any(name not in losses for name in names):
             return set()
-        best = optimum(rates, curve_losses)
-        found.add("low" if best.diverged else best.edge)
-    return found - {None}
+        best = optimum(rates, [losses[name] for name in names])
+        edge = "low" if best.diverged else best.edge
+        if edge is not None:
+            found.add(edge)
+    return found

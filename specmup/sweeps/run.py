@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, TypedDict
 
 from specmup.models.gpt import GPTShape
 from specmup.runs.job import Job
@@ -15,11 +15,24 @@ TASK = "language-model"
 # Raised when the meaning of a configuration changes, so that old records are not taken for new.
 # 2: weights and windows are drawn from streams of their own.
 VERSION = 2
-# A rule is what make_plan is told. SP is that of plans: the base's std where the fan-in stays,
-# smaller as 1/√fan-in where it grows, no multipliers and one learning rate. GPT-2's own habits, one
-# std at all widths and residual maps divided by √(2L), are not in it.
-RULES = {"sp": {"parametrization": "sp"}, "k1": {"block_depth": 1}, "k2": {"block_depth": 2}}
 OWN_OPTIONS = ("companion", "companion_rate", "epsilon")
+
+
+class Rule(TypedDict, total=False):
+    """What :func:`specmup.parametrization.plan.make_plan` is told of a rule."""
+
+    parametrization: str
+    block_depth: int
+
+
+# SP is that of plans: the base's std where the fan-in stays, smaller as 1/√fan-in where it grows,
+# no multipliers and one learning rate. GPT-2's own habits, one std at all widths and residual maps
+# divided by √(2L), are not in it.
+RULES: dict[str, Rule] = {
+    "sp": {"parametrization": "sp"},
+    "k1": {"block_depth": 1},
+    "k2": {"block_depth": 2},
+}
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,7 @@ from specmup.sweeps.configuration import Sweep
 from specmup.sweeps.content import text_of_records
 from specmup.sweeps.estimate import CostModel, memory, remaining_seconds
 from specmup.sweeps.growth import requested_runs
+from specmup.sweeps.run import Run
 from specmup.sweeps.work import Executor, text_of_run
 
 MEMORY_PART = 0.8  # of the machine's or the GPUs', that runs in flight may take by estimate
@@ -34,7 +35,7 @@ def run_sweep(
     device: str = "cpu",
     text_folder: Path | None = None,
     make_pool: Callable[[Executor, int], AbstractContextManager] = Pool,
-) -> SweepOutcome:
+) -> SweepOutcome[Run]:
     """Carry out every run that a sweep asks for and the store lacks.
 
     Args:
@@ -68,7 +69,7 @@ def run_sweep(
     return runner.run(Executor(device, text_folder, store.folder), make_pool)
 
 
-def _outlook(runner: Runner) -> str:
+def _outlook(runner: Runner[Run]) -> str:
     """How long it may take still, extensions of grids not foreseen, and what has gone wrong."""
     records, left = runner.outcome.records.values(), "time unknown before a run is finished"
     if (model := CostModel.fitted(records)) is not None:

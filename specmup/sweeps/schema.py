@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from difflib import get_close_matches
 from reprlib import Repr
+from types import UnionType
 from typing import Annotated, Any
 
 import msgspec
@@ -127,10 +128,16 @@ class File(Table):
     optimizers: dict[Word, dict[str, Any]] | UnsetType = UNSET
 
 
-TABLES = {"text": Text, "model": Model, "base": Base, "training": Training, "grid": Grid}
+TABLES: dict[str, type[Table]] = {
+    "text": Text,
+    "model": Model,
+    "base": Base,
+    "training": Training,
+    "grid": Grid,
+}
 
 
-def check(told: Any, kind: type = File, within: str = "") -> None:
+def check(told: Any, kind: type | UnionType = File, within: str = "") -> None:
     """Refuse what is not of its type or range.
 
     Args:
@@ -180,7 +187,8 @@ def place(*steps: str) -> str:
 
 
 def _in_words(said: str, steps: list[str], told: Any, within: str) -> str:
-    value, table = told, File
+    value = told
+    table: type[Table] = File
     for step in steps:
         value = value[int(step)] if isinstance(value, list | tuple) else value[step]
         table = TABLES.get(step, table)
