@@ -5,6 +5,8 @@ from graphlib import TopologicalSorter
 import pytest
 from modules import MODULES, imported
 
+from experiments.__main__ import names
+
 # From the ground up.
 LAYERS = (
     *("streams", "extras", "theory", "norms", "models", "optimizers", "parametrization"),
@@ -34,12 +36,22 @@ def test_no_module_imports_itself_by_way_of_others():
     assert len(order) == len(MODULES) > 100
 
 
-def test_experiments_stand_on_instruments_and_what_reads_them_knows_none():
+# What experiments share; a room imports from those above it in this list, never below.
+SHARED = (
+    *("experiments.declared", "experiments.small_gpt"),
+    *("experiments.instruments", "experiments.reading"),
+)
+
+
+def test_no_experiment_imports_another():
+    for name in names():
+        ours = {n for n in imported(f"experiments.{name}") if n.startswith("experiments")}
+        assert not {n for n in ours if not n.startswith(SHARED)}, name
+
+
+@pytest.mark.parametrize("room", range(len(SHARED)))
+def test_what_experiments_share_knows_none(room):
     for name in MODULES:
-        ours = {n for n in imported(name) if n.startswith("experiments")}
-        if name.startswith("experiments.instruments"):
-            assert all(n.startswith("experiments.instruments") for n in ours), name
-        if name.startswith("experiments.reading"):
-            assert all(
-                n.startswith(("experiments.instruments", "experiments.reading")) for n in ours
-            )
+        if name.startswith(SHARED[room]):
+            ours = {n for n in imported(name) if n.startswith("experiments")}
+            assert not {n for n in ours if not n.startswith(SHARED[: room + 1])}, name

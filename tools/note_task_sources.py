@@ -11,6 +11,7 @@ from __future__ import annotations
 import ast
 import hashlib
 import json
+import tomllib
 from collections.abc import Mapping
 from typing import Any
 
@@ -19,12 +20,15 @@ from modules import MODULES, ROOT, imported
 NOTED = ROOT / "tests" / "runs" / "task_sources.json"
 HOW = "python tools/note_task_sources.py"
 # They keep, draw and call what tasks give, and decide none of it.
-LEFT_OUT = ("specmup.runs", "specmup.figures", "specmup.cli")
+LEFT_OUT = ("specmup.runs", "specmup.figures", "specmup.cli", "experiments.declared")
 DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
-# Where a task's VERSION stands, and the module that does its work, by its name.
-EXPERIMENTS = [name for name in MODULES if name.startswith("experiments.")]
-TASKS = {n: (n, n) for n in EXPERIMENTS if "specmup.runs.experiment" in imported(n)}
+# Where a task's version stands, and the module that does its work, by its name.
+TASKS = {name: (name, name) for name in MODULES if "experiments.declared" in imported(name)}
 TASKS["language-model"] = "specmup.sweeps.run", "specmup.sweeps.work"
+
+
+# What a module reads its numbers from; the grids of a sweep are not among them.
+READ = {"experiments.small_gpt": ROOT / "book" / "sweeps" / "small.toml"}
 
 
 def rests_on(module: str) -> set[str]:
@@ -79,20 +83,31 @@ def differences(noted: Mapping[str, Mapping], now: Mapping[str, Mapping]) -> lis
         elif changed:
             found.append(
                 f"{task}, version {version}, rests on code that was changed: {', '.join(changed)}. "
-                f"If its rows can differ, raise VERSION in {where}. Then, or if they cannot, {HOW}"
+                f"If its rows can differ, raise it in {where}. Then, or if they cannot, {HOW}"
             )
     return found
 
 
 def _version(module: str) -> int:
+    """What ``VERSION = …`` says, or ``EXPERIMENT = Experiment(version=…)``."""
     for node in ast.parse(_source(module)).body:
-        if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == "VERSION":
+        name = getattr(node.targets[0], "id", "") if isinstance(node, ast.Assign) else ""
+        if name == "VERSION":
             return ast.literal_eval(node.value)
-    raise ValueError(f"{module} has no VERSION: give it one, VERSION = 1")
+        if name == "EXPERIMENT":
+            return next(
+                ast.literal_eval(k.value) for k in node.value.keywords if k.arg == "version"
+            )
+    raise ValueError(f"{module} has no version: give it one, EXPERIMENT = Experiment(version=1, …)")
 
 
 def _source(module: str) -> str:
-    return MODULES[module].read_text(encoding="utf-8")
+    """The text of a module, and beneath it what it reads from a file."""
+    text = MODULES[module].read_text(encoding="utf-8")
+    if module in READ:
+        told = tomllib.loads(READ[module].read_text(encoding="utf-8"))
+        text += repr({table: told[table] for table in sorted(told) if table != "grid"})
+    return text
 
 
 def main() -> None:

@@ -23,7 +23,7 @@ from specmup.runs.pool import cores
 from specmup.runs.store import SweepError
 
 PIECES = Path("_build") / "experiments"
-PLUMBING = ("__main__", "again", "settings")
+PLUMBING = ("__main__", "again", "declared", "settings", "small_gpt")
 
 
 def names() -> list[str]:
@@ -41,11 +41,12 @@ def main() -> None:
     parser.add_argument("--scale", default="reference", choices=SCALES, help="how large")
     parser.add_argument("--workers", type=int, default=cores(), help="pieces made at a time")
     asked = parser.parse_args()
-    chosen = {name: import_module(f"experiments.{name}") for name in asked.names}
-    for name, experiment in chosen.items():
-        if asked.scale not in experiment.SCALES:
-            parser.error(f"{name} has the scales {', '.join(experiment.SCALES)}")
-    for name, experiment in chosen.items():
+    modules = {name: import_module(f"experiments.{name}") for name in asked.names}
+    for name, module in modules.items():
+        if asked.scale not in module.EXPERIMENT.scales:
+            parser.error(f"{name} has the scales {', '.join(module.EXPERIMENT.scales)}")
+    for name, module in modules.items():
+        experiment = module.EXPERIMENT
         try:
             made = experiment.run(asked.scale, PIECES / name, asked.workers)
         except (MissingExtra, SweepError) as problem:
@@ -56,7 +57,7 @@ def main() -> None:
         path = made.save(
             name.replace("_", "-"),
             scale=asked.scale,
-            configuration={**experiment.SCALES[asked.scale], "settings": settings_of(experiment)},
+            configuration=experiment.described(asked.scale) | {"settings": settings_of(module)},
         )
         print(f"{len(made.frame)} rows in {path}")
 

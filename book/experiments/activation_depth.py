@@ -7,69 +7,16 @@ alone. At every depth the base learning rate is swept, and with it that size at 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from itertools import product
-from pathlib import Path
-
 import pandas as pd
 
-from experiments.feature_diversity import KEPT, WIDTH, shape
+from experiments.declared import Constant, Experiment
+from experiments.instruments.networks import KEPT, WIDTH, base_of, centred
 from specmup.data.images import digit_sums
-from specmup.runs.experiment import ExperimentResult, run_experiment
 from specmup.training.learning_rates import learning_rate_sweep
 from specmup.training.scaling import Base, Settings
 
 INPUTS, BASE_DEPTH = 128, 2
 STEPS, BATCH_SIZE = 200, 64
-
-# Learning rates go from 2^lowest to 2^highest, doubling; the start is 2^log2_start times the usual.
-SCALES: Mapping[str, Mapping] = {
-    "quick": {
-        "cases": [("abs", "post"), ("abs", "pre")],
-        "log2_starts": [0],
-        "depths": [2, 8],
-        "lowest": -9,
-        "highest": -8,
-        "seeds": [0, 1],
-    },
-    "reference": {
-        "cases": [
-            ("abs", "post"),
-            ("relu", "post"),
-            ("abs", "pre"),
-            ("relu", "pre"),
-        ],
-        "log2_starts": [0, -1, -2],
-        "depths": [2, 4, 8, 16, 32, 64],
-        "lowest": -9,
-        "highest": -5,
-        "seeds": [0, 1, 2, 3, 4],
-    },
-}
-
-# Raised when the same job comes to give other rows.
-VERSION = 1
-# What tells rows apart, and what a slice that is made again is compared by.
-KEYS = ("activation", "placement", "log2_start", "depth", "log2_lr", "seed")
-COMPARED = ("loss",)
-
-
-def run(scale_name: str, folder: Path | None = None, workers: int = 1) -> ExperimentResult:
-    """Every run of a scale: the columns of a sweep, ``placement`` and ``log2_start``."""
-    grid = SCALES[scale_name]
-    jobs = [
-        {
-            "activation": activation,
-            "placement": placement,
-            "depth": depth,
-            "log2_start": log2_start,
-            **{name: grid[name] for name in ("lowest", "highest", "seeds")},
-        }
-        for log2_start, depth, (activation, placement) in product(
-            grid["log2_starts"], grid["depths"], grid["cases"]
-        )
-    ]
-    return run_experiment(sweep_one_depth, jobs, VERSION, folder=folder, workers=workers)
 
 
 def sweep_one_depth(
@@ -82,10 +29,14 @@ def sweep_one_depth(
     highest: int,
     seeds: list[int],
 ) -> pd.DataFrame:
-    """All learning rates and seeds of one network at one depth."""
+    """All learning rates and seeds of one network at one depth.
+
+    Rates go from 2^lowest to 2^highest, doubling; the start is 2^log2_start times the usual. The
+    columns are those of a sweep, ``placement`` and ``log2_start``.
+    """
     frame = learning_rate_sweep(
         digit_sums(),
-        lambda width, depth: shape(depth, activation, placement, INPUTS),
+        lambda width, depth: centred(width, depth, activation, inputs=INPUTS, placement=placement),
         rules=["k1"],
         optimizer="adamw",
         sizes=[(WIDTH, depth)],
@@ -104,9 +55,32 @@ def base(activation: str, start: float = 1.0) -> Base:
     The weights alone are made smaller, so the start is changed and the updates are not.
     """
     hidden_std = start * (WIDTH * KEPT[activation]) ** -0.5
-    settings = {
-        "input": Settings(std=INPUTS**-0.5, learning_rate=1.0),
-        "hidden": Settings(std=hidden_std, learning_rate=1.0, multiplier=BASE_DEPTH**-0.5),
-        "output": Settings(std=WIDTH**-0.5, learning_rate=1.0),
-    }
-    return Base(WIDTH, BASE_DEPTH, settings)
+    hidden = Settings(std=hidden_std, learning_rate=1.0, multiplier=BASE_DEPTH**-0.5)
+    return base_of(BASE_DEPTH, hidden, 1.0, INPUTS)
+
+
+EXPERIMENT = Experiment(
+    point=sweep_one_depth,
+    version=1,
+    keys=("activation", "placement", "log2_start", "depth", "log2_lr", "seed"),
+    scales={
+        "quick": {
+            "log2_start": 0,
+            "depth": [2, 8],
+            "placement": ["post", "pre"],
+            "activation": "abs",
+            "lowest": -9,
+            "highest": -8,
+            "seeds": Constant([0, 1]),
+        },
+        "reference": {
+            "log2_start": [0, -1, -2],
+            "depth": [2, 4, 8, 16, 32, 64],
+            "placement": ["post", "pre"],
+            "activation": ["abs", "relu"],
+            "lowest": -9,
+            "highest": -5,
+            "seeds": Constant([0, 1, 2, 3, 4]),
+        },
+    },
+)

@@ -1,8 +1,6 @@
 """A slice of a stored result, made again: what a chapter holds its tables against.
 
-An experiment says in ``KEYS`` which columns tell its rows apart and in ``COMPARED`` which measured
-columns are compared; its scale ``slice``, or else
-``quick``, is the slice. Of a sweep of language models the slice is
+Of an experiment it is the scale ``slice``, or else ``quick``; of a sweep of language models it is
 named here.
 """
 
@@ -47,12 +45,12 @@ def slice_of(results: Results, where: str = "") -> Slice:
             rows = results.frame.query(OF_SWEEPS[name])
             rows = rows.query(where) if where else rows
             return Slice(rerun(rows, sweep_of(results.manifest)), list(SORT), ("loss",))
-        experiment = import_module(f"experiments.{name.replace('-', '_')}")
-        frame = experiment.run("slice" if "slice" in experiment.SCALES else "quick").frame
-    on = list(experiment.KEYS)
+        experiment = import_module(f"experiments.{name.replace('-', '_')}").EXPERIMENT
+        frame = experiment.run(experiment.slice).frame
+    on = list(experiment.keys)
     frame = frame.astype(results.frame[on].dtypes.to_dict())
     stored = frame.merge(results.frame[on], on=on)
-    return Slice(stored, on, experiment.COMPARED)
+    return Slice(stored, on, experiment.compared)
 
 
 class MadeAgain(list[Agreement]):

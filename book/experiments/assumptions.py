@@ -8,18 +8,15 @@ each class. The other parts vary what it holds fixed, and break what it assumes.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from itertools import product
-from pathlib import Path
-
 import pandas as pd
 import torch
 from torch import Tensor
 
+from experiments.declared import Constant, Experiment
 from experiments.instruments.assumption_recorder import Recorder
+from experiments.instruments.rows import labelled
 from specmup.data.images import batch_order, digits
 from specmup.models.resnet import ResNet, ResNetShape, build
-from specmup.runs.experiment import ExperimentResult, run_experiment
 from specmup.theory.rules import parametrization
 from specmup.training.replicas import replica_optimizer
 from specmup.training.resnet import replica_losses
@@ -31,58 +28,6 @@ VARIANCE = 2.0  # σ², over the fan-in for input and hidden maps
 # At width and depth 1. SGD's is the rate of zheng2026, App. G; with the others the loss falls about
 # as fast. Element-wise optimizers divide the input map's by its fan-in, which no rule varies.
 LEARNING_RATE = {"sgd": 0.001, "adamw": 0.01, "muon-kimi": 0.01}
-
-SCALES: Mapping[str, Mapping] = {
-    "quick": {
-        "grid": {"width": [32], "depth": [4, 8, 16], "steps": [100], "seeds": [[0, 1]]},
-    },
-    "reference": {
-        "depth": {
-            "width": [256],
-            "depth": [4, 8, 16, 32, 64, 128, 256],
-            "steps": [200],
-            "seeds": [[0], [1]],
-        },
-        "grid": {
-            "optimizer": ["sgd", "adamw", "muon-kimi"],
-            "block_depth": [1, 2],
-            "width": [32, 64, 128],
-            "depth": [4, 8, 16, 32, 64],
-            "steps": [100],
-            "seeds": [[0, 1]],
-        },
-        "plain relu": {
-            "block_depth": [1],
-            "mean_subtraction": [False],
-            "depth": [4, 8, 16, 32, 64],
-            "steps": [100],
-        },
-        "batch": {"batch": [1, 2, 5, 10, 25, 50, 100, 200]},
-        "samples": {"samples": [1, 2, 5, 10, 25, 50, 100]},
-        "rate": {"faster": [1, 10, 100, 300, 1000]},
-        "zero last": {"zero_last": [False, True], "depth": [4, 8, 16, 32, 64]},
-        "bias": {"bias": [-1.0, -2.0, -4.0, -6.0, -8.0]},
-    },
-}
-# The largest depths bear fewer seeds.
-MOST_SEED = {128: 0, 256: 0}
-
-# Raised when the same job comes to give other rows.
-VERSION = 1
-# What tells rows apart, and what a slice that is made again is compared by.
-KEYS = ("part", "optimizer", "block_depth", "layer", "width", "depth", "seed", "step")
-COMPARED = ("samples_agree", "weight_straight", "updates_add")
-
-
-def run(scale_name: str, folder: Path | None = None, workers: int = 1) -> ExperimentResult:
-    """Every run of a scale; the columns are those of :func:`train_and_measure`."""
-    listed = [
-        {"part": part} | dict(zip(grid, values, strict=True))
-        for part, grid in SCALES[scale_name].items()
-        for values in product(*grid.values())
-    ]
-    jobs = [job for job in map(_completed, listed) if max(job["seeds"]) <= _most_seed(job)]
-    return run_experiment(train_and_measure, jobs, VERSION, folder=folder, workers=workers)
 
 
 def train_and_measure(
@@ -146,23 +91,12 @@ def train_and_measure(
         replica_losses(model, x[chosen], y[chosen]).sum().backward()
         trainer.step()
         record.after(step)
-    condition = {
-        "part": part,
-        "optimizer": optimizer,
-        "faster": faster,
-        "block_depth": block_depth,
-        "mean_subtraction": mean_subtraction,
-        "zero_last": zero_last,
-        "bias": float(bias),
-        "samples": samples,
-        "batch": batch,
-        "width": width,
-        "depth": depth,
-    }
-    frame = record.frame().assign(**condition)
-    frame["seed"] = frame.pop("replica").map(dict(enumerate(seeds)))
-    first = [*condition, "seed"]
-    return frame[[*first, *(c for c in frame.columns if c not in first)]]
+    frame = record.frame()
+    seed = frame.pop("replica").map(dict(enumerate(seeds)))
+    about = {"part": part, "optimizer": optimizer, "faster": faster, "block_depth": block_depth}
+    branch = {"mean_subtraction": mean_subtraction, "zero_last": zero_last, "bias": float(bias)}
+    size = {"samples": samples, "batch": batch, "width": width, "depth": depth}
+    return labelled(frame, **about, **branch, **size, seed=seed)
 
 
 def two_classes(samples: int) -> tuple[Tensor, Tensor]:
@@ -200,11 +134,43 @@ def _started(model: ResNet, zero_last: bool, bias: float) -> ResNet:
     return model
 
 
-def _completed(job: Mapping) -> dict:
-    """One map a branch has its mean subtracted, unless the job says otherwise."""
-    single = job.get("block_depth") == 1
-    return {"mean_subtraction": single, "seeds": [0, 1]} | dict(job)
-
-
-def _most_seed(job: Mapping) -> float:
-    return MOST_SEED.get(job.get("depth"), float("inf"))
+_DEPTHS = [4, 8, 16, 32, 64]
+_USUAL = {"mean_subtraction": False, "seeds": Constant([0, 1])}
+EXPERIMENT = Experiment(
+    point=train_and_measure,
+    version=1,
+    keys=("part", "optimizer", "block_depth", "layer", "width", "depth", "seed", "step"),
+    compared=("samples_agree", "weight_straight", "updates_add"),
+    scales={
+        "quick": {**_USUAL, "part": "grid", "width": 32, "depth": [4, 8, 16], "steps": 100},
+        "reference": [
+            {
+                "part": "depth",
+                "mean_subtraction": False,
+                "width": 256,
+                # The largest depths bear fewer seeds.
+                "depth, seeds": [
+                    *((depth, [seed]) for depth in _DEPTHS for seed in (0, 1)),
+                    *((depth, [0]) for depth in (128, 256)),
+                ],
+                "steps": 200,
+            },
+            {
+                "part": "grid",
+                "optimizer": ["sgd", "adamw", "muon-kimi"],
+                # One map a branch has its mean subtracted.
+                "block_depth, mean_subtraction": [(1, True), (2, False)],
+                "width": [32, 64, 128],
+                "depth": _DEPTHS,
+                "steps": 100,
+                "seeds": Constant([0, 1]),
+            },
+            {**_USUAL, "part": "plain relu", "block_depth": 1, "depth": _DEPTHS, "steps": 100},
+            {**_USUAL, "part": "batch", "batch": [1, 2, 5, 10, 25, 50, 100, 200]},
+            {**_USUAL, "part": "samples", "samples": [1, 2, 5, 10, 25, 50, 100]},
+            {**_USUAL, "part": "rate", "faster": [1, 10, 100, 300, 1000]},
+            {**_USUAL, "part": "zero last", "zero_last": [False, True], "depth": _DEPTHS},
+            {**_USUAL, "part": "bias", "bias": [-1.0, -2.0, -4.0, -6.0, -8.0]},
+        ],
+    },
+)

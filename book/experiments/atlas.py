@@ -10,14 +10,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path
 
 import pandas as pd
 
+from experiments.declared import Constant, Experiment, sizes
+from experiments.instruments.networks import BASE_DEPTH, BASE_WIDTH, CLASSES, INPUTS
+from experiments.instruments.rows import labelled
 from experiments.instruments.updates import MEASURED, StepRecorder
 from specmup.data.images import digits
 from specmup.models.resnet import ResNetShape, build
-from specmup.runs.experiment import ExperimentResult, run_experiment
 from specmup.theory.rules import Rules, parametrization
 from specmup.theory.update import LAWS
 from specmup.training.learning_rates import ordinary_base
@@ -25,7 +26,6 @@ from specmup.training.replicas import replica_optimizer
 from specmup.training.resnet import train
 from specmup.training.scaling import Base, scale
 
-BASE_WIDTH, BASE_DEPTH = 64, 4
 STEPS, BATCH_SIZE = 20, 64
 LATE = 10  # steps after this one are late
 FIRST = ("update", "change", "update_rank", "gradient_rank")  # kept of the first moving step
@@ -50,10 +50,7 @@ LEARNING_RATE = {
 COMPANION_RATE = 2.0**-8  # of AdamW, beside an optimizer of hidden matrices
 # Small beside what it is added to: an entry of G for most, its square or that of ‖G‖₂ for these.
 EPSILON = {"sophia": 1e-12, "shampoo": 1e-6}
-OPTIONS: Mapping[str, Mapping] = {
-    "sgd": {"momentum": 0.9},
-    "sso": {"tolerance": 1e-2},
-}
+OPTIONS: Mapping[str, Mapping] = {"sgd": {"momentum": 0.9}, "sso": {"tolerance": 1e-2}}
 NO_MOMENTUM: Mapping[str, Mapping] = {
     "sgd": {"momentum": 0.0},
     "adamw": {"betas": (0.0, 0.999)},
@@ -70,65 +67,8 @@ VARIANTS = {
     "all samples, no momentum": (ALL_SAMPLES, False),
 }
 
-WIDTHS, DEPTHS = [64, 96, 128, 192, 256, 384, 512], [4, 6, 8, 12, 16, 24, 32, 48, 64]
 VECTOR = ["sgd", "adamw", "lion", "sophia", "adopt", "lamb", "lamb-clamped"]
 MATRIX = ["muon-kimi", "muon", "soap"]
-# These decompose every matrix at every step, or search for a multiplier.
-SLOW = {"widths": [32, 48, 64, 96, 128, 192, 256], "depths": [4, 8, 16, 32, 64]}
-SCALES: Mapping[str, Mapping] = {
-    "quick": {
-        "cases": [{"optimizers": ["adamw", "soap"], "widths": [64, 96, 128], "seeds": 2}],
-    },
-    "slice": {"cases": [{"optimizers": ["adamw", "soap"], "widths": [64], "seeds": 2}]},
-    "reference": {
-        "cases": [
-            {"optimizers": VECTOR, "widths": WIDTHS, "depths": DEPTHS, "seeds": 4},
-            {"optimizers": MATRIX, "widths": WIDTHS, "depths": DEPTHS, "seeds": 3},
-            {"optimizers": ["shampoo", "sso"], **SLOW, "seeds": 3},
-            {
-                "optimizers": list(NO_MOMENTUM),
-                "variants": [variant for variant in VARIANTS if variant != "standard"],
-                "block_depths": [2],
-                "widths": [64, 96, 128, 192, 256],
-                "seeds": 3,
-            },
-        ],
-    },
-}
-
-# Raised when the same job comes to give other rows.
-VERSION = 1
-# What tells rows apart, and what a slice that is made again is compared by.
-KEYS = ("optimizer", "block_depth", "variant", "width", "depth", "seed", "role")
-COMPARED = ("update_late", "change_late")
-
-
-def run(scale_name: str, folder: Path | None = None, workers: int = 1) -> ExperimentResult:
-    """Every run of a scale.
-
-    Columns: optimizer, block_depth, variant (of :data:`VARIANTS`), width, depth, seed, role,
-    learning_rate (of the role), loss (before the last step), first_step (the first that moved the
-    role), each of :data:`FIRST` at that step, and each of
-    :data:`experiments.instruments.updates.MEASURED` with ``_late``: its mean over steps 11 to 20.
-    """
-    jobs = [
-        {
-            "optimizer": optimizer,
-            "block_depth": block_depth,
-            "variant": variant,
-            "width": width,
-            "depth": depth,
-            "seeds": list(range(case["seeds"])),
-        }
-        for case in SCALES[scale_name]["cases"]
-        for optimizer in case["optimizers"]
-        for variant in case.get("variants", ["standard"])
-        for block_depth in case.get("block_depths", [1, 2])
-        for width, depth in _sizes(case)
-    ]
-    jobs.sort(key=lambda job: job["width"] ** 2 * job["depth"])
-    made = run_experiment(train_and_measure, jobs, VERSION, folder=folder, workers=workers)
-    return made.rounded()
 
 
 def train_and_measure(
@@ -143,6 +83,10 @@ def train_and_measure(
 ) -> pd.DataFrame:
     """Train one stack of replicas, one a seed, and measure every step.
 
+    Columns: optimizer, block_depth, variant (of :data:`VARIANTS`), width, depth, seed, role,
+    learning_rate (of the role), loss (before the last step), first_step (the first that moved the
+    role), each of :data:`FIRST` at that step, and each of
+    :data:`experiments.instruments.updates.MEASURED` with ``_late``: its mean over steps 11 to 20.
     ``rules`` replaces those of the block depth, to see what a wrong rule does.
     """
     task = digits()
@@ -162,30 +106,22 @@ def train_and_measure(
         on_step=recorder,
         progress=False,
     )
-    about = {
-        "optimizer": optimizer,
-        "block_depth": block_depth,
-        "variant": variant,
-        "width": width,
-        "depth": depth,
-    }
-    frame = _windows(recorder.frame(model)).assign(**about)
-    frame["learning_rate"] = frame.role.map({r: s.learning_rate for r, s in settings.items()})
-    frame["loss"] = frame.replica.map(dict(enumerate(losses[-1].tolist())))
-    frame["seed"] = frame.replica.map(dict(enumerate(seeds)))
-    front = [*about, "seed", "role", "learning_rate", "loss"]
-    return frame[[*front, *(c for c in frame.columns if c not in (*front, "replica"))]]
+    frame = _windows(recorder.frame(model))
+    frame = labelled(
+        frame.drop(columns="replica"),
+        seed=frame.replica.map(dict(enumerate(seeds))),
+        role=frame.role,
+        learning_rate=frame.role.map({r: s.learning_rate for r, s in settings.items()}),
+        loss=frame.replica.map(dict(enumerate(losses[-1].tolist()))),
+    )
+    about = {"optimizer": optimizer, "block_depth": block_depth, "variant": variant}
+    return labelled(frame, **about, width=width, depth=depth)
 
 
 def shape(block_depth: int, width: int, depth: int) -> ResNetShape:
     """A ReLU network for digits; a branch of one map has its mean subtracted (yang2024)."""
     return ResNetShape(
-        inputs=64,
-        width=width,
-        depth=depth,
-        outputs=10,
-        block_depth=block_depth,
-        activation="relu",
+        *(INPUTS, width, depth, CLASSES, block_depth, "relu"),
         mean_subtraction=block_depth == 1,
         bias=True,
     )
@@ -203,13 +139,6 @@ def base(optimizer: str, block_depth: int) -> Base:
     return replace(plain, settings=settings)
 
 
-def _sizes(case: Mapping) -> list[tuple[int, int]]:
-    """Widths at the base depth, and depths at the base width."""
-    wide = [(width, BASE_DEPTH) for width in case["widths"]]
-    deep = [(BASE_WIDTH, depth) for depth in case.get("depths", [])]
-    return list(dict.fromkeys(wide + deep))
-
-
 def _windows(steps: pd.DataFrame) -> pd.DataFrame:
     """The first step that moves a role, and the mean over late steps: a row a replica and role."""
     run = ["replica", "role"]
@@ -218,3 +147,37 @@ def _windows(steps: pd.DataFrame) -> pd.DataFrame:
     first.columns = ["first_step", *(f"{name}_first" for name in FIRST)]
     late = steps[steps.step > LATE].groupby(run, sort=False)[list(MEASURED)].mean()
     return first.join(late.add_suffix("_late")).reset_index()
+
+
+_BASE_SIZE, _FEW = (BASE_WIDTH, BASE_DEPTH), Constant([0, 1, 2])
+_PLAIN = {"variant": "standard", "block_depth": [1, 2]}
+_TWO = {"optimizer": ["adamw", "soap"], **_PLAIN, "depth": BASE_DEPTH, "seeds": Constant([0, 1])}
+_SIZES = sizes(_BASE_SIZE, [64, 96, 128, 192, 256, 384, 512], [4, 6, 8, 12, 16, 24, 32, 48, 64])
+_FEWER = sizes(_BASE_SIZE, [32, 48, 64, 96, 128, 192, 256], [4, 8, 16, 32, 64])
+_ALL = {**_PLAIN, "width, depth": _SIZES}
+EXPERIMENT = Experiment(
+    point=train_and_measure,
+    version=1,
+    keys=("optimizer", "block_depth", "variant", "width", "depth", "seed", "role"),
+    compared=("update_late", "change_late"),
+    smallest_first=True,
+    rounded=True,
+    scales={
+        "quick": {**_TWO, "width": [64, 96, 128]},
+        "slice": {**_TWO, "width": BASE_WIDTH},
+        "reference": [
+            {"optimizer": VECTOR, **_ALL, "seeds": Constant([0, 1, 2, 3])},
+            {"optimizer": MATRIX, **_ALL, "seeds": _FEW},
+            # These decompose every matrix at every step, or search for a multiplier.
+            {"optimizer": ["shampoo", "sso"], **_PLAIN, "width, depth": _FEWER, "seeds": _FEW},
+            {
+                "optimizer": list(NO_MOMENTUM),
+                "variant": [variant for variant in VARIANTS if variant != "standard"],
+                "block_depth": 2,
+                "width": [64, 96, 128, 192, 256],
+                "depth": BASE_DEPTH,
+                "seeds": _FEW,
+            },
+        ],
+    },
+)

@@ -8,81 +8,30 @@ gradients of neighbouring blocks are, which is a matter of the non-linearity and
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from fractions import Fraction
-from itertools import product
-from math import pi
-from pathlib import Path
 
 import pandas as pd
 import torch
 from torch import Tensor
 from torch.nn.functional import cosine_similarity
 
-from experiments.phase_diagram import depthwise
+from experiments.declared import Constant, Experiment
+from experiments.instruments.networks import KEPT, WIDTH, base_of, centred, depthwise
 from experiments.reading.phases import mean_square_increments
 from specmup.data.images import digits
-from specmup.models.resnet import ResNet, ResNetShape, build
-from specmup.runs.experiment import ExperimentResult, run_experiment
+from specmup.models.resnet import ResNet, build
 from specmup.runs.results import significant
 from specmup.training.resnet import replica_optimizer, train
 from specmup.training.scaling import Base, Settings, scale
 
-WIDTH, BATCH_SIZE, SAMPLES, RATE = 64, 32, 32, 2.0**-8
-
-# Mean square of φ(z), its mean subtracted, for a standard Gaussian z: what a branch loses.
-KEPT = {"linear": 1.0, "relu": 1 / 2 - 1 / (2 * pi), "abs": 1 - 2 / pi}
+BATCH_SIZE, SAMPLES, RATE = 32, 32, 2.0**-8
 
 # On the line α + γ = 1 with one network, and at α = γ = ½ with others.
 LINE = [("abs", "post", alpha) for alpha in ("1/2", "5/8", "3/4", "1")]
 OTHERS = [
-    (activation, placement, "1/2")
-    for activation, placement in (
-        ("relu", "post"),
-        ("linear", "post"),
-        ("abs", "pre"),
-        ("relu", "pre"),
-    )
+    *(("relu", "post", "1/2"), ("linear", "post", "1/2")),
+    *(("abs", "pre", "1/2"), ("relu", "pre", "1/2")),
 ]
-SCALES: Mapping[str, Mapping] = {
-    "quick": {
-        "groups": [{"cases": [LINE[0], LINE[-1], OTHERS[-1]], "depths": [64]}],
-        "seeds": [0, 1],
-        "steps": 30,
-    },
-    "reference": {
-        "groups": [
-            {"cases": LINE, "depths": [64, 256, 1024, 2048]},
-            {"cases": OTHERS, "depths": [64, 256, 1024]},
-        ],
-        "seeds": [0, 1, 2, 3, 4],
-        "steps": 30,
-    },
-}
-
-# Raised when the same job comes to give other rows.
-VERSION = 1
-# What tells rows apart, and what a slice that is made again is compared by.
-KEYS = ("activation", "placement", "alpha", "depth", "seed", "steps", "stride")
-COMPARED = ("increment",)
-
-
-def run(scale_name: str, folder: Path | None = None, workers: int = 1) -> ExperimentResult:
-    """Every run of a scale: the columns of :func:`train_and_measure`."""
-    grid = SCALES[scale_name]
-    jobs = [
-        {
-            "activation": activation,
-            "placement": placement,
-            "alpha": alpha,
-            "depth": depth,
-            "seeds": grid["seeds"],
-            "steps": grid["steps"],
-        }
-        for group in grid["groups"]
-        for depth, (activation, placement, alpha) in product(group["depths"], group["cases"])
-    ]
-    return run_experiment(train_and_measure, jobs, VERSION, folder=folder, workers=workers)
 
 
 def train_and_measure(
@@ -99,7 +48,7 @@ def train_and_measure(
     settings = scale(
         depthwise(alpha, 1 - Fraction(alpha)), base(activation), width=WIDTH, depth=depth
     )
-    model = build(shape(depth, activation, placement), settings, seeds)
+    model = build(centred(WIDTH, depth, activation, placement=placement), settings, seeds)
     x, frames = task.train_x[:SAMPLES], []
 
     def measure(step: int, model: ResNet) -> None:
@@ -138,26 +87,28 @@ def neighbour_likeness(gradients: Tensor) -> Tensor:
     return cosine_similarity(flat[:, 1:], flat[:, :-1], dim=-1).mean(-1)
 
 
-def shape(depth: int, activation: str, placement: str, inputs: int = 64) -> ResNetShape:
-    """A network with one map a branch; the mean is subtracted unless it is linear.
-
-    Digits have 64 inputs, their sums 128.
-    """
-    return ResNetShape(
-        inputs=inputs,
-        width=WIDTH,
-        depth=depth,
-        outputs=10,
-        block_depth=1,
-        activation=activation,
-        mean_subtraction=activation != "linear",
-        placement=placement,
-    )
-
-
 def base(activation: str) -> Base:
     """A single block whose branch starts as large as the stream, whatever the activation."""
-    weight = Settings(std=WIDTH**-0.5, learning_rate=RATE)
     std = (WIDTH * KEPT[activation]) ** -0.5
-    hidden = Settings(std=std, learning_rate=RATE, epsilon=1e-12)
-    return Base(WIDTH, 1, {"input": weight, "hidden": hidden, "output": weight})
+    return base_of(1, Settings(std=std, learning_rate=RATE, epsilon=1e-12), RATE)
+
+
+_TRAINING = {"seeds": Constant([0, 1, 2, 3, 4]), "steps": 30}
+EXPERIMENT = Experiment(
+    point=train_and_measure,
+    version=1,
+    keys=("activation", "placement", "alpha", "depth", "seed", "steps", "stride"),
+    compared=("increment",),
+    scales={
+        "quick": {
+            "depth": 64,
+            "activation, placement, alpha": [LINE[0], LINE[-1], OTHERS[-1]],
+            "seeds": Constant([0, 1]),
+            "steps": 30,
+        },
+        "reference": [
+            {"depth": depths, "activation, placement, alpha": networks, **_TRAINING}
+            for depths, networks in (([64, 256, 1024, 2048], LINE), ([64, 256, 1024], OTHERS))
+        ],
+    },
+)

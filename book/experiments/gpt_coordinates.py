@@ -10,110 +10,27 @@ of each branch divided by √(2L).
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 
 import pandas as pd
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from specmup.data.text import king_james
+from experiments import small_gpt
+from experiments.declared import Experiment, sizes
+from experiments.instruments.gpt_steps import LEARNING_RATE, probe, rms, trained
+from experiments.instruments.rows import labelled
+from experiments.small_gpt import BASE_DEPTH, BASE_WIDTH, HEAD_DIMENSION, STD, planned
 from specmup.models.gpt import GPT, GPTShape
-from specmup.norms import or_inf, rms_norm, rms_operator_norm
-from specmup.parametrization.plan import make_plan
-from specmup.probes.coordinate_check import cross_entropy, followed
-from specmup.runs.experiment import ExperimentResult, run_experiment
+from specmup.norms import or_inf, rms_operator_norm
+from specmup.probes.coordinate_check import followed
+from specmup.sweeps.run import RULES as OF_SWEEPS
 
-VOCABULARY, CONTEXT = 1024, 64
-BASE_WIDTH, BASE_DEPTH, HEAD_DIMENSION = 64, 2, 16
-STD, EPSILON = 0.02, 1e-16
-STEPS, BATCH_SIZE, PROBED_WINDOWS = 10, 8, 4
-OPTIONS: Mapping[str, Mapping] = {
-    "adamw": {"betas": (0.9, 0.95)},
-    "muon-kimi": {"companion": {"betas": (0.9, 0.95)}},
-}
-# Of the base. The loss falls from the first step to the last, and a step of either optimizer moves
-# the hidden matrices about as far.
-LEARNING_RATE = {"adamw": 2.0**-9, "muon-kimi": {"hidden": 2.0**-5, "*": 2.0**-9}}
-
-RULES: Mapping[str, Mapping] = {
-    "sp": {"parametrization": "sp"},
-    "gpt2": {"parametrization": "sp"},
-    "k1": {"block_depth": 1},
-    "k2": {"block_depth": 2},
-}
+# What make_plan is told of a rule.
+RULES: Mapping[str, Mapping] = {**OF_SWEEPS, "gpt2": OF_SWEEPS["sp"]}
 # How heads grow with the width, and what their logits are multiplied by.
-HEADS = {
-    "more": "1/sqrt(d)",
-    "larger": "1/sqrt(d)",
-    "larger, 1/d": "1/d",
-}
+HEADS = {"more": "1/sqrt(d)", "larger": "1/sqrt(d)", "larger, 1/d": "1/d"}
 MAPS = ("query", "key", "value", "out")
-
-WIDTHS, DEPTHS = [32, 64, 128, 256, 512], [2, 4, 8, 16, 32]
-SCALES: Mapping[str, Mapping] = {
-    "quick": {
-        "cases": [
-            {"rules": ["sp", "k2"], "widths": [32, 64], "seeds": 1},
-            {"rules": ["sp", "k1", "k2"], "depths": [4], "seeds": 1},
-        ],
-    },
-    "reference": {
-        "cases": [
-            # At the base's depth k1 says what k2 says, and at its width more heads are larger ones.
-            *(
-                {"optimizer": optimizer, "rules": rules, "normalisation": norm, "seeds": 3} | sizes
-                for norm in ("layernorm", "none")
-                for optimizer, rules, sizes in (
-                    ("adamw", ["sp", "gpt2", "k1", "k2"], {"depths": DEPTHS}),
-                    ("adamw", ["sp", "gpt2", "k2"], {"widths": WIDTHS}),
-                    ("muon-kimi", ["sp", "k1", "k2"], {"depths": DEPTHS}),
-                    ("muon-kimi", ["sp", "k2"], {"widths": WIDTHS}),
-                )
-            ),
-            *(
-                {"rules": ["k2"], "widths": WIDTHS, "heads": heads, "seeds": 3}
-                for heads in ("larger", "larger, 1/d")
-            ),
-        ],
-    },
-}
-
-# Raised when the same job comes to give other rows.
-VERSION = 1
-# What tells rows apart, and what a slice that is made again is compared by.
-KEYS = ("optimizer", "normalisation", "heads", "rule", "width", "depth", "seed", "step", "followed")
-COMPARED = ("change",)
-
-
-def run(scale_name: str, folder: Path | None = None, workers: int = 1) -> ExperimentResult:
-    """Every run of a scale.
-
-    Columns: optimizer, normalisation, heads (of :data:`HEADS`), rule, width, depth, seed, step (0
-    is the start), followed, ``size``, and ``change``, the size of the difference from the start.
-    Sizes of ``stream``, ``attention``, ``logits`` and ``loss`` on fixed held-out windows are root
-    mean squares over all entries; those of ``query``, ``key``, ``value`` and ``out``, the last
-    block's maps, are RMS operator norms. What is not finite is ``inf``.
-    """
-    jobs = [
-        {
-            "optimizer": case.get("optimizer", "adamw"),
-            "normalisation": case.get("normalisation", "layernorm"),
-            "heads": case.get("heads", "more"),
-            "rule": rule,
-            "width": width,
-            "depth": depth,
-            "seed": seed,
-        }
-        for case in SCALES[scale_name]["cases"]
-        for rule in case["rules"]
-        for width, depth in _sizes(case)
-        for seed in range(case["seeds"])
-    ]
-    jobs = list({tuple(job.values()): job for job in jobs}.values())  # the base is on both axes
-    jobs.sort(key=lambda job: job["width"] ** 2 * job["depth"])
-    made = run_experiment(train_and_follow, jobs, VERSION, folder=folder, workers=workers)
-    return made.rounded()
 
 
 def train_and_follow(
@@ -126,56 +43,23 @@ def train_and_follow(
     normalisation: str = "layernorm",
     heads: str = "more",
 ) -> pd.DataFrame:
-    """One run: the rows of every step."""
-    about = {
-        "optimizer": optimizer,
-        "normalisation": normalisation,
-        "heads": heads,
-        "rule": rule,
-        "width": width,
-        "depth": depth,
-        "seed": seed,
-    }
+    """One run: the rows of every step.
+
+    Columns: optimizer, normalisation, heads (of :data:`HEADS`), rule, width, depth, seed, step (0
+    is the start), followed, ``size``, and ``change``, the size of the difference from the start.
+    Sizes of ``stream``, ``attention``, ``logits`` and ``loss`` on fixed held-out windows are root
+    mean squares over all entries; those of ``query``, ``key``, ``value`` and ``out``, the last
+    block's maps, are RMS operator norms. What is not finite is ``inf``.
+    """
     model = GPT(shape(width, depth, normalisation, heads))
     base = shape(BASE_WIDTH, BASE_DEPTH, normalisation, heads)
-    trainer = planned(model, base, optimizer, seed, **RULES[rule])
+    rate = LEARNING_RATE[optimizer]
+    trainer = planned(model, base, optimizer, seed, learning_rate=rate, **RULES[rule])
     if rule == "gpt2":
         start_as_gpt2(model)
     rows = pd.DataFrame(_follow(model, trainer, seed))
-    return rows.assign(**about)[[*about, *rows.columns]]
-
-
-def planned(model: GPT, base: GPTShape, optimizer: str, seed: int, **rule) -> torch.optim.Optimizer:
-    """Draw the model's weights by a plan from the base; the optimizer with the plan's numbers."""
-    plan = make_plan(
-        model,
-        base=lambda: GPT(base),
-        optimizer=optimizer,
-        learning_rate=LEARNING_RATE[optimizer],
-        std=STD,
-        epsilon=EPSILON,
-        **rule,
-    )
-    plan.initialise(model, seed)
-    return plan.optimizer(model, **OPTIONS[optimizer])
-
-
-def trained(model: GPT, trainer: torch.optim.Optimizer, seed: int) -> Iterator[int]:
-    """Train, and stop to be looked at: the number of steps made, from 0 to :data:`STEPS`."""
-    text = king_james(VOCABULARY)
-    windows = text.training_windows(CONTEXT, BATCH_SIZE, STEPS, seed)
-    yield 0
-    for step in range(1, STEPS + 1):
-        trainer.zero_grad()
-        cross_entropy(model, *text.windows("train", windows[step - 1], CONTEXT)).backward()
-        trainer.step()
-        yield step
-
-
-def probe() -> tuple[Tensor, Tensor]:
-    """Fixed held-out windows to look at models on: tokens and next tokens, each (B, T)."""
-    text = king_james(VOCABULARY)
-    return text.windows("val", text.fixed_windows(CONTEXT, PROBED_WINDOWS), CONTEXT)
+    about = {"optimizer": optimizer, "normalisation": normalisation, "heads": heads, "rule": rule}
+    return labelled(rows, **about, width=width, depth=depth, seed=seed)
 
 
 def shape(
@@ -183,13 +67,9 @@ def shape(
 ) -> GPTShape:
     """The GPT of a size; where heads are larger, there are as many as the base has."""
     larger = heads != "more"
-    return GPTShape(
-        VOCABULARY,
-        CONTEXT,
-        width,
-        depth,
+    return small_gpt.shape(
+        *(width, depth, normalisation),
         head_dimension=HEAD_DIMENSION * width // BASE_WIDTH if larger else HEAD_DIMENSION,
-        normalisation=normalisation,
         attention_scale=HEADS[heads],
     )
 
@@ -206,12 +86,6 @@ def start_as_gpt2(model: GPT) -> None:
         ends_branch = name.endswith(("attention.out.weight", "mlp.down.weight"))
         std = STD / (2 * model.shape.depth) ** 0.5 if ends_branch else STD
         parameter.mul_(std / parameter.std())
-
-
-def _sizes(case: Mapping) -> list[tuple[int, int]]:
-    """Widths at the base depth, or depths at the base width."""
-    wide = [(width, BASE_DEPTH) for width in case.get("widths", [])]
-    return wide + [(BASE_WIDTH, depth) for depth in case.get("depths", [])]
 
 
 def _follow(model: GPT, trainer: torch.optim.Optimizer, seed: int) -> Iterator[dict]:
@@ -247,6 +121,46 @@ def _maps(model: GPT) -> dict[str, Tensor]:
     return {name: getattr(attention, name).weight.detach().clone() for name in MAPS}
 
 
-def rms(h: Tensor) -> Tensor:
-    """Root mean square () of all entries, summed up in double precision."""
-    return rms_norm(h.double().flatten())
+_BASE = BASE_WIDTH, BASE_DEPTH
+_USUAL = {"optimizer": "adamw", "normalisation": "layernorm", "heads": "more"}
+_WIDE = {"width, depth": sizes(_BASE, widths=[32, 64, 128, 256, 512]), "seed": [0, 1, 2]}
+_DEEP = {"width, depth": sizes(_BASE, depths=[2, 4, 8, 16, 32]), "seed": [0, 1, 2]}
+_KEYS = (
+    "optimizer",
+    "normalisation",
+    "heads",
+    "rule",
+    "width",
+    "depth",
+    "seed",
+    "step",
+    "followed",
+)
+EXPERIMENT = Experiment(
+    point=train_and_follow,
+    version=1,
+    keys=_KEYS,
+    compared=("change",),
+    smallest_first=True,
+    rounded=True,
+    scales={
+        "quick": [
+            {**_USUAL, "rule": ["sp", "k2"], "width": [32, 64], "depth": BASE_DEPTH, "seed": 0},
+            {**_USUAL, "rule": ["sp", "k1", "k2"], "width": BASE_WIDTH, "depth": 4, "seed": 0},
+        ],
+        "reference": [
+            # At the base's depth k1 says what k2 says, and at its width more heads are larger ones.
+            *(
+                {**_USUAL, "optimizer": optimizer, "normalisation": norm, "rule": rules, **swept}
+                for norm in ("layernorm", "none")
+                for optimizer, rules, swept in (
+                    ("adamw", ["sp", "gpt2", "k1", "k2"], _DEEP),
+                    ("adamw", ["sp", "gpt2", "k2"], _WIDE),
+                    ("muon-kimi", ["sp", "k1", "k2"], _DEEP),
+                    ("muon-kimi", ["sp", "k2"], _WIDE),
+                )
+            ),
+            {**_USUAL, "heads": ["larger", "larger, 1/d"], "rule": "k2", **_WIDE},
+        ],
+    },
+)

@@ -12,82 +12,40 @@ vectors of dimension d that have nothing to do with one another.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from pathlib import Path
+from collections.abc import Iterator
 
 import pandas as pd
 import torch
 from torch import Tensor
 
-from experiments.gpt_coordinates import (
-    CONTEXT,
-    VOCABULARY,
-    planned,
-    probe,
-    rms,
-    shape,
-    trained,
-)
-from specmup.models.gpt import GPT, GPTShape
-from specmup.runs.experiment import ExperimentResult, run_experiment
+from experiments.declared import Experiment
+from experiments.instruments.gpt_steps import LEARNING_RATE, probe, rms, trained
+from experiments.instruments.rows import labelled
+from experiments.small_gpt import BASE_WIDTH, planned, shape
+from specmup.models.gpt import GPT
 
 WIDTH, DEPTH = 256, 2
 TERMS = ("start", "query moved", "key moved", "both moved", "all")
-SCALES: Mapping[str, Mapping] = {
-    "quick": {"optimizers": ["adamw"], "head_dimensions": [8, 64], "seeds": 1},
-    "reference": {
-        "optimizers": ["adamw", "muon-kimi"],
-        "head_dimensions": [8, 16, 32, 64, 128, 256],
-        "seeds": 3,
-    },
-}
-
-# Raised when the same job comes to give other rows.
-VERSION = 1
-# What tells rows apart, and what a slice that is made again is compared by.
-KEYS = ("optimizer", "head_dimension", "seed", "step", "term")
-COMPARED = ("cosine",)
 
 
-def run(scale_name: str, folder: Path | None = None, workers: int = 1) -> ExperimentResult:
-    """Every run of a scale.
+def train_and_take_apart(*, optimizer: str, head_dimension: int, seed: int) -> pd.DataFrame:
+    """One run: the rows of every step.
 
     Columns: optimizer, head_dimension, seed, step, term (of :data:`TERMS`), ``cosine``, and
     ``size``, the root mean square of the term over all pairs that the mask lets through. Terms that
     hold a move are there from step 1 on.
     """
-    scale = SCALES[scale_name]
-    jobs = [
-        {"optimizer": optimizer, "head_dimension": d, "seed": seed}
-        for optimizer in scale["optimizers"]
-        for d in scale["head_dimensions"]
-        for seed in range(scale["seeds"])
-    ]
-    made = run_experiment(train_and_take_apart, jobs, VERSION, folder=folder, workers=workers)
-    return made.rounded()
-
-
-def train_and_take_apart(*, optimizer: str, head_dimension: int, seed: int) -> pd.DataFrame:
-    """One run: the rows of every step."""
     about = {"optimizer": optimizer, "head_dimension": head_dimension, "seed": seed}
-    model = GPT(
-        GPTShape(
-            VOCABULARY,
-            CONTEXT,
-            WIDTH,
-            DEPTH,
-            head_dimension=head_dimension,
-            attention_scale="1/d",
-        )
-    )
-    base = shape(64, DEPTH)  # no parameter's shape depends on the heads
-    trainer, (x, _) = planned(model, base, optimizer, seed), probe()
+    model = GPT(shape(WIDTH, DEPTH, head_dimension=head_dimension, attention_scale="1/d"))
+    base = shape(BASE_WIDTH, DEPTH)  # no parameter's shape depends on the heads
+    trainer = planned(model, base, optimizer, seed, learning_rate=LEARNING_RATE[optimizer])
+    x, _ = probe()
     start, rows = None, []
     for step in trained(model, trainer, seed):
         now = queries_and_keys(model, x)
         start = start or now
         rows += terms(start, now, step=step)
-    return pd.DataFrame(rows).assign(**about)[[*about, *rows[0]]]
+    return labelled(pd.DataFrame(rows), **about)
 
 
 @torch.no_grad()
@@ -124,3 +82,20 @@ def cosine_and_size(queries: Tensor, keys: Tensor) -> tuple[float, float]:
     size = rms((queries @ keys.mT)[..., rows, columns])
     lengths = rms(queries.norm(dim=-1)) * rms(keys.norm(dim=-1))
     return (size / lengths).item(), size.item()
+
+
+EXPERIMENT = Experiment(
+    point=train_and_take_apart,
+    version=1,
+    keys=("optimizer", "head_dimension", "seed", "step", "term"),
+    compared=("cosine",),
+    rounded=True,
+    scales={
+        "quick": {"optimizer": "adamw", "head_dimension": [8, 64], "seed": 0},
+        "reference": {
+            "optimizer": ["adamw", "muon-kimi"],
+            "head_dimension": [8, 16, 32, 64, 128, 256],
+            "seed": [0, 1, 2],
+        },
+    },
+)

@@ -11,14 +11,14 @@ import math
 from collections.abc import Mapping
 from dataclasses import replace
 from itertools import product
-from pathlib import Path
 
 import pandas as pd
 
+from experiments.declared import Constant, Experiment
 from experiments.instruments.mixed import MixedResNet, MixedShape, Pattern
+from experiments.instruments.rows import labelled
 from specmup.data.images import digit_sums
 from specmup.models.resnet import build_as
-from specmup.runs.experiment import ExperimentResult, run_experiment
 from specmup.theory.rules import parametrization
 from specmup.training.learning_rates import ordinary_base
 from specmup.training.replicas import replica_optimizer
@@ -28,69 +28,21 @@ from specmup.training.scaling import Settings, scale
 WIDTH, BASE_DEPTH = 64, 2
 STEPS, BATCH_SIZE = 200, 64
 
-PATTERNS: Mapping[str, Pattern] = {
-    "in turn": ((1,), (2,)),
-    "parallel": ((1, 2),),
-}
+PATTERNS: Mapping[str, Pattern] = {"in turn": ((1,), (2,)), "parallel": ((1, 2),)}
 # ``own`` gives each branch the rule of its own block depth.
-RULES = ("own", "k1", "k2")
+RULES = ["own", "k1", "k2"]
 
 # Learning rates from 2^lowest to 2^highest, doubling.
 RATES: Mapping[str, tuple[int, int]] = {"adamw": (-10, -6), "sgd": (-4, 0)}
 
-SCALES: Mapping[str, Mapping] = {
-    "quick": {
-        "optimizers": ["adamw"],
-        "patterns": ["in turn"],
-        "activations": ["relu"],
-        "depths": [4],
-        "seeds": [0, 1],
-    },
-    "reference": {
-        "optimizers": ["adamw", "sgd"],
-        "patterns": ["in turn", "parallel"],
-        "activations": ["relu", "abs"],
-        "depths": [2, 4, 8, 16],
-        "seeds": [0, 1, 2, 3, 4],
-    },
-}
-
-# Raised when the same job comes to give other rows.
-VERSION = 1
-# What tells rows apart, and what a slice that is made again is compared by.
-KEYS = ("optimizer", "pattern", "activation", "rule", "depth", "log2_lr", "seed")
-COMPARED = ("loss",)
-
-
-def run(scale_name: str, folder: Path | None = None, workers: int = 1) -> ExperimentResult:
-    """Every run of a scale: one row each, with the final loss on the whole training set."""
-    grid = SCALES[scale_name]
-    jobs = [
-        {
-            "optimizer": optimizer,
-            "pattern": pattern,
-            "activation": activation,
-            "rule": rule,
-            "depth": depth,
-            "seeds": grid["seeds"],
-        }
-        for depth, pattern, optimizer, activation, rule in product(
-            grid["depths"], grid["patterns"], grid["optimizers"], grid["activations"], RULES
-        )
-    ]
-    return run_experiment(sweep_one_depth, jobs, VERSION, folder=folder, workers=workers)
-
 
 def sweep_one_depth(
-    *,
-    optimizer: str,
-    pattern: str,
-    activation: str,
-    rule: str,
-    depth: int,
-    seeds: list[int],
+    *, optimizer: str, pattern: str, activation: str, rule: str, depth: int, seeds: list[int]
 ) -> pd.DataFrame:
-    """All learning rates and seeds of one network under one rule at one depth."""
+    """All learning rates and seeds of one network under one rule at one depth.
+
+    A row a run, with the final loss on the whole training set.
+    """
     task, (lowest, highest) = digit_sums(), RATES[optimizer]
     network = shape(pattern, activation, depth)
     log2_lr, own_seeds = zip(*product(range(lowest, highest + 1), seeds), strict=True)
@@ -106,17 +58,10 @@ def sweep_one_depth(
         progress=False,
     )
     final = evaluate(model, task.train_x, task.train_y).masked_fill(losses[-1].isinf(), math.inf)
-    columns = {
-        "optimizer": optimizer,
-        "pattern": pattern,
-        "activation": activation,
-        "rule": rule,
-        "depth": depth,
-        "log2_lr": [float(rate) for rate in log2_lr],
-        "seed": own_seeds,
-        "loss": final.tolist(),
-    }
-    return pd.DataFrame(columns)
+    rates = [float(rate) for rate in log2_lr]
+    frame = pd.DataFrame({"log2_lr": rates, "seed": own_seeds, "loss": final.tolist()})
+    about = {"optimizer": optimizer, "pattern": pattern, "activation": activation}
+    return labelled(frame, **about, rule=rule, depth=depth)
 
 
 def shape(pattern: str, activation: str, depth: int) -> MixedShape:
@@ -153,3 +98,28 @@ def settings(
         for k in network.branches
     }
     return {"input": carried["k2"]["input"], **hidden, "output": carried["k2"]["output"]}
+
+
+EXPERIMENT = Experiment(
+    point=sweep_one_depth,
+    version=1,
+    keys=("optimizer", "pattern", "activation", "rule", "depth", "log2_lr", "seed"),
+    scales={
+        "quick": {
+            "depth": 4,
+            "pattern": "in turn",
+            "optimizer": "adamw",
+            "activation": "relu",
+            "rule": RULES,
+            "seeds": Constant([0, 1]),
+        },
+        "reference": {
+            "depth": [2, 4, 8, 16],
+            "pattern": ["in turn", "parallel"],
+            "optimizer": ["adamw", "sgd"],
+            "activation": ["relu", "abs"],
+            "rule": RULES,
+            "seeds": Constant([0, 1, 2, 3, 4]),
+        },
+    },
+)

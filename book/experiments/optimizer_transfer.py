@@ -7,19 +7,17 @@ to each size by ``sp``, by ``k2``, or by ``enforced``: the optimizer's step is t
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from functools import partial
-from pathlib import Path
 
 import pandas as pd
 
-from experiments import digits_transfer
-from experiments.digits_transfer import BASE_DEPTH, BASE_WIDTH, shape
+from experiments.declared import Axes, Constant, Experiment, sizes
 from experiments.instruments.enforced_replicas import enforced_replicas
+from experiments.instruments.networks import BASE_DEPTH, BASE_WIDTH, shape
+from experiments.instruments.networks import base as usual_base
 from specmup.data.images import digits
 from specmup.optimizers.enforced import enforced_rules
-from specmup.runs.experiment import ExperimentResult, run_experiment
 from specmup.training.learning_rates import learning_rate_sweep
 from specmup.training.replicas import replica_optimizer
 from specmup.training.scaling import Base
@@ -73,70 +71,34 @@ SAME = {
 # at every step, smaller networks as well.
 VECTOR = ["sgd", "adamw", "lion", "sophia", "adopt", "lamb", "lamb-clamped"]
 MATRIX = ["muon-kimi", "muon", "shampoo", "soap"]
-SIZES = {"widths": [16, 32, 64, 128, 256], "depths": [4, 16, 64]}
-SMALLER = {"widths": [16, 32, 64], "depths": [4, 16]}
-SCALES: Mapping[str, Mapping] = {
-    "quick": {
-        "cases": [{"optimizers": ["adamw"], "widths": [16, 32, 64], "depths": [4], "seeds": 2}],
-    },
-    "reference": {
-        "cases": [
-            {"optimizers": VECTOR, **SIZES, "seeds": 5},
-            {"optimizers": MATRIX, **SIZES, "seeds": 3},
-            {"optimizers": ["sso"], **SMALLER, "seeds": 3},
-        ],
-    },
-}
-
-# Raised when the same job comes to give other rows.
-VERSION = 1
-# What tells rows apart, and what a slice that is made again is compared by.
-KEYS = ("optimizer", "rule", "width", "depth", "log2_lr", "seed")
-COMPARED = ("loss",)
-
-
-def run(scale_name: str, folder: Path | None = None, workers: int = 1) -> ExperimentResult:
-    """Every run of a scale, with the columns of ``learning_rate_sweep``.
-
-    At the base size ``sp`` is ``k2``, and some optimizers are the same everywhere: :func:`over`
-    fills in the runs that stand for others.
-    """
-    jobs = [
-        {
-            "optimizer": optimizer,
-            "rule": rule,
-            "width": width,
-            "depth": depth,
-            "lowest": LOWEST[optimizer][rule == "enforced"],
-            "seeds": list(range(case["seeds"])),
-        }
-        for case in SCALES[scale_name]["cases"]
-        for optimizer in case["optimizers"]
-        for width, depth in _sizes(case)
-        for rule in RULES
-        if (optimizer, rule) not in SAME
-        and not (rule == "sp" and (width, depth) == (BASE_WIDTH, BASE_DEPTH))
-    ]
-    return run_experiment(sweep_one_size, jobs, VERSION, folder=folder, workers=workers)
-
-
-def _sizes(case: Mapping) -> list[tuple[int, int]]:
-    """Widths at the base depth, then depths at the base width."""
-    deeper = [depth for depth in case["depths"] if depth != BASE_DEPTH]
-    return [(w, BASE_DEPTH) for w in case["widths"]] + [(BASE_WIDTH, d) for d in deeper]
 
 
 def sweep_one_size(
     *, optimizer: str, rule: str, width: int, depth: int, lowest: int, seeds: list[int]
 ) -> pd.DataFrame:
     """All learning rates and seeds of one rule at one size, the grid extended where it must be."""
-    sweep = partial(_sweep, optimizer, rule, width, depth, seeds)
-    frame = sweep(range(lowest, lowest + RATES))
+    enforced = rule == "enforced"
+
+    def swept(exponents: Sequence[int]) -> pd.DataFrame:
+        return learning_rate_sweep(
+            digits(),
+            shape,
+            rules={rule: enforced_rules(2)} if enforced else [rule],
+            optimizer=optimizer,
+            sizes=[(width, depth)],
+            learning_rates=[2.0**e for e in exponents],
+            seeds=seeds,
+            base=base(1.0 if enforced else HIDDEN_RATE.get(optimizer, 1.0)),
+            steps=STEPS,
+            batch_size=BATCH_SIZE,
+            options=OPTIONS.get(optimizer, {}),
+            make_optimizer=enforced_replicas if enforced else replica_optimizer,
+        )
+
+    frame = swept(range(lowest, lowest + RATES))
     for _ in range(MOST_EXTENSIONS):
-        missing = beyond_edges(frame)
-        if not missing:
-            break
-        frame = pd.concat([frame, sweep(missing)], ignore_index=True)
+        if missing := beyond_edges(frame):
+            frame = pd.concat([frame, swept(missing)], ignore_index=True)
     return frame.sort_values(["log2_lr", "seed"], ignore_index=True)
 
 
@@ -150,34 +112,9 @@ def beyond_edges(frame: pd.DataFrame) -> list[int]:
     return [*below, *above]
 
 
-def _sweep(
-    optimizer: str,
-    rule: str,
-    width: int,
-    depth: int,
-    seeds: Sequence[int],
-    exponents: Sequence[int],
-) -> pd.DataFrame:
-    enforced = rule == "enforced"
-    return learning_rate_sweep(
-        digits(),
-        shape,
-        rules={rule: enforced_rules(2)} if enforced else [rule],
-        optimizer=optimizer,
-        sizes=[(width, depth)],
-        learning_rates=[2.0**e for e in exponents],
-        seeds=seeds,
-        base=base(1.0 if enforced else HIDDEN_RATE.get(optimizer, 1.0)),
-        steps=STEPS,
-        batch_size=BATCH_SIZE,
-        options=OPTIONS.get(optimizer, {}),
-        make_optimizer=enforced_replicas if enforced else replica_optimizer,
-    )
-
-
 def base(hidden_rate: float = 1.0) -> Base:
     """Chapter 1's base model, with a small ε and the hidden maps at a rate of their own."""
-    plain = digits_transfer.base()
+    plain = usual_base()
     settings = {
         role: replace(s, learning_rate=hidden_rate if role == "hidden" else 1.0, epsilon=EPSILON)
         for role, s in plain.settings.items()
@@ -202,3 +139,39 @@ def over(frame: pd.DataFrame, axis: str, rule: str, optimizer: str) -> pd.DataFr
     if rule == "sp":
         chosen |= rows.rule.eq("k2") & stored("k2") & is_base
     return rows[chosen].assign(rule=rule, optimizer=optimizer)
+
+
+def _cases(optimizers: Sequence[str], at: Sequence[tuple[int, int]], seeds: int) -> Iterator[Axes]:
+    """The rules of every optimizer at some sizes, but for runs that others stand for.
+
+    At the base size ``sp`` is ``k2``, and some optimizers are the same everywhere: :func:`over`
+    fills in the runs that stand for others.
+    """
+    for name in optimizers:
+        yield {
+            "optimizer": name,
+            "width, depth, rule, lowest": [
+                (*size, rule, LOWEST[name][rule == "enforced"])
+                for size in at
+                for rule in RULES
+                if (name, rule) not in SAME and (rule, *size) != ("sp", BASE_WIDTH, BASE_DEPTH)
+            ],
+            "seeds": Constant(list(range(seeds))),
+        }
+
+
+_BASE_SIZE = BASE_WIDTH, BASE_DEPTH
+_SIZES = sizes(_BASE_SIZE, [16, 32, 64, 128, 256], [4, 16, 64])
+EXPERIMENT = Experiment(
+    point=sweep_one_size,
+    version=1,
+    keys=("optimizer", "rule", "width", "depth", "log2_lr", "seed"),
+    scales={
+        "quick": [*_cases(["adamw"], sizes(_BASE_SIZE, [16, 32, 64]), 2)],
+        "reference": [
+            *_cases(VECTOR, _SIZES, 5),
+            *_cases(MATRIX, _SIZES, 3),
+            *_cases(["sso"], sizes(_BASE_SIZE, [16, 32, 64], [4, 16]), 3),
+        ],
+    },
+)

@@ -8,82 +8,25 @@ once for everything since the start, on fixed samples.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from itertools import product
-from pathlib import Path
-
 import pandas as pd
 import torch
 from torch import Tensor
 
+from experiments.declared import Constant, Experiment
 from experiments.instruments.expansion import Snapshot, attained_second_order, expand_step
+from experiments.instruments.networks import base
+from experiments.instruments.rows import labelled
 from specmup.data.images import Task, batch_order, digits
 from specmup.models.resnet import ResNet, ResNetShape, build
-from specmup.runs.experiment import ExperimentResult, run_experiment
 from specmup.theory.rules import parametrization
 from specmup.training.replicas import replica_optimizer
 from specmup.training.resnet import replica_losses
-from specmup.training.scaling import Base, Settings, scale
+from specmup.training.scaling import scale
 
-BASE_WIDTH, BASE_DEPTH, BASE_MULTIPLIER = 64, 4, 0.5
 # Rates at which the base model learns in 20 steps of 64 samples without overshooting.
 LEARNING_RATE = {"adamw": 2.0**-8, "muon-kimi": 2.0**-6}
 # The expansion is taken on so many samples of the batch, and on so many fixed ones.
 PROBE_SAMPLES = 16
-
-SCALES: Mapping[str, Mapping] = {
-    "quick": {
-        "optimizers": ["muon-kimi"],
-        "batch_sizes": [64],
-        "widths": [64],
-        "depths": [4, 8, 16, 32],
-        "seeds": [0, 1, 2],
-        "steps": 10,
-    },
-    "reference": {
-        "optimizers": ["adamw", "muon-kimi"],
-        "batch_sizes": [1, 64],
-        "widths": [64, 128, 256, 512],
-        "depths": [4, 8, 16, 32, 64],
-        "seeds": [0, 1, 2, 3, 4],
-        "steps": 20,
-    },
-}
-RULES = ("k1", "k2")
-
-# Raised when the same job comes to give other rows.
-VERSION = 1
-# What tells rows apart, and what a slice that is made again is compared by.
-KEYS = ("rule", "optimizer", "batch_size", "width", "depth", "seed", "step")
-COMPARED = ("step_first", "step_second")
-
-
-def run(scale_name: str, folder: Path | None = None, workers: int = 1) -> ExperimentResult:
-    """Every run of a scale.
-
-    Columns: rule, optimizer, batch_size, width, depth, seed, step, loss, and for the single step
-    (``step_``) and for everything since the start (``total_``): ``first`` and ``second``, the RMS
-    sizes of a typical block's terms of order one and two, and ``attained``, the second-order term
-    over the product of norms that bounds it.
-    """
-    grid = SCALES[scale_name]
-    sizes = sorted(product(grid["widths"], grid["depths"]), key=lambda s: s[0] ** 2 * s[1])
-    jobs = [
-        {
-            "optimizer": optimizer,
-            "rule": rule,
-            "batch_size": batch_size,
-            "width": width,
-            "depth": depth,
-            "seeds": grid["seeds"],
-            "steps": grid["steps"],
-        }
-        for (width, depth), optimizer, batch_size, rule in product(
-            sizes, grid["optimizers"], grid["batch_sizes"], RULES
-        )
-    ]
-    made = run_experiment(train_and_expand, jobs, VERSION, folder=folder, workers=workers)
-    return made.rounded()
 
 
 def train_and_expand(
@@ -96,9 +39,17 @@ def train_and_expand(
     seeds: list[int],
     steps: int,
 ) -> pd.DataFrame:
-    """Train one stack of replicas, one a seed, and take every step apart."""
+    """Train one stack of replicas, one a seed, and take every step apart.
+
+    Columns: rule, optimizer, batch_size, width, depth, seed, step, loss, and for the single step
+    (``step_``) and for everything since the start (``total_``): ``first`` and ``second``, the RMS
+    sizes of a typical block's terms of order one and two, and ``attained``, the second-order term
+    over the product of norms that bounds it.
+    """
     task = digits()
-    settings = scale(parametrization(rule, optimizer), base(optimizer), width=width, depth=depth)
+    settings = scale(
+        parametrization(rule, optimizer), base(LEARNING_RATE[optimizer]), width=width, depth=depth
+    )
     model = build(
         ResNetShape(task.inputs, width, depth, task.classes, 2, "linear"), settings, seeds
     )
@@ -120,24 +71,8 @@ def train_and_expand(
             attained = attained_second_order(expansion, model, snapshot)
             frame[f"{kind}_attained"] = attained.tolist()
         frames.append(frame)
-    condition = {
-        "rule": rule,
-        "optimizer": optimizer,
-        "batch_size": batch_size,
-        "width": width,
-        "depth": depth,
-    }
-    return (
-        pd.concat(frames, ignore_index=True).assign(**condition).pipe(_condition_first, condition)
-    )
-
-
-def base(optimizer: str) -> Base:
-    """The base model, at which both rules give the same network."""
-    std, rate = BASE_WIDTH**-0.5, LEARNING_RATE[optimizer]
-    weight = Settings(std=std, learning_rate=rate)
-    hidden = Settings(std=std, learning_rate=rate, multiplier=BASE_MULTIPLIER)
-    return Base(BASE_WIDTH, BASE_DEPTH, {"input": weight, "hidden": hidden, "output": weight})
+    about = {"rule": rule, "optimizer": optimizer, "batch_size": batch_size}
+    return labelled(pd.concat(frames, ignore_index=True), **about, width=width, depth=depth)
 
 
 def _update(model: ResNet, trainer, task: Task, x: Tensor, chosen: Tensor) -> Tensor:
@@ -148,5 +83,31 @@ def _update(model: ResNet, trainer, task: Task, x: Tensor, chosen: Tensor) -> Te
     return losses.detach()
 
 
-def _condition_first(frame: pd.DataFrame, condition: Mapping) -> pd.DataFrame:
-    return frame[[*condition, *(c for c in frame.columns if c not in condition)]]
+EXPERIMENT = Experiment(
+    point=train_and_expand,
+    version=1,
+    keys=("rule", "optimizer", "batch_size", "width", "depth", "seed", "step"),
+    compared=("step_first", "step_second"),
+    smallest_first=True,
+    rounded=True,
+    scales={
+        "quick": {
+            "width": 64,
+            "depth": [4, 8, 16, 32],
+            "optimizer": "muon-kimi",
+            "batch_size": 64,
+            "rule": ["k1", "k2"],
+            "seeds": Constant([0, 1, 2]),
+            "steps": 10,
+        },
+        "reference": {
+            "width": [64, 128, 256, 512],
+            "depth": [4, 8, 16, 32, 64],
+            "optimizer": ["adamw", "muon-kimi"],
+            "batch_size": [1, 64],
+            "rule": ["k1", "k2"],
+            "seeds": Constant([0, 1, 2, 3, 4]),
+            "steps": 20,
+        },
+    },
+)

@@ -8,73 +8,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from itertools import product
-from pathlib import Path
 
 import pandas as pd
 
+from experiments.declared import Constant, Experiment
+from experiments.instruments.networks import WIDTH, centred
 from specmup.data.images import digit_sums
 from specmup.models.resnet import ResNetShape
-from specmup.runs.experiment import ExperimentResult, run_experiment
 from specmup.training.learning_rates import learning_rate_sweep, ordinary_base
 from specmup.training.scaling import Base
 
-WIDTH, BASE_DEPTH = 64, 2
+BASE_DEPTH = 2
 STEPS, BATCH_SIZE = 200, 64
 RULES = ("k1", "k2")
 
 # Learning rates go from 2^lowest to 2^highest, doubling; weights are 2^log2_start times as large.
 RATES: Mapping[str, tuple[int, int]] = {"adamw": (-9, -5)}
-SCALES: Mapping[str, Mapping] = {
-    # At higher rates training is so chaotic that rounding decides.
-    "slice": {
-        "optimizers": ["adamw"],
-        "block_depths": [1],
-        "log2_starts": [0, 1],
-        "depths": [2],
-        "highest": -7,
-        "seeds": [0, 1],
-    },
-    "quick": {
-        "optimizers": ["adamw"],
-        "block_depths": [1],
-        "log2_starts": [1],
-        "depths": [2],
-        "seeds": [0, 1],
-    },
-    "reference": {
-        "optimizers": ["adamw"],
-        "block_depths": [1, 2],
-        "log2_starts": [0, 1, 2],
-        "depths": [2, 16],
-        "seeds": [0, 1, 2, 3, 4],
-    },
-}
-
-# Raised when the same job comes to give other rows.
-VERSION = 1
-# What tells rows apart, and what a slice that is made again is compared by.
-KEYS = ("optimizer", "block_depth", "log2_start", "rule", "depth", "log2_lr", "seed")
-COMPARED = ("loss",)
-
-
-def run(scale_name: str, folder: Path | None = None, workers: int = 1) -> ExperimentResult:
-    """Every run of a scale: the columns of a sweep, and ``log2_start``."""
-    grid = SCALES[scale_name]
-    jobs = [
-        {
-            "optimizer": optimizer,
-            "block_depth": block_depth,
-            "depth": depth,
-            "log2_start": log2_start,
-            "highest": grid.get("highest"),
-            "seeds": grid["seeds"],
-        }
-        for depth, optimizer, block_depth, log2_start in product(
-            grid["depths"], grid["optimizers"], grid["block_depths"], grid["log2_starts"]
-        )
-    ]
-    return run_experiment(sweep_one_start, jobs, VERSION, folder=folder, workers=workers)
 
 
 def sweep_one_start(
@@ -86,7 +35,10 @@ def sweep_one_start(
     seeds: list[int],
     highest: int | None = None,
 ) -> pd.DataFrame:
-    """Learning rates and seeds of one network under both rules, from one size of the start."""
+    """Learning rates and seeds of one network under both rules, from one size of the start.
+
+    The columns are those of a sweep, and ``log2_start``.
+    """
     lowest, most = RATES[optimizer]
     highest = most if highest is None else highest
     frame = learning_rate_sweep(
@@ -106,7 +58,7 @@ def sweep_one_start(
 
 def shape(block_depth: int, depth: int) -> ResNetShape:
     """ReLU with its mean subtracted."""
-    return ResNetShape(128, WIDTH, depth, 10, block_depth, "relu", mean_subtraction=True)
+    return centred(WIDTH, depth, "relu", block_depth, inputs=128)
 
 
 def base(block_depth: int, start: float) -> Base:
@@ -115,3 +67,24 @@ def base(block_depth: int, start: float) -> Base:
     hidden = usual.settings["hidden"]
     larger = replace(hidden, std=hidden.std * start)
     return replace(usual, settings={**usual.settings, "hidden": larger})
+
+
+_ONE = {"depth": 2, "optimizer": "adamw", "block_depth": 1, "seeds": Constant([0, 1])}
+EXPERIMENT = Experiment(
+    point=sweep_one_start,
+    version=1,
+    keys=("optimizer", "block_depth", "log2_start", "rule", "depth", "log2_lr", "seed"),
+    scales={
+        # At higher rates training is so chaotic that rounding decides.
+        "slice": {**_ONE, "log2_start": [0, 1], "highest": -7},
+        "quick": {**_ONE, "log2_start": 1, "highest": None},
+        "reference": {
+            "depth": [2, 16],
+            "optimizer": "adamw",
+            "block_depth": [1, 2],
+            "log2_start": [0, 1, 2],
+            "highest": None,
+            "seeds": Constant([0, 1, 2, 3, 4]),
+        },
+    },
+)

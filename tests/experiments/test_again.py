@@ -45,13 +45,13 @@ def test_of_a_sweep_some_runs_are_made_again():
 
 @pytest.mark.parametrize("name", names())
 def test_every_experiment_says_how_its_rows_are_told_apart(name):
-    experiment = import_module(f"experiments.{name}")
+    experiment = import_module(f"experiments.{name}").EXPERIMENT
     stored = load(name.replace("_", "-"))
-    on = list(experiment.KEYS)
-    assert set(on) | set(experiment.COMPARED) <= set(stored.frame.columns)
+    on = list(experiment.keys)
+    assert set(on) | set(experiment.compared) <= set(stored.frame.columns)
     rounding = Rounding.of(stored)
     assert list(rounding.on) == on
-    assert set(rounding.spread) == set(experiment.COMPARED)
+    assert set(rounding.spread) == set(experiment.compared)
     assert not rounding.rows(stored.frame).duplicated(on).any()
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from experiments.assumptions import run, train_and_measure, two_classes
+from experiments.assumptions import EXPERIMENT, train_and_measure, two_classes
 
 SMALL = {"part": "test", "width": 16, "depth": 4, "samples": 10, "seeds": [0, 1]}
 RATIOS = ["weight_kept", "feature_kept", "samples_agree", "reach"]
@@ -53,5 +53,5 @@ def test_a_diverged_run_is_infinite():
 
 
 def test_quick_scale_has_every_depth():
-    frame = run("quick").frame
+    frame = EXPERIMENT.run("quick").frame
     assert sorted(frame.depth.unique()) == [4, 8, 16]

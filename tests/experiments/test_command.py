@@ -1,6 +1,7 @@
 """python -m experiments: what it offers, and what it says when something is missing."""
 
 import sys
+from types import SimpleNamespace
 
 import pytest
 
@@ -21,7 +22,9 @@ def test_the_help_names_every_experiment(capsys, monkeypatch):
     status, out, err = call(capsys, monkeypatch, "--help")
     assert (status, err) == (0, "")
     assert all(name in out for name in names()) and "second_order" in names()
-    assert not {"again", "settings", "reading", "instruments"} & set(names())
+    assert not {"again", "declared", "settings", "small_gpt", "reading", "instruments"} & set(
+        names()
+    )
 
 
 def test_a_missing_extra_is_one_sentence(capsys, monkeypatch, tmp_path):
@@ -50,7 +53,7 @@ def test_what_stops_an_experiment_is_one_line(capsys, monkeypatch, problem, stat
         assert (scale, folder.name, workers) == ("quick", "ridge", 3)
         raise problem
 
-    monkeypatch.setattr(ridge, "run", stopped)
+    monkeypatch.setattr(ridge, "EXPERIMENT", SimpleNamespace(scales=["quick"], run=stopped))
     code, _, err = call(capsys, monkeypatch, "ridge", "--scale", "quick", "--workers", "3")
     assert code == status and said in err.splitlines()[-1]
 

@@ -8,7 +8,7 @@ from specmup.analysis.transfer import transfer
 
 @pytest.fixture(scope="module")
 def frame():
-    return depth_rules.run("quick").frame
+    return depth_rules.EXPERIMENT.run("quick").frame
 
 
 def test_a_row_a_run(frame):

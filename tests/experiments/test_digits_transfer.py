@@ -3,23 +3,15 @@
 import pandas as pd
 import pytest
 
-from experiments import digits_transfer
-from experiments.digits_transfer import BASE_DEPTH, BASE_WIDTH, base, over
+from experiments.digits_transfer import BASE_DEPTH, BASE_WIDTH, EXPERIMENT, base, over
 from specmup.theory.rules import parametrization
 from specmup.training.scaling import scale
 
 
 @pytest.fixture
-def jobs(monkeypatch):
+def jobs():
     """The jobs of the reference scale, not run."""
-    kept = []
-
-    def keep(work, jobs, version, **options):
-        kept.extend(jobs)
-
-    monkeypatch.setattr(digits_transfer, "run_experiment", keep)
-    digits_transfer.run("reference")
-    return pd.DataFrame(kept)
+    return pd.DataFrame(EXPERIMENT.jobs("reference"))
 
 
 @pytest.mark.parametrize("optimizer", ["adamw", "sgd"])

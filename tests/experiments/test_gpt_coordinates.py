@@ -9,15 +9,16 @@ from experiments import gpt_coordinates
 from experiments.gpt_coordinates import (
     BASE_DEPTH,
     BASE_WIDTH,
+    EXPERIMENT,
     HEADS,
     MAPS,
     RULES,
-    SCALES,
     STD,
     shape,
     start_as_gpt2,
     train_and_follow,
 )
+from experiments.instruments import gpt_steps
 from specmup.analysis.fit import fit_exponents
 from specmup.models.gpt import GPT
 from specmup.theory.order import ONE, Order
@@ -27,26 +28,12 @@ FOLLOWED = {"stream", "attention", "logits", "loss", *MAPS}
 
 @pytest.fixture
 def two_steps(monkeypatch):
-    monkeypatch.setattr(gpt_coordinates, "STEPS", 2)
-
-
-def test_quick_is_a_slice_of_reference():
-    whole = SCALES["reference"]["cases"]
-    for case in SCALES["quick"]["cases"]:
-        sizes = "widths" if "widths" in case else "depths"
-        assert any(
-            set(case[sizes]) <= set(other.get(sizes, ()))
-            and set(case["rules"]) <= set(other["rules"])
-            and other.get("optimizer", "adamw") == "adamw"
-            and other.get("normalisation", "layernorm") == "layernorm"
-            for other in whole
-        )
+    monkeypatch.setattr(gpt_steps, "STEPS", 2)
 
 
 def test_every_case_runs_known_rules_and_heads():
-    for case in SCALES["reference"]["cases"]:
-        assert set(case["rules"]) <= set(RULES)
-        assert case.get("heads", "more") in HEADS
+    for job in EXPERIMENT.jobs("reference"):
+        assert job["rule"] in RULES and job["heads"] in HEADS
 
 
 def test_rows_of_every_step_and_no_change_at_the_start(two_steps):
@@ -68,7 +55,7 @@ def test_at_the_base_size_the_rules_are_one(two_steps):
 
 
 def test_a_run_that_diverges_is_recorded(two_steps, monkeypatch):
-    monkeypatch.setattr(gpt_coordinates, "LEARNING_RATE", {"adamw": 1e30})
+    monkeypatch.setitem(gpt_coordinates.LEARNING_RATE, "adamw", 1e30)
     frame = train_and_follow(rule="sp", width=32, depth=2, seed=0, normalisation="none")
     last = frame[frame.step == 2].set_index("followed").change
     assert np.isinf(last["loss"])
@@ -102,7 +89,7 @@ def test_heads_become_more_or_larger():
 
 @pytest.mark.parametrize(("rule", "order"), [("k2", ONE), ("sp", Order("1/2"))])
 def test_muons_queries_move_as_the_rule_says(rule, order, monkeypatch):
-    monkeypatch.setattr(gpt_coordinates, "STEPS", 1)
+    monkeypatch.setattr(gpt_steps, "STEPS", 1)
     widths = [32, 64, 128]
     changes = []
     for width in widths:

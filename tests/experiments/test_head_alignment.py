@@ -3,16 +3,16 @@
 import pytest
 import torch
 
-from experiments import gpt_coordinates, head_alignment
-from experiments.gpt_coordinates import shape
+from experiments import head_alignment
 from experiments.head_alignment import (
-    SCALES,
     TERMS,
     cosine_and_size,
     queries_and_keys,
     terms,
     train_and_take_apart,
 )
+from experiments.instruments import gpt_steps
+from experiments.small_gpt import shape
 from specmup.models.gpt import GPT
 from specmup.probes.coordinate_check import followed
 
@@ -23,13 +23,6 @@ def tokens(seed=0):
 
 def vectors(*size, seed=0):
     return torch.randn(*size, generator=torch.Generator().manual_seed(seed)).double()
-
-
-def test_quick_is_a_slice_of_reference():
-    quick, reference = SCALES["quick"], SCALES["reference"]
-    for key in ("optimizers", "head_dimensions"):
-        assert set(quick[key]) <= set(reference[key])
-    assert quick["seeds"] <= reference["seeds"]
 
 
 def test_queries_and_keys_make_the_logits_that_attention_uses():
@@ -76,7 +69,7 @@ def test_pairs_that_the_mask_hides_do_not_count():
 
 
 def test_rows_of_a_run(monkeypatch):
-    monkeypatch.setattr(gpt_coordinates, "STEPS", 1)
+    monkeypatch.setattr(gpt_steps, "STEPS", 1)
     monkeypatch.setattr(head_alignment, "WIDTH", 64)
     frame = train_and_take_apart(optimizer="adamw", head_dimension=32, seed=0)
     assert set(frame[frame.step == 0].term) == {"start", "all"}

@@ -3,12 +3,7 @@
 import pytest
 
 from experiments import mixed_blocks
-from experiments.mixed_blocks import BASE_DEPTH, PATTERNS, RULES, SCALES, settings, shape
-
-
-def test_quick_is_a_slice_of_reference():
-    quick, reference = SCALES["quick"], SCALES["reference"]
-    assert all(set(quick[axis]) <= set(reference[axis]) for axis in quick)
+from experiments.mixed_blocks import BASE_DEPTH, PATTERNS, RULES, settings, shape
 
 
 @pytest.mark.parametrize("pattern", PATTERNS)

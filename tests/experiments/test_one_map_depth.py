@@ -2,26 +2,14 @@
 
 import numpy as np
 
-from experiments.one_map_depth import BASE_DEPTH, RULES, SCALES, run, sweep_one_depth
+from experiments.instruments.networks import BASE_DEPTH
+from experiments.one_map_depth import EXPERIMENT, RULES, sweep_one_depth
 
 SMALL = {"optimizer": "adamw", "activation": "abs", "lowest": -9, "highest": -7, "seeds": 1}
 
 
-def test_quick_is_a_slice_of_reference():
-    quick, reference = SCALES["quick"], SCALES["reference"]
-    assert set(quick["depths"]) <= set(reference["depths"])
-    for case in quick["cases"]:
-        assert any(
-            (case["optimizer"], case["activation"]) == (whole["optimizer"], whole["activation"])
-            and whole["lowest"] <= case["lowest"]
-            and case["highest"] <= whole["highest"]
-            and case["seeds"] <= whole["seeds"]
-            for whole in reference["cases"]
-        )
-
-
 def test_a_row_a_run(tmp_path):
-    frame = run("quick", tmp_path).frame
+    frame = EXPERIMENT.run("quick", tmp_path).frame
     assert len(frame) == 3 * 2 * 3 * 2  # rules, depths, rates, seeds
     assert set(frame.rule) == set(RULES)
     assert set(frame.block_depth) == {1}

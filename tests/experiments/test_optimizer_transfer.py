@@ -7,15 +7,14 @@ import pytest
 from experiments import optimizer_transfer
 from experiments.optimizer_transfer import (
     BASE_WIDTH,
+    EXPERIMENT,
     LOWEST,
     RATES,
     RULES,
     SAME,
-    SCALES,
     base,
     beyond_edges,
     over,
-    run,
     sweep_one_size,
 )
 from specmup.analysis.transfer import transfer
@@ -24,22 +23,12 @@ from specmup.theory.update import LAWS
 
 @pytest.fixture(scope="module")
 def quick(tmp_path_factory):
-    return run("quick", tmp_path_factory.mktemp("pieces")).frame
-
-
-def test_quick_is_a_slice_of_reference():
-    reference = SCALES["reference"]["cases"]
-    for case in SCALES["quick"]["cases"]:
-        assert any(
-            set(case[key]) <= set(whole[key])
-            for whole in reference
-            for key in ("optimizers", "widths", "depths")
-        )
+    return EXPERIMENT.run("quick", tmp_path_factory.mktemp("pieces")).frame
 
 
 def test_every_optimizer_is_run_or_stood_for():
-    names = [name for case in SCALES["reference"]["cases"] for name in case["optimizers"]]
-    assert sorted(names) == sorted(LOWEST)
+    names = {job["optimizer"] for job in EXPERIMENT.jobs("reference")}
+    assert names == set(LOWEST)
     for law in LAWS:
         for rule in RULES:
             assert SAME.get((law, rule), law) in names
@@ -69,24 +58,28 @@ def test_transfer_can_be_measured_under_every_rule(quick):
         assert np.isfinite([found.drift.estimate, found.sizes[0].regret.estimate]).all()
 
 
+def one_rate(monkeypatch):
+    for name, value in {"STEPS": 4, "RATES": 1, "MOST_EXTENSIONS": 0}.items():
+        monkeypatch.setattr(optimizer_transfer, name, value)
+
+
+def final_loss(optimizer, rule, log2_lr):
+    job = {"optimizer": optimizer, "rule": rule, "lowest": log2_lr}
+    return sweep_one_size(**job, width=32, depth=2, seeds=[0]).loss.item()
+
+
 @pytest.mark.parametrize("pair", [p for p in SAME.items() if p[0][0] != "lamb-clamped"], ids=str)
 def test_optimizers_that_stand_for_others_are_the_same(pair, monkeypatch):
     (name, rule), other = pair
-    monkeypatch.setattr(optimizer_transfer, "STEPS", 4)
+    one_rate(monkeypatch)
     lowest = LOWEST[other][rule == "enforced"] + 2
-    losses = [
-        optimizer_transfer._sweep(which, rule, 32, 2, [0], [lowest]).loss.iloc[0]
-        for which in (name, other)
-    ]
+    losses = [final_loss(which, rule, lowest) for which in (name, other)]
     assert losses[0] == pytest.approx(losses[1], rel=1e-3)
 
 
 def test_different_optimizers_are_not(monkeypatch):
-    monkeypatch.setattr(optimizer_transfer, "STEPS", 4)
-    losses = [
-        optimizer_transfer._sweep(name, "enforced", 32, 2, [0], [-5]).loss.iloc[0]
-        for name in ("adamw", "muon-kimi")
-    ]
+    one_rate(monkeypatch)
+    losses = [final_loss(name, "enforced", -5) for name in ("adamw", "muon-kimi")]
     assert losses[0] != pytest.approx(losses[1], rel=1e-3)
 
 

@@ -2,21 +2,12 @@
 
 import numpy as np
 
-from experiments.ridge import SCALES, run, sweep_one_multiplier
+from experiments.ridge import EXPERIMENT, sweep_one_multiplier
 from specmup.analysis.optimum import optimum
 
 
-def test_quick_is_a_slice_of_reference():
-    quick, reference = SCALES["quick"], SCALES["reference"]
-    assert all(set(quick[axis]) <= set(reference[axis]) for axis in ("depths", "seeds"))
-    assert set(quick["block_depths"]) <= set(reference["block_depths"])
-    for axis in ("multipliers", "rates"):
-        (low, high), (lowest, highest) = quick[axis], reference[axis]
-        assert lowest <= low <= high <= highest
-
-
 def test_a_row_a_run(tmp_path):
-    frame = run("quick", tmp_path).frame
+    frame = EXPERIMENT.run("quick", tmp_path).frame
     assert len(frame) == 2 * 3 * 3 * 2  # depths, multipliers, rates, seeds
     assert set(frame.log2_multiplier) == {-2, -1, 0}
     assert np.isfinite(frame.loss).all()

@@ -27,7 +27,15 @@ def test_constants_of_the_module_and_the_base_model_are_there():
     assert settings["constants"]["BATCH_SIZE"] == 16
     assert settings["base"]["width"] == 64
     assert settings["base"]["settings"]["hidden"]["std"] == 0.125
-    assert "DEPTHS" in settings["constants"] and "SCALES" not in settings["constants"]
+    assert "EXPERIMENT" not in settings["constants"] and "_DEPTHS" not in settings["constants"]
+
+
+def test_so_are_those_of_the_instruments_and_of_the_small_gpt():
+    shared = settings_of(import_module("experiments.gpt_coordinates"))["shared"]
+    assert shared["experiments.instruments.gpt_steps"]["STEPS"] == 10
+    shared = settings_of(import_module("experiments.width_parts"))["shared"]
+    assert shared["experiments.small_gpt"]["OPTIONS"]["adamw"] == {"betas": [0.9, 0.95]}
+    assert shared["experiments.small_gpt"]["RECIPE"]["steps"] == 250
 
 
 @pytest.mark.parametrize("name", STORED)

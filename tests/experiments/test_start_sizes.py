@@ -3,13 +3,8 @@
 import pytest
 
 from experiments import start_sizes
-from experiments.start_sizes import BASE_DEPTH, SCALES, base, run, shape
+from experiments.start_sizes import BASE_DEPTH, EXPERIMENT, base, shape
 from specmup.training.learning_rates import ordinary_base
-
-
-def test_quick_is_a_slice_of_reference():
-    quick, reference = SCALES["quick"], SCALES["reference"]
-    assert all(set(quick[axis]) <= set(reference[axis]) for axis in quick)
 
 
 @pytest.mark.parametrize("block_depth", [1, 2])
@@ -24,7 +19,7 @@ def test_a_larger_start_changes_the_hidden_weights_alone(block_depth):
 
 def test_a_row_a_run(monkeypatch, tmp_path):
     monkeypatch.setattr(start_sizes, "STEPS", 5)
-    frame = run("quick", tmp_path).frame
+    frame = EXPERIMENT.run("quick", tmp_path).frame
     lowest, highest = start_sizes.RATES["adamw"]
     assert len(frame) == 2 * 2 * (highest - lowest + 1)  # rules, seeds
     k1, k2 = (rows.loss.tolist() for _, rows in frame.groupby("rule"))

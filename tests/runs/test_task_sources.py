@@ -26,17 +26,31 @@ def test_every_experiment_is_a_task_with_a_version():
 
 def test_a_change_is_told_for_each_task_that_rests_on_it_until_it_is_settled(now):
     changed = deepcopy(now)
-    changed["sources"]["experiments.depth_parts"] = "another"
+    changed["sources"]["experiments.instruments.ablation"] = "another"
     told = differences(now, changed)
     concerned = [f"experiments.{name}" for name in ("depth_parts", "kimi_parts", "width_parts")]
     assert [line.partition(",")[0] for line in told] == concerned
-    assert "version 1, rests on code that was changed: experiments.depth_parts. If its" in told[1]
-    assert "raise VERSION in book/experiments/kimi_parts.py. Then, or if they cannot, py" in told[1]
+    assert (
+        "version 1, rests on code that was changed: experiments.instruments.ablation. If" in told[1]
+    )
+    assert "raise it in book/experiments/kimi_parts.py. Then, or if they cannot, py" in told[1]
     changed["versions"]["experiments.kimi_parts"] = 2
     told = differences(now, changed)
     assert "has the new version 2: note it by python tools/note_task_sources.py" in told[1]
     assert differences(changed, changed) == []
     assert "experiments.kimi_parts had the version 2, and has 1" in differences(changed, now)[1]
+
+
+def test_so_is_a_change_of_the_small_gpts_file_but_not_of_its_grids(now, monkeypatch, tmp_path):
+    (path,) = note_task_sources.READ.values()
+    text, other = path.read_text(encoding="utf-8"), tmp_path / "small.toml"
+    monkeypatch.setitem(note_task_sources.READ, "experiments.small_gpt", other)
+    other.write_text(text.replace("seeds = [0, 1, 2]", "seeds = [0]"), encoding="utf-8")
+    assert differences(now, present()) == []
+    other.write_text(text.replace("warm_up = 25", "warm_up = 24"), encoding="utf-8")
+    told = {line.partition(",")[0] for line in differences(now, present())}
+    concerned = "depth_parts", "gpt_coordinates", "head_alignment", "kimi_parts", "width_parts"
+    assert told == {f"experiments.{name}" for name in concerned}
 
 
 def test_the_model_is_beneath_the_language_model_and_the_engine_is_not():
