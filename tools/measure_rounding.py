@@ -27,7 +27,7 @@ def kept() -> Path:
     """The folder of what the present code has made: a folder a way, and in it a file a result."""
     from fresh_execution import fingerprint
 
-    code = ("specmup", "book/experiments", "requirements.txt")
+    code = ("specmup", "book/experiments", "book/sweeps/small.toml", "requirements.txt")
     return ROOT / "_build" / "rounding" / fingerprint(ROOT, code)[:16]
 
 

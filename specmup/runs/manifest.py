@@ -22,7 +22,8 @@ from specmup import streams
 
 SCALES = ("quick", "reference", "gpu")
 PACKAGE = Path(__file__).parents[1]
-CODE = (".", "../book/experiments")  # in a checkout, seen from the package: what decides a result
+# In a checkout, seen from the package: what decides a result.
+CODE = (".", "../book/experiments", "../book/sweeps")
 RECORDED_PACKAGES = ("specmup", "torch", "numpy", "pandas", "scipy", "scikit-learn")
 
 
