@@ -1,16 +1,19 @@
 """A slice of a stored result, made again: what a chapter holds its tables against.
 
 Of an experiment it is the scale ``slice``, or else ``quick``; of a sweep of language models it is
-named here.
+named here. What is not stored, or not measured for its rounding, is not trained.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from fractions import Fraction
+from functools import partial
 from importlib import import_module
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pandas as pd
+from pandas.api.types import is_numeric_dtype
 
 from experiments.reading.families import rerun, sweep_of
 from specmup.analysis.agreement import Agreement, agrees_with
@@ -34,23 +37,43 @@ class Slice(NamedTuple):
     values: Sequence[str]
 
 
-def slice_of(results: Results, where: str = "") -> Slice:
+def slice_of(results: Results, where: str = "", within: Rounding | None = None) -> Slice:
     """Make the slice of a stored result now, from the random streams that the result drew from.
 
-    Rows that are not stored, as a grid that extends itself may have, are passed by.
+    Rows that are not stored, as a grid that extends itself may have, are passed by; a job is not
+    run if none of its rows can be.
+
+    Args:
+        results: As loaded.
+        where: A query, to make fewer runs of a sweep.
+        within: Also passes by the rows for which it was not measured.
+
+    Raises:
+        ValueError: If an experiment has no such rows.
     """
     name = results.manifest["name"]
+    rows = results.frame if within is None else within.rows(results.frame)
     with drawn_from(results.streams):
         if name in OF_SWEEPS:
-            rows = results.frame.query(OF_SWEEPS[name])
+            rows = rows.query(OF_SWEEPS[name])
             rows = rows.query(where) if where else rows
             return Slice(rerun(rows, sweep_of(results.manifest)), list(SORT), ("loss",))
         experiment = import_module(f"experiments.{name.replace('-', '_')}").EXPERIMENT
-        frame = experiment.run(experiment.slice).frame
-    on = list(experiment.keys)
-    frame = frame.astype(results.frame[on].dtypes.to_dict())
-    stored = frame.merge(results.frame[on], on=on)
-    return Slice(stored, on, experiment.compared)
+        rows = rows[list(experiment.keys)]
+        frame = experiment.run(experiment.slice, wanted=partial(_has_rows, rows)).frame
+    frame = frame.astype(rows.dtypes.to_dict())
+    return Slice(frame.merge(rows, on=list(rows)), list(rows), experiment.compared)
+
+
+def _has_rows(rows: pd.DataFrame, job: Mapping[str, Any]) -> bool:
+    """Whether some of the rows can have come of a job: those with its options."""
+    for name, value in job.items():
+        if name == "seeds" and isinstance(value, list):
+            rows = rows[rows.seed.isin(value)]
+        elif name in rows:
+            number = isinstance(value, str) and is_numeric_dtype(rows[name])  # such as "1/2"
+            rows = rows[rows[name] == (float(Fraction(value)) if number else value)]
+    return not rows.empty
 
 
 class MadeAgain(list[Agreement]):
@@ -75,5 +98,5 @@ def made_again(results: Results, where: str = "") -> MadeAgain:
         ValueError: If rounding was not measured for it.
     """
     rounding = Rounding.of(results)
-    live = rounding.rows(slice_of(results, where).frame)
+    live = slice_of(results, where, rounding).frame
     return MadeAgain(agrees_with(live, results, value) for value in rounding.spread)

@@ -1,13 +1,17 @@
 """A slice of stored results made again agrees, and only with what is stored."""
 
+from contextlib import suppress
+from dataclasses import replace
 from importlib import import_module
 
 import pytest
 
+from experiments import declared
 from experiments.__main__ import names
 from experiments.again import OF_SWEEPS, made_again, slice_of
 from specmup.analysis.agreement import Disagreement, agrees_with
 from specmup.analysis.rounding import Rounding
+from specmup.runs.experiment import ExperimentResult
 from specmup.runs.results import Results, load
 
 
@@ -41,6 +45,39 @@ def test_of_a_sweep_some_runs_are_made_again():
     results = load("gpt-small")
     (agreement,) = made_again(results, "width == 32 and log2_lr == -8")
     assert (agreement.singly, agreement.left_out) == (1, 0)
+
+
+@pytest.fixture
+def asked(monkeypatch):
+    """The jobs of which a slice would be made, none of which is done."""
+    jobs = []
+
+    def passed_by(work, options, version, **others):
+        jobs.extend(options)
+        return ExperimentResult(load("one-map-depth").frame.iloc[:0], [])
+
+    monkeypatch.setattr(declared, "run_experiment", passed_by)
+    return jobs
+
+
+def test_what_is_not_stored_or_not_measured_is_not_trained(stored, asked):
+    few = Results(stored.frame.query("depth == 4"), stored.manifest)
+    slice_of(few)
+    assert {job["depth"] for job in asked} == {4}
+    assert {job["rule"] for job in asked} == {"sp", "k1", "k2"}
+    asked.clear()
+    measured = Rounding.of(stored)
+    slice_of(few, within=replace(measured, slice={**measured.slice, "rule": ["k1"]}))
+    assert [(job["depth"], job["rule"]) for job in asked] == [(4, "k1")]
+
+
+@pytest.mark.parametrize("name", ["assumptions", "feature_diversity", "phase_diagram", "ridge"])
+def test_what_is_stored_and_measured_is(name, asked):
+    results = load(name.replace("_", "-"))
+    experiment = import_module(f"experiments.{name}").EXPERIMENT
+    with suppress(KeyError):  # for the columns of another result
+        slice_of(results, within=Rounding.of(results))
+    assert asked == experiment.jobs(experiment.slice)
 
 
 @pytest.mark.parametrize("name", names())
