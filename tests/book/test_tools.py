@@ -37,7 +37,7 @@ def test_passing_stages_pass(stages, capfd):
 
 def test_lint_looks_at_rules_format_and_types():
     (lint,) = [stage for stage in run_checks.STAGES if stage.name == "lint"]
-    assert [command[2] for command in lint.commands] == ["ruff", "ruff", "mypy"]
+    assert [command[2] for command in lint.commands] == ["ruff", "ruff", "mypy", "build", "twine"]
 
 
 def test_an_unknown_stage_is_refused(stages, capfd):
