@@ -11,6 +11,8 @@ from dataclasses import dataclass
 
 import torch
 
+from specmup.aligned import aligned
+
 
 @dataclass(frozen=True)
 class Row:
@@ -74,13 +76,6 @@ def threads(count: int) -> Iterator[None]:
 def table(rows: Sequence[Row]) -> str:
     """The rows as aligned plain text."""
     header = ("benchmark", "compared", "ratio", "target", "note")
-    lines = [header, *(row.cells() for row in rows)]
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    lines.insert(1, tuple("-" * width for width in widths))
-    return "\n".join(
-        "  ".join(
-            cell.rjust(width) if column == 2 else cell.ljust(width)
-            for column, (cell, width) in enumerate(zip(line, widths, strict=True))
-        ).rstrip()
-        for line in lines
-    )
+    cells = [header, *(row.cells() for row in rows)]
+    rule = tuple("-" * max(map(len, column)) for column in zip(*cells, strict=True))
+    return "\n".join(aligned([header, rule, *cells[1:]], right=[2]))

@@ -9,7 +9,7 @@ from experiments.__main__ import names
 
 # From the ground up.
 LAYERS = (
-    *("streams", "extras", "theory", "norms", "models", "optimizers", "parametrization"),
+    *("streams", "extras", "aligned", "theory", "norms", "models", "optimizers", "parametrization"),
     *("runs", "data", "training", "probes", "analysis", "figures", "sweeps", "cli"),
 )
 TOP = ("__init__", "__main__")

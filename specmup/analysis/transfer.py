@@ -14,6 +14,7 @@ from typing import Literal, cast
 import numpy as np
 import pandas as pd
 
+from specmup.aligned import aligned
 from specmup.analysis.curve import seed_curves, tuned_rate
 from specmup.analysis.interval import Interval, mean_interval
 from specmup.analysis.optimum import Optimum, optimum
@@ -100,11 +101,9 @@ class Transfer:
         for s in self.sizes:
             losses = (cell(x, ".3f") for x in (s.best_loss, s.carried_loss, s.regret))
             rows.append((f"{s.size:g}", cell(s.optimum, ".2f"), *losses))
-        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-        table = ("  ".join(c.rjust(w) for c, w in zip(r, widths, strict=True)) for r in rows)
         tuned = f"{self.carried_log2_lr:g}" if isfinite(self.carried_log2_lr) else "none trained"
         lines = [
-            *table,
+            *aligned(rows, right=range(len(head))),
             f"carried: log2 lr = {tuned}, tuned at {self.axis} {self.base:g}",
             f"drift from {self.axis} {self.sizes[0].size:g} to "
             f"{self.sizes[-1].size:g}: {cell(self.drift, '.2f')} in log2 lr, "

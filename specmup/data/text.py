@@ -24,11 +24,12 @@ from specmup.streams import stream
 if TYPE_CHECKING:  # an extra: only the built-in text needs it
     from tokenizers import Tokenizer
 
+KING_JAMES = "king-james"  # the text that is built in
 KING_JAMES_SHA256 = "51a4d6ed5592001b9386e2f292d3953132a2662240eb8ad08533d625f1259717"
 # Every tenth chapter is held out, so that validation text comes from every book.
 HELD_OUT = 10
 CACHE_VARIABLE = "SPECMUP_CACHE"
-BUILT_IN = "the text king-james"
+BUILT_IN = f"the text {KING_JAMES}"
 
 # llm.c's files begin with 256 int32: a magic number that tells the type, a version, a count.
 SHARD_TYPES: dict[int, np.dtype] = {20240520: np.dtype("<u2"), 20240801: np.dtype("<u4")}
@@ -113,14 +114,14 @@ def king_james(vocabulary: int = 1024) -> Text:
     """
     if vocabulary < 256:
         raise ValueError(f"vocabulary {vocabulary}: a byte-level BPE needs at least 256 tokens")
-    kept = cache_folder() / f"king-james-{KING_JAMES_SHA256[:8]}-bpe-{vocabulary}.npz"
+    kept = cache_folder() / f"{KING_JAMES}-{KING_JAMES_SHA256[:8]}-bpe-{vocabulary}.npz"
     if (found := _read_kept(kept)) is not None:
-        return Text("king-james", *found, vocabulary)
+        return Text(KING_JAMES, *found, vocabulary)
     texts = _king_james_chapters()
     tokenizer = byte_pair_tokenizer(texts[0], vocabulary)
     train, val = (np.array(tokenizer.encode(text).ids, dtype=np.uint16) for text in texts)
     _keep(kept, train, val)
-    return Text("king-james", train, val, vocabulary)
+    return Text(KING_JAMES, train, val, vocabulary)
 
 
 def byte_pair_tokenizer(text: str, vocabulary: int) -> Tokenizer:

@@ -9,6 +9,7 @@ import html
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from specmup.aligned import aligned
 from specmup.parametrization.parameter_plan import ParameterPlan
 
 if TYPE_CHECKING:  # loaded when a table is asked for
@@ -39,12 +40,7 @@ class Report:
 
     def plain(self) -> str:
         """An aligned text table and the notes."""
-        cells = [list(COLUMNS), *self.rows]
-        widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-        lines = [
-            "  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)).rstrip()
-            for row in cells
-        ]
+        lines = aligned([COLUMNS, *self.rows])
         return "\n".join([self.title, "", *lines, "", *(f"- {n}" for n in self.notes)])
 
     def __str__(self) -> str:

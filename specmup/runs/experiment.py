@@ -46,7 +46,7 @@ class ExperimentResult(NamedTuple):
 
         As :func:`specmup.runs.results.save`, which see.
         """
-        made_on = {
+        devices = {
             f"{key}s": sorted({record.origin.get(key, "unknown") for record in self.records})
             for key in ("device", "instruction_set")
         }
@@ -54,7 +54,7 @@ class ExperimentResult(NamedTuple):
             self.frame,
             name,
             scale=scale,
-            configuration={**configuration, **made_on},
+            configuration={**configuration, **devices},
             wall_seconds=self.seconds,
             folder=folder,
         )

@@ -20,6 +20,8 @@ from specmup.runs.progress import duration
 from specmup.streams import SHARED
 
 FOLDER_VARIABLE = "SPECMUP_RESULTS"
+# Of results, and of what they are the results of.
+NAME = r"\A[a-z0-9]+(-[a-z0-9]+)*\Z"
 COLUMN_KINDS = {"i": "int64", "f": "float64", "b": "bool"}
 # Python reads back exactly what it wrote; pandas' own reader may be off by the last digit.
 READ = {"int64": int, "float64": float, "bool": "True".__eq__, "str": str}
@@ -173,7 +175,7 @@ def load(name: str, folder: str | Path | None = None) -> Results:
 
 
 def _paths(name: str, folder: str | Path | None) -> tuple[Path, Path]:
-    if not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", name):
+    if not re.match(NAME, name):
         raise ValueError(f"results name {name!r}: use lower-case letters, digits and hyphens")
     folder = results_folder() if folder is None else Path(folder)
     return folder / f"{name}.csv", folder / f"{name}.json"

@@ -11,13 +11,13 @@ from math import prod
 from pathlib import Path
 from typing import Any
 
+from specmup.data.text import KING_JAMES
 from specmup.runs.manifest import SCALES
 from specmup.sweeps.options import check_options
 from specmup.sweeps.run import RULES, Run
 from specmup.sweeps.schema import check, place, short
 from specmup.theory.update import update_law
 
-KING_JAMES = "king-james"  # the text that is built in
 MOST_RUNS = 20_000  # of one file; more would take a dry run minutes
 
 

@@ -14,7 +14,8 @@ from typing import Any
 import torch
 from torch.nn import functional as F
 
-from specmup.sweeps.configuration import KING_JAMES, Sweep
+from specmup.data.text import KING_JAMES
+from specmup.sweeps.configuration import Sweep
 from specmup.sweeps.run import Run
 from specmup.sweeps.schema import place, short
 from specmup.sweeps.work import start, text_of_run

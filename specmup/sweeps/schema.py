@@ -12,8 +12,8 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-# As results are called: a sweep's name is that of its table and of the folder of its runs.
-NAME = r"\A[a-z0-9]+(-[a-z0-9]+)*\Z"
+from specmup.runs.results import NAME
+
 # A manifest records it, and takes no paths.
 SOURCE = r"\A[A-Za-z0-9][A-Za-z0-9_.-]*\Z"
 IN_WORDS = {
@@ -31,6 +31,7 @@ IN_WORDS = {
 }
 
 Word = Annotated[str, Meta(max_length=100)]
+# Of a sweep: its table and the folder of its runs are called so.
 Name = Annotated[str, Meta(pattern=NAME, max_length=100)]
 Source = Annotated[str, Meta(pattern=SOURCE, max_length=100)]
 Size = Annotated[int, Meta(ge=1, le=1 << 20)]

@@ -12,7 +12,7 @@ import torch
 from torch.optim import Optimizer
 
 from specmup.data.fingerprint import fingerprint
-from specmup.data.text import Text, king_james, token_files
+from specmup.data.text import KING_JAMES, Text, king_james, token_files
 from specmup.models.gpt import GPT, GPTShape
 from specmup.parametrization.plan import Plan, make_plan
 from specmup.runs.manifest import made_on
@@ -154,7 +154,7 @@ def text_of(source: str, vocabulary: int, context: int, folder: Path | None) -> 
     Raises:
         ValueError: If the files are missing or do not fit.
     """
-    if source == "king-james":
+    if source == KING_JAMES:
         return king_james(vocabulary)
     if folder is None:
         raise ValueError(

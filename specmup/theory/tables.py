@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Generic, TypedDict, Unpack
 
+from specmup.aligned import aligned
 from specmup.theory.order import Order, S
 
 # ``input`` and ``output`` are the matrices before the first and after the last block, ``hidden``
@@ -103,9 +104,7 @@ def plain(rules: Rules) -> str:
         ["role", *COLUMNS.values()],
         *_cells(rules, lambda order: order.text("r_n", "r_L"), str),
     ]
-    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    lines = ["  ".join(c.ljust(w) for c, w in zip(r, widths, strict=True)).rstrip() for r in cells]
-    return "\n".join([rules.title, *lines])
+    return "\n".join([rules.title, *aligned(cells)])
 
 
 def markdown(rules: Rules) -> str:
