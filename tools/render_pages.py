@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import io
 import re
 import shutil
-from contextlib import redirect_stderr
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stderr
 from pathlib import Path
 
 from jupyter_book.sphinx import build_sphinx
@@ -28,7 +30,7 @@ def render(root: Path, staged: Path) -> str:
     if not passed.exists():
         shutil.rmtree(parsed, ignore_errors=True)
     passed.unlink(missing_ok=True)
-    with redirect_stderr(io.StringIO()) as said:
+    with redirect_stderr(io.StringIO()) as said, only_new_objects():
         status = build_sphinx(
             root,
             staged,
@@ -48,6 +50,20 @@ def render(root: Path, staged: Path) -> str:
         return "\n".join(in_words(line, root) for line in said.getvalue().splitlines())
     passed.touch()
     return ""
+
+
+@contextmanager
+def only_new_objects() -> Iterator[None]:
+    """Hide what this process holds already from a search through all objects.
+
+    sphinx_external_toc looks for one by asking every object for its class, and a weak proxy whose
+    object has gone answers with an error.
+    """
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
 
 
 def in_words(line: str, root: Path) -> str:

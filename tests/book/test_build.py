@@ -1,5 +1,6 @@
 """A book is put in place whole and passed, or not at all."""
 
+import weakref
 from pathlib import Path
 
 import pytest
@@ -55,6 +56,16 @@ def test_a_broken_cell_leaves_the_old_book_and_is_named_last(built, capfd):
     built.add_page("chapters/01-one", "# One and one", "> print('mended')")
     assert build(built.root) == 0
     assert "mended" in (html(built) / "chapters" / "01-one.html").read_text()
+
+
+def test_pages_are_rendered_beside_whatever_this_process_holds(small_book):
+    class Owner: ...
+
+    left = weakref.proxy(Owner())  # its owner has gone, so whoever asks for its class is refused
+    small_book.add_page("chapters/01-one", "# One", small_book.note("one"))
+    assert build(small_book.root) == 0
+    with pytest.raises(ReferenceError):
+        isinstance(left, Owner)
 
 
 def test_a_first_build_that_fails_leaves_no_book(small_book, capfd):
