@@ -11,7 +11,7 @@ from pages import Page, Settings, listed, read_pages
 from records import Records
 
 ROOT = Path(__file__).resolve().parents[2]
-EXTENSIONS = ("fresh_execution", "worded_status")
+EXTENSIONS = ("claims_page", "fresh_execution", "worded_status")
 
 HEAD = """\
 ---
