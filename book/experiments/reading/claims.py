@@ -17,7 +17,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from html import escape
 from math import inf, nextafter
-from numbers import Integral, Real
+from numbers import Integral, Rational, Real
 from typing import Any, Literal
 
 import numpy as np
@@ -70,6 +70,16 @@ def below(limit: float) -> Criterion:
 def above(limit: float) -> Criterion:
     """The whole interval lies above the limit."""
     return Criterion(f"above {number(limit)}", _inside(nextafter(limit, inf), inf))
+
+
+def at_least(limit: float) -> Criterion:
+    """The whole interval lies at or above the limit."""
+    return Criterion(f"at least {number(limit)}", _inside(limit, inf))
+
+
+def at_most(limit: float) -> Criterion:
+    """The whole interval lies at or below the limit."""
+    return Criterion(f"at most {number(limit)}", _inside(-inf, limit))
 
 
 def between(low: float, high: float) -> Criterion:
@@ -160,6 +170,9 @@ class Claim:
         return f"{self.verdict}: {self.sentence} [{self.text}; {self.criterion.text}; {rests_on}]"
 
     __repr__ = __str__
+
+    def _ipython_display_(self) -> None:
+        """Nothing: a claim was shown when it was made, also where it ends a cell."""
 
     def listed(self) -> dict[str, str]:
         """What the page *Claims* shows, as plain text."""
@@ -256,7 +269,9 @@ def number(value: Any, spec: str = "") -> str:
     elif isinstance(value, bool | np.bool_ | str) or not isinstance(value, Real):
         text = str(value)
     elif isinstance(value, Integral):
-        text = f"{value:,}"
+        text = f"{int(value):,}"
+    elif isinstance(value, Rational):
+        text = str(value)
     else:
         text = format(float(value), f"z{spec or 'g'}")
     return text if isinstance(value, str) else text.replace("-", "−")

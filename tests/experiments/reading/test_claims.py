@@ -1,10 +1,12 @@
 """A claim holds, falls or cannot be told, and says so the same way to cell, prose and page."""
 
+from fractions import Fraction
 from math import inf, nan
 
 import numpy as np
 import pandas as pd
 import pytest
+import sympy
 
 from experiments.reading import claims as claims_module
 from experiments.reading.claims import (
@@ -13,6 +15,8 @@ from experiments.reading.claims import (
     ClaimFell,
     Claims,
     above,
+    at_least,
+    at_most,
     below,
     between,
     compared,
@@ -69,6 +73,9 @@ def claim(glued, shown, monkeypatch):
         (inf, above(0.5), "held"),
         (nan, above(0.5), "cannot tell"),
         (Interval(1.0, -inf, inf), above(0), "cannot tell"),
+        (0.5, at_most(0.5), "held"),
+        (0.5, at_least(0.5), "held"),
+        (WIDE, at_most(0), "cannot tell"),
         (0.5, between(0.5, 1), "held"),
         (1.01, between(0.5, 1), "fell"),
         (Interval(0.1, 0.05, 0.15), near(0, 0.15), "held"),
@@ -102,6 +109,8 @@ def test_a_value_is_judged(value, criterion, verdict):
         (-0.125, "−0.12"),
         (Interval(-0.5, -0.6, -0.4), "−0.50 ± 0.10"),
         (1234, "1,234"),
+        (sympy.Integer(-3), "−3"),
+        (Fraction(-1, 2), "−1/2"),
         (True, "True"),
         (Order(depth=-1), "L^−1"),
         ("lower-case", "lower-case"),
