@@ -10,11 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from fractions import Fraction
 from functools import cached_property
 from itertools import combinations
 
 from specmup.theory.equations import Bound, Combination, Equation, System, Term, product
-from specmup.theory.order import DEPTH, ONE, Order
+from specmup.theory.order import DEPTH, ONE, Exponent, Order
 
 ALPHA = Term.unknown("α")
 
@@ -60,26 +61,37 @@ class Path:
 class ResidualCondition:
     """The condition on a branch of ``block_depth`` maps, as equations and as their solution.
 
-    For each path and each non-empty subset S of its maps, the term in which exactly S has moved
-    is aligned across the L blocks and must therefore be Θ(1/L). At initialisation the blocks are
-    independent, so each path's output may be as large as 1/√L (zheng2026, Conditions 3.1, B.1–B.3).
+    For each path and each non-empty subset S of its maps, the terms in which exactly S has moved
+    add up over the L blocks, and the sum must be Θ(1). If they are aligned, each is Θ(1/L). At
+    initialisation the blocks are independent, so each path's output may be as large as 1/√L
+    (zheng2026, Conditions 3.1, B.1–B.3).
 
     Args:
         block_depth: Number k of linear maps in a branch.
         bias: Whether every map has a bias.
         highest_order: State only the equations in which at most this many maps have moved;
             None states them all.
+        addition: For the orders 1, 2, … the p in "L terms add up to L^p times one of them", from
+            1/2 (independent) to 1 (aligned); orders beyond it are taken as aligned.
 
     Raises:
-        ValueError: If ``block_depth`` is not an integer from 1 to 12.
+        ValueError: If ``block_depth`` is not an integer from 1 to 12, or an exponent of addition
+            does not lie between 1/2 and 1.
     """
 
     block_depth: int
     bias: bool = False
     highest_order: int | None = None
+    addition: tuple[Exponent, ...] = ()
 
     def __post_init__(self) -> None:
-        """Check the block depth."""
+        """Check the block depth and the exponents of addition."""
+        for order, p in enumerate(self.addition, start=1):
+            if not Fraction(1, 2) <= Fraction(p) <= 1:
+                raise ValueError(
+                    f"terms of order {order} add up like L^{p}: independent ones do like L^(1/2), "
+                    "aligned ones like L, and nothing lies outside these two"
+                )
         k = self.block_depth
         if isinstance(k, bool) or not isinstance(k, int) or k < 1:
             raise ValueError(
@@ -99,11 +111,18 @@ class ResidualCondition:
         biases = [(f"b{i}", *maps[i:]) for i in range(1, self.block_depth + 1)]
         return (Path(maps), *(Path(p) for p in biases if self.bias))
 
+    def share(self, order: int) -> Order:
+        """Size of one block's term of an order, for the sum over blocks to be Θ(1)."""
+        given = self.addition[order - 1 : order]
+        return DEPTH ** -Fraction(given[0]) if given else ALIGNED_SHARE
+
     @cached_property
     def system(self) -> System:
         """One equation for each path and subset, one bound for each path's start."""
         equations = [
-            Equation(f"[{','.join(subset)}]" + _suffix(path), path.moved(subset), ALIGNED_SHARE)
+            Equation(
+                f"[{','.join(subset)}]" + _suffix(path), path.moved(subset), self.share(len(subset))
+            )
             for path in self.paths
             for subset in path.subsets(self.highest_order)
         ]
@@ -178,9 +197,14 @@ class Proof:
         return f"$${condition.start.latex()}$$\n\n{self._redundancy()}"
 
 
-def solve_condition(block_depth: int, bias: bool = False) -> ResidualCondition:
-    """State and solve the condition on a branch of ``block_depth`` maps."""
-    return ResidualCondition(block_depth, bias)
+def solve_condition(
+    block_depth: int, bias: bool = False, addition: tuple[Exponent, ...] = ()
+) -> ResidualCondition:
+    """State and solve the condition on a branch of ``block_depth`` maps.
+
+    As :class:`ResidualCondition`, which see.
+    """
+    return ResidualCondition(block_depth, bias, addition=addition)
 
 
 def end_system(weight: str) -> System:

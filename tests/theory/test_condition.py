@@ -126,3 +126,25 @@ def test_the_proof_is_readable():
     ]
     assert "3 of the 7 equations follow" in solve_condition(3).proof()._repr_markdown_()
     assert solve_condition(2).start.powers[2][1] == Fraction(-1)
+
+
+@pytest.mark.parametrize("p", ["1/2", "3/4", "1"])
+def test_how_second_order_terms_add_up_decides_the_start(p):
+    condition = solve_condition(2, addition=(1, p))
+    assert condition.start_size == DEPTH ** (Fraction(p) - 2)
+    # The maps still move in proportion: by L^(1-p) times what they are.
+    for i in (1, 2):
+        moved = condition.system.size(norm(f"ΔW{i}") / norm(f"W{i}"))
+        assert moved == DEPTH ** (1 - Fraction(p))
+
+
+def test_a_third_order_that_adds_up_otherwise_contradicts_the_second():
+    assert solve_condition(3, addition=(1, "3/4", "1/2")).start_size == DEPTH ** Fraction(-5, 4)
+    with pytest.raises(InconsistentEquations, match=r"\[W1,W2,W3\].*contradicts"):
+        _ = solve_condition(3, addition=(1, "3/4")).start_size
+
+
+@pytest.mark.parametrize("p", ["1/3", 2, -1])
+def test_terms_add_up_between_independent_and_aligned(p):
+    with pytest.raises(ValueError, match=f"order 2 add up like L\\^{p}"):
+        solve_condition(2, addition=(1, p))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from experiments.instruments.expansion import Snapshot
 from specmup.models.resnet import ResNet
@@ -35,6 +36,30 @@ def branch_updates(model: ResNet, before: Snapshot) -> Tensor:
     return alpha * torch.stack(
         [model.branch(h, *new) - model.branch(h, *old) for h, old, new in old_and_new]
     )
+
+
+def agreement(model: ResNet, x: Tensor, y: Tensor) -> Tensor:
+    """Cosine between what a block's first map writes and what its second wants to read.
+
+    The one is W⁽¹⁾h, the other W⁽²⁾ᵀδ, with δ the gradient of a sample's loss with respect to the
+    block's output; (L, R?, batch).
+
+    Args:
+        model: Two maps a branch, linear.
+        x: Samples, (R?, batch, d).
+        y: Their classes, (R?, batch).
+    """
+    stream = [model.features(x)[0].detach().requires_grad_()]
+    for added in model.additions():
+        stream.append(stream[-1] + added(stream[-1]))
+    logits = model.multipliers["output"] * (stream[-1] @ model.output.mT)
+    loss = F.cross_entropy(logits.flatten(0, -2), y.flatten(), reduction="sum")
+    gradients = torch.autograd.grad(loss, stream[1:])  # δ of each block
+    blocks = zip(stream, gradients, model.blocks(), strict=False)
+    with torch.no_grad():
+        return torch.stack(
+            [F.cosine_similarity(h @ w1.mT, g @ w2, dim=-1) for h, g, ((w1, w2), _) in blocks]
+        )
 
 
 def addition(contributions: Tensor) -> Tensor:

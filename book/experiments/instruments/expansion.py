@@ -163,6 +163,17 @@ def attained_second_order(expansion: Expansion, model: ResNet, before: Snapshot)
     return attained.mean(0).reshape(-1) / model.multipliers["hidden"]
 
 
+@torch.no_grad()
+def relative_step(model: ResNet, before: Snapshot) -> Tensor:
+    """Size of what a step adds to W⁽¹⁾h next to W⁽¹⁾h itself, averaged over blocks; (R,)."""
+    pairs = zip(before.features, before.blocks, model.blocks(), strict=False)
+    sizes = [
+        overall_rms(h @ (new[0][0] - old[0][0]).mT) / overall_rms(h @ old[0][0].mT)
+        for h, old, new in pairs
+    ]
+    return torch.stack(sizes).mean(0).reshape(-1)
+
+
 def probed_blocks(depth: int) -> list[int]:
     """A few evenly spaced blocks, the first and the last among them."""
     return torch.linspace(0, depth - 1, min(PROBED_BLOCKS, depth)).long().tolist()

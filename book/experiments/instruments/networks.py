@@ -72,3 +72,21 @@ def depthwise(alpha: Fraction | str, gamma: Fraction | str) -> Rules:
         learning_rate=order.WIDTH**-1 * order.DEPTH ** -Fraction(gamma),
         epsilon=order.WIDTH**-1 * multiplier,  # of the size of the gradient
     )
+
+
+def started_at(power: Fraction | str, optimizer: str) -> Rules:
+    """Rules for two maps a branch whose branches start at L^-power.
+
+    Each map still contributes its 1/L: the maps have norm 1, so a step of either is L^(power-1).
+    With the power 1 these are the rules for two maps, with 1/2 those for one (for optimizers whose
+    steps do not grow with the gradient).
+    """
+    power = Fraction(power)
+    rules = parametrization("k2", optimizer)
+    hidden, change = rules["hidden"], order.DEPTH ** (1 - power)  # of the multiplier
+    return rules.changed(
+        "hidden",
+        multiplier=hidden.multiplier * change,
+        learning_rate=hidden.learning_rate / change,
+        epsilon=hidden.epsilon and hidden.epsilon * change,
+    )

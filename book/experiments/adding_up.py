@@ -1,0 +1,128 @@
+"""Chapter 6: how the terms of a training step add up over the blocks.
+
+A two-map linear ResNet learns digits. Its branches start at the size L^-a: a = 1/2 is the rule for
+one map, a = 1 that for two, 3/4 lies between. At some of the steps the change of the features is
+taken apart by the number of maps that moved (:mod:`experiments.instruments.expansion`), block by
+block and summed over blocks, on the samples that made the step.
+"""
+
+from __future__ import annotations
+
+import pandas as pd
+import torch
+
+from experiments.declared import Constant, Experiment
+from experiments.instruments.contributions import agreement
+from experiments.instruments.expansion import Expansion, Snapshot, expand_step, relative_step
+from experiments.instruments.networks import base, started_at
+from experiments.instruments.rows import labelled
+from specmup.data.images import batch_order, digits
+from specmup.models.resnet import ResNetShape, build
+from specmup.training.replicas import replica_optimizer
+from specmup.training.resnet import replica_losses
+from specmup.training.scaling import scale
+
+# Rates at which the base model learns without overshooting.
+LEARNING_RATE = {"adamw": 2.0**-8, "muon-kimi": 2.0**-6}
+BATCH_SIZE = 64
+PROBE_SAMPLES = 16  # of the batch, on which a step is taken apart
+
+
+def train_and_add(
+    *,
+    optimizer: str,
+    power: str,
+    width: int,
+    depth: int,
+    seeds: list[int],
+    moments: list[int],
+) -> pd.DataFrame:
+    """Train one stack of replicas, one a seed, and take the steps at ``moments`` apart.
+
+    Columns: power, optimizer, width, depth, seed, step, loss; ``first`` and ``second``, the RMS
+    sizes of a typical block's terms of order one and two, and ``first_sum``, ``second_sum``, those
+    of their sums over blocks; ``relative``, the size of a step of the first map next to what it
+    changes; and, before the step, the cosine between what a first map writes and what its second
+    reads: ``agreement``, its mean over blocks and samples, and ``agreement_rms``.
+    """
+    task = digits()
+    settings = scale(
+        started_at(power, optimizer), base(LEARNING_RATE[optimizer]), width=width, depth=depth
+    )
+    model = build(
+        ResNetShape(task.inputs, width, depth, task.classes, 2, "linear"), settings, seeds
+    )
+    trainer = replica_optimizer(model, settings, optimizer)
+    orders = [batch_order(len(task.train_x), BATCH_SIZE, max(moments), seed) for seed in seeds]
+    frames = []
+    for step, chosen in enumerate(torch.stack(orders, dim=1), start=1):
+        x, y = task.train_x[chosen], task.train_y[chosen]  # (R, batch, d), (R, batch)
+        probe = x[:, :PROBE_SAMPLES]
+        watched = step in moments
+        if watched:
+            before = Snapshot.of(model, probe)
+            cosines = agreement(model, probe, y[:, :PROBE_SAMPLES])  # (L, R, batch)
+        trainer.zero_grad()
+        losses = replica_losses(model, x, y)
+        losses.sum().backward()
+        trainer.step()
+        if watched:
+            frame = pd.DataFrame({"seed": seeds, "step": step, "loss": losses.tolist()})
+            frame = frame.join(_sizes(expand_step(model, before, probe)))
+            frame["relative"] = relative_step(model, before).tolist()
+            frame["agreement"] = cosines.mean((0, 2)).tolist()
+            frame["agreement_rms"] = cosines.square().mean((0, 2)).sqrt().tolist()
+            frames.append(frame)
+    about = {"power": power, "optimizer": optimizer}
+    return labelled(pd.concat(frames, ignore_index=True), **about, width=width, depth=depth)
+
+
+def _sizes(expansion: Expansion) -> pd.DataFrame:
+    """Sizes of a typical block's terms and of the sums over blocks, a row a replica."""
+    by_order = expansion.sizes().pivot(index="replica", columns="order")
+    return pd.DataFrame(
+        {
+            f"{name}{suffix}": by_order[column, order]
+            for order, name in ((1, "first"), (2, "second"))
+            for suffix, column in (("", "block"), ("_sum", "total"))
+        }
+    )
+
+
+AXES = {"optimizer": ["adamw", "muon-kimi"], "power": ["1/2", "3/4", "1"]}
+SEEDS = Constant([0, 1, 2, 3, 4])
+MOMENTS = Constant([1, 2, 3, 5, 8, 13, 20, 32, 50])
+EXPERIMENT = Experiment(
+    point=train_and_add,
+    version=1,
+    keys=("power", "optimizer", "width", "depth", "seed", "step"),
+    compared=("first_sum", "second_sum"),
+    smallest_first=True,
+    rounded=True,
+    scales={
+        "quick": {
+            "width": 64,
+            "depth": [4, 8, 16],
+            "optimizer": "muon-kimi",
+            "power": ["1/2", "1"],
+            "seeds": SEEDS,
+            "moments": Constant([1, 2, 3, 5, 8]),
+        },
+        "reference": [
+            {
+                "width": [32, 64],
+                "depth": [4, 8, 16, 32, 64, 128],
+                **AXES,
+                "seeds": SEEDS,
+                "moments": MOMENTS,
+            },
+            {
+                "width": 128,
+                "depth": [4, 8, 16, 32, 64],
+                **AXES,
+                "seeds": SEEDS,
+                "moments": MOMENTS,
+            },
+        ],
+    },
+)
