@@ -14,6 +14,7 @@ from specmup.runs.job import Job
 # Jobs by scale, and a hash of all their identities: if it changes, what is kept is not found.
 JOBS = {
     "activation_depth": ({"quick": 4, "reference": 72}, "2b3884f26538"),
+    "adding_up": ({"quick": 6, "reference": 102}, "e8aad853da21"),
     "assumptions": ({"quick": 3, "reference": 142}, "27cd84511e85"),
     "atlas": ({"quick": 12, "slice": 4, "reference": 424}, "caf5dc3039b7"),
     "depth_parts": ({"quick": 1, "reference": 81}, "a984fa757116"),
@@ -108,6 +109,8 @@ def points(found, scale):
         rates = [lowest] if None in (lowest, highest) else range(lowest, highest + 1)
         if found.point.__name__ == "train_and_expand":
             del options["steps"]  # a shorter run is the start of a longer one
+        if found.point.__name__ == "train_and_add":
+            del options["moments"]  # likewise
         for seed in [options.pop("seed")] if seeds is None else seeds:
             for rate in rates:
                 yield tuple(sorted((k, repr(v)) for k, v in options.items())), seed, rate
