@@ -8,6 +8,8 @@ block and summed over blocks, on the samples that made the step.
 
 from __future__ import annotations
 
+from copy import deepcopy
+
 import pandas as pd
 import torch
 
@@ -57,19 +59,21 @@ def train_and_add(
     frames = []
     for step, chosen in enumerate(torch.stack(orders, dim=1), start=1):
         x, y = task.train_x[chosen], task.train_y[chosen]  # (R, batch, d), (R, batch)
-        probe = x[:, :PROBE_SAMPLES]
         watched = step in moments
         if watched:
-            before = Snapshot.of(model, probe)
-            cosines = agreement(model, probe, y[:, :PROBE_SAMPLES])  # (L, R, batch)
+            # Taken apart in double precision: a second-order term is what two differences leave.
+            twin, probe = deepcopy(model).double(), x[:, :PROBE_SAMPLES].double()
+            before = Snapshot.of(twin, probe)
+            cosines = agreement(twin, probe, y[:, :PROBE_SAMPLES])  # (L, R, batch)
         trainer.zero_grad()
         losses = replica_losses(model, x, y)
         losses.sum().backward()
         trainer.step()
         if watched:
             frame = pd.DataFrame({"seed": seeds, "step": step, "loss": losses.tolist()})
-            frame = frame.join(_sizes(expand_step(model, before, probe)))
-            frame["relative"] = relative_step(model, before).tolist()
+            twin.load_state_dict(model.state_dict())
+            frame = frame.join(_sizes(expand_step(twin, before, probe)))
+            frame["relative"] = relative_step(twin, before).tolist()
             frame["agreement"] = cosines.mean((0, 2)).tolist()
             frame["agreement_rms"] = cosines.square().mean((0, 2)).sqrt().tolist()
             frames.append(frame)
