@@ -59,10 +59,11 @@ def slice_of(results: Results, where: str = "", within: Rounding | None = None) 
             rows = rows.query(where) if where else rows
             return Slice(rerun(rows, sweep_of(results.manifest)), list(SORT), ("loss",))
         experiment = import_module(f"experiments.{name.replace('-', '_')}").EXPERIMENT
-        rows = rows[list(experiment.keys)]
+        keys = list(experiment.keys)
+        rows = rows[keys]
         frame = experiment.run(experiment.slice, wanted=partial(_has_rows, rows)).frame
     frame = frame.astype(rows.dtypes.to_dict())
-    return Slice(frame.merge(rows, on=list(rows)), list(rows), experiment.compared)
+    return Slice(frame.merge(rows, on=keys), keys, experiment.compared)
 
 
 def _has_rows(rows: pd.DataFrame, job: Mapping[str, Any]) -> bool:
