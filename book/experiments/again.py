@@ -15,9 +15,9 @@ from typing import Any, NamedTuple
 import pandas as pd
 from pandas.api.types import is_numeric_dtype
 
+from experiments.reading.agreement import Agreement, agrees_with
 from experiments.reading.families import rerun, sweep_of
-from specmup.analysis.agreement import Agreement, agrees_with
-from specmup.analysis.rounding import Rounding
+from experiments.reading.rounding import Rounding
 from specmup.runs.results import Results
 from specmup.streams import drawn_from
 from specmup.sweeps.collect import SORT
