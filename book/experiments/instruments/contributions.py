@@ -9,9 +9,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from experiments.instruments.alignment import addition_exponent
 from experiments.instruments.expansion import Snapshot
 from specmup.models.resnet import ResNet
-from specmup.norms import addition_exponent
 
 
 @torch.no_grad()
