@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from importlib import import_module
 from importlib.util import find_spec
 from types import ModuleType
@@ -23,9 +24,14 @@ def require_lab(room: str) -> None:
     Raises:
         MissingExtra: If one is not.
     """
-    for package in LAB:
-        if find_spec(package) is None:
-            raise missing(package, extra="lab", use=room)
+    if (package := _lacking()) is not None:
+        raise missing(package, extra="lab", use=room)
+
+
+@cache
+def _lacking() -> str | None:
+    """The first package of the laboratory that is not installed; looked up once for all rooms."""
+    return next((package for package in LAB if find_spec(package) is None), None)
 
 
 def load(package: str, *, extra: str, use: str) -> ModuleType:

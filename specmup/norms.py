@@ -1,4 +1,4 @@
-"""RMS norms of vectors and matrices, and how well vectors and updates line up.
+"""RMS norms of vectors and matrices.
 
 ‖a‖_R = ‖a‖₂/√dim is the typical size of an entry. ‖W‖_R = √(n_in/n_out)·‖W‖₂ is the most by
 which W (n_out, n_in) can stretch it, so ‖Wx‖_R ≤ ‖W‖_R·‖x‖_R: the norms in which the spectral
@@ -35,7 +35,7 @@ def rms_norm(x: Tensor, dim: int | tuple[int, ...] = -1) -> Tensor:
         TypeError: x is not of a real floating dtype.
         ValueError: there is nothing to average over.
     """
-    x = _as_float(x, "x")
+    x = as_float(x, "x")
     dims = (dim,) if isinstance(dim, int) else dim
     if x.ndim == 0 or (count := math.prod(x.shape[d] for d in dims)) == 0:
         raise ValueError(f"x has shape {tuple(x.shape)}: no entries along dim {dim} to average")
@@ -96,7 +96,7 @@ def spectral_norm(
     >>> spectral_norm(torch.tensor([[[3.0, 0.0], [0.0, 1.0]], [[0.0, 0.0], [0.0, 0.0]]]))
     tensor([3., 0.])
     """
-    A = _as_float(W, "W")
+    A = as_float(W, "W")
     if A.ndim < 2 or A.numel() == 0:
         raise ValueError(f"W has shape {tuple(W.shape)}: need non-empty (..., n_out, n_in)")
     finest = 100 * torch.finfo(A.dtype).eps
@@ -211,64 +211,7 @@ def stable_rank(
     return (W / norm[..., None, None]).square().sum(dim=(-2, -1))
 
 
-@torch.no_grad()
-def alignment(
-    W: Tensor, x: Tensor, *, tol: float = TOLERANCE, max_iterations: int = MAX_ITERATIONS
-) -> Tensor:
-    """‖Wx‖_R / (‖W‖_R‖x‖_R): the share of W's reach that x gets, from 0 to 1.
-
-    1 means that x is a top right-singular vector, as the feature that made a one-sample gradient
-    is for that gradient (zheng2026, Claim F.2); a Gaussian W (n_out, n_in) gives about
-    √n_out/(√n_out + √n_in) for any x that it does not depend on (Claim F.1).
-
-    W (..., n_out, n_in) acts as in the forward pass, ``x @ W.mT``: x is (n_in,), or
-    (..., batch, n_in) with one result a row. NaN where W or x is zero. As ‖W‖_R may be low by
-    ``tol``, the result may be high by as much. No gradient.
-
-    Raises:
-        ValueError: x does not have n_in entries; further as :func:`spectral_norm`.
-    """
-    W, x = _as_float(W, "W"), _as_float(x, "x")
-    norm = rms_operator_norm(W, tol=tol, max_iterations=max_iterations)
-    if x.ndim == 0 or x.shape[-1] != W.shape[-1]:
-        raise ValueError(f"x has shape {tuple(x.shape)}: W needs (..., n_in = {W.shape[-1]})")
-    if x.ndim > 1:
-        norm = norm.unsqueeze(-1)
-    return rms_norm(x @ W.mT) / (norm * rms_norm(x))
-
-
-def update_alignment(contributions: Tensor) -> Tensor:
-    """‖Σ_l v_l‖ / Σ_l ‖v_l‖ of L vectors, contributions (L, ..., n); shape (...).
-
-    The contributions are vectors in one space, such as what each of L blocks adds to the last
-    feature, or what each block's update changes there. 1 when all point the same way, about
-    1/√L when they are independent and equally long, 0 when they cancel; NaN when all are zero.
-
-    Raises:
-        TypeError: contributions are not of a real floating dtype.
-        ValueError: contributions are not of shape (L, ..., n), or empty.
-    """
-    v = _as_float(contributions, "contributions")
-    if v.ndim < 2 or v.numel() == 0:
-        raise ValueError(f"contributions have shape {tuple(v.shape)}: need non-empty (L, ..., n)")
-    return vector_norm(v.sum(dim=0), dim=-1) / vector_norm(v, dim=-1).sum(dim=0)
-
-
-def addition_exponent(contributions: Tensor) -> Tensor:
-    """The p in ‖Σ_l v_l‖ = L^p · mean_l ‖v_l‖, contributions (L, ..., n); shape (...).
-
-    p = 1 + log_L of :func:`update_alignment`: 1 when L aligned contributions add up like L, about
-    1/2 when independent ones of equal length add up like √L, -∞ when they cancel.
-
-    Raises:
-        ValueError: there are fewer than two contributions; as :func:`update_alignment`.
-    """
-    if contributions.ndim > 0 and contributions.shape[0] < 2:
-        raise ValueError(f"L = {contributions.shape[0]} contributions: need at least 2 to add up")
-    return 1 + update_alignment(contributions).log() / math.log(contributions.shape[0])
-
-
-def _as_float(tensor: Tensor, name: str) -> Tensor:
+def as_float(tensor: Tensor, name: str) -> Tensor:
     """The tensor in float64 or float32; bfloat16 and float16 are widened to float32."""
     if not tensor.dtype.is_floating_point:
         raise TypeError(f"{name} has dtype {tensor.dtype}: convert it to a floating dtype")

@@ -10,64 +10,19 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from random_matrices import ROUNDING, matrices, normal, seeds, sizes, with_singular_values
 
 from specmup import norms
 from specmup.norms import (
     ToleranceWarning,
-    addition_exponent,
-    alignment,
     or_inf,
     rms_norm,
     rms_operator_norm,
     spectral_norm,
     stable_rank,
-    update_alignment,
 )
 
 DEVICES = ["cpu"] + (["cuda"] if torch.cuda.is_available() else [])
-ROUNDING = {torch.float64: 1e-12, torch.float32: 1e-5, torch.bfloat16: 1e-5, torch.float16: 1e-5}
-
-seeds = st.integers(0, 2**32)
-sizes = st.one_of(st.integers(1, 8), st.integers(1, 120))
-
-
-def normal(*shape: int, seed: int, dtype=torch.float64) -> torch.Tensor:
-    generator = torch.Generator().manual_seed(seed)
-    return torch.randn(*shape, generator=generator, dtype=torch.float64).to(dtype)
-
-
-def with_singular_values(values: torch.Tensor, n_out: int, n_in: int, seed: int) -> torch.Tensor:
-    """Matrices U diag(values) Vᵀ (..., n_out, n_in), U and V random with orthonormal columns."""
-    *batch, count = values.shape
-    U = torch.linalg.qr(normal(*batch, n_out, count, seed=seed)).Q
-    V = torch.linalg.qr(normal(*batch, n_in, count, seed=seed + 1)).Q
-    return U * values.unsqueeze(-2) @ V.mT
-
-
-@st.composite
-def matrices(draw, n_out=sizes, n_in=sizes, dtypes=tuple(ROUNDING), largest=30) -> torch.Tensor:
-    """Batches of Gaussian, low-rank, orthogonal and clustered matrices of any shape and size."""
-    m, n, seed = draw(n_out), draw(n_in), draw(seeds)
-    batch = draw(st.sampled_from([(), (1,), (3,), (2, 2)]))
-    count = min(m, n)
-    kind = draw(st.sampled_from(["gaussian", "low rank", "orthogonal", "clustered", "one above"]))
-    if kind == "gaussian":
-        W = normal(*batch, m, n, seed=seed)
-    elif kind == "low rank":
-        rank = draw(st.integers(1, min(3, count)))
-        W = normal(*batch, m, rank, seed=seed) @ normal(*batch, rank, n, seed=seed + 1)
-    else:
-        values = torch.ones(*batch, count, dtype=torch.float64)
-        if kind == "clustered":
-            values -= torch.linspace(0, 1, count, dtype=torch.float64) ** draw(st.integers(1, 4))
-            values[..., 0] = 1
-        elif kind == "one above":
-            values[..., 0] += draw(st.sampled_from([0.3, 0.05, 0.003]))
-        W = with_singular_values(values, m, n, seed)
-    dtype = draw(st.sampled_from(dtypes))
-    largest = 0 if dtype == torch.float16 else largest
-    scale = 10.0 ** draw(st.integers(-max(4, largest), largest))
-    return (W * scale).to(dtype)
 
 
 def exact_norm(W: torch.Tensor) -> torch.Tensor:
@@ -266,15 +221,6 @@ def test_no_vector_is_stretched_by_more_than_the_norm(W, seed):
 
 
 @settings(deadline=None)
-@given(matrices(dtypes=(torch.float32, torch.float64), largest=15), seeds)
-def test_alignment_is_between_0_and_1(W, seed):
-    x = normal(4, W.shape[-1], seed=seed).to(W.dtype)
-    share = alignment(W, x, tol=1e-4)
-    assert share.shape == (*W.shape[:-2], 4)
-    assert ((share >= 0) & (share <= 1 + 2e-4)).all()
-
-
-@settings(deadline=None)
 @given(matrices(dtypes=(torch.float32, torch.float64)))
 def test_stable_rank_is_between_1_and_the_smaller_dimension(W):
     rank = stable_rank(W, tol=1e-4)
@@ -303,57 +249,6 @@ def test_stable_rank_of_known_spectra():
     W = with_singular_values(values, 9, 7, seed=14)
     assert stable_rank(W, tol=1e-8).item() == pytest.approx(6 / 4)
     assert stable_rank(torch.zeros(3, 3)).isnan()
-
-
-def test_alignment_of_gradients_gaussians_and_nothing():
-    h, delta = normal(300, seed=15), normal(100, seed=16)
-    gradient = torch.outer(delta, h)
-    assert alignment(gradient, h).item() == pytest.approx(1)
-    across = normal(300, seed=17)
-    across -= (across @ h) / (h @ h) * h
-    assert alignment(gradient, across).item() == pytest.approx(0, abs=1e-12)
-    gaussian = normal(100, 300, seed=18)
-    expected = math.sqrt(100) / (math.sqrt(100) + math.sqrt(300))
-    assert alignment(gaussian, h).item() == pytest.approx(expected, rel=0.2)
-    assert alignment(gaussian, torch.zeros_like(h)).isnan()
-    assert alignment(torch.zeros_like(gaussian), h).isnan()
-
-
-def test_alignment_reads_batches_as_the_forward_pass_does():
-    W, x = normal(4, 6, 5, seed=19), normal(4, 3, 5, seed=20)
-    share = alignment(W, x)
-    assert share.shape == (4, 3)
-    assert share[2, 1].item() == pytest.approx(alignment(W[2], x[2, 1]).item())
-    assert alignment(W, x[0, 0]).shape == (4,)
-    assert alignment(W[0], x).shape == (4, 3)
-    with pytest.raises(ValueError, match=r"needs \(\.\.\., n_in = 5\)"):
-        alignment(W, x[..., :4])
-
-
-def test_updates_that_agree_ignore_or_cancel_one_another():
-    depth, width = 64, 4096
-    v = normal(1, 2, width, seed=21)
-    same, independent = v.expand(depth, 2, width), normal(depth, 2, width, seed=22)
-    assert update_alignment(same).tolist() == pytest.approx([1, 1])
-    assert addition_exponent(same).tolist() == pytest.approx([1, 1])
-    assert update_alignment(independent).tolist() == pytest.approx([1 / 8, 1 / 8], rel=0.05)
-    assert addition_exponent(independent).tolist() == pytest.approx([0.5, 0.5], abs=0.02)
-    assert update_alignment(torch.cat([v, -v])).tolist() == [0, 0]
-    assert addition_exponent(torch.cat([v, -v])).tolist() == [-math.inf, -math.inf]
-    assert update_alignment(torch.zeros(3, 5)).isnan()
-
-
-@given(st.integers(1, 20), st.integers(1, 20), seeds)
-def test_update_alignment_is_between_0_and_1(depth, width, seed):
-    ratio = update_alignment(normal(depth, width, seed=seed))
-    assert 0 <= ratio <= 1 + 1e-12
-
-
-def test_contributions_of_a_wrong_shape():
-    with pytest.raises(ValueError, match=r"shape \(3,\)"):
-        update_alignment(torch.ones(3))
-    with pytest.raises(ValueError, match="L = 1"):
-        addition_exponent(torch.ones(1, 4))
 
 
 def test_what_is_not_finite_counts_as_infinite():

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
+from sweep_file import FILE, TEXT
 
 from specmup import __version__
 from specmup.__main__ import COMMANDS
@@ -31,21 +32,6 @@ from specmup.models.gpt import GPT, GPTShape
 
 def build(width, depth):
     return GPT(GPTShape(16, 8, width, depth, head_dimension=4))
-"""
-SWEEP = """
-name = "tiny"
-scale = "quick"
-text = { source = "counting", vocabulary = 16 }
-model = { context = 8, head_dimension = 4 }
-base = { width = 8, depth = 1, std = 0.1 }
-training = { steps = 4, batch_size = 4, validation_windows = 8 }
-
-[[grid]]
-rules = ["k2"]
-optimizers = ["adamw"]
-widths = [8, 16]
-log2_lr = [-8.0, -6.0, -4.0]
-seeds = [0]
 """
 
 
@@ -118,10 +104,9 @@ def place(tmp_path_factory):
     """A folder with a model, a sweep and token files of the user's own."""
     folder = tmp_path_factory.mktemp("place")
     (folder / "mine.py").write_text(MINE)
-    (folder / "tiny.toml").write_text(SWEEP)
-    (folder / "bible.toml").write_text(
-        SWEEP.replace('"counting", vocabulary = 16', '"king-james", vocabulary = 300')
-    )
+    (folder / "tiny.toml").write_text(FILE)
+    built_in = 'source = "king-james"\nvocabulary = 300'
+    (folder / "bible.toml").write_text(FILE.replace(TEXT, built_in))
     tokens = (np.arange(3000) % 16).astype("<u2")
     tokens[:2000].tofile(folder / "train.bin")
     tokens[2000:].tofile(folder / "val.bin")

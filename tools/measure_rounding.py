@@ -65,7 +65,7 @@ def make_in_every_way(names: list[str], folder: Path) -> None:
 
 def write(name: str, folder: Path) -> None:
     """Put the spread of one result into its manifest."""
-    from specmup.analysis.rounding import measured_rounding
+    from experiments.reading.rounding import measured_rounding
 
     made = {way: pd.read_pickle(folder / way / f"{name}.pkl") for way in ways_here()}
     first, on, values = next(iter(made.values()))

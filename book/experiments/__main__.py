@@ -20,7 +20,7 @@ from experiments.settings import settings_of
 from specmup.extras import MissingExtra
 from specmup.runs.manifest import SCALES
 from specmup.runs.pool import cores
-from specmup.runs.store import SweepError
+from specmup.runs.store import RunError
 
 PIECES = Path("_build") / "experiments"
 PLUMBING = ("__main__", "again", "declared", "settings", "small_gpt")
@@ -49,7 +49,7 @@ def main() -> None:
         experiment = module.EXPERIMENT
         try:
             made = experiment.run(asked.scale, PIECES / name, asked.workers)
-        except (MissingExtra, SweepError) as problem:
+        except (MissingExtra, RunError) as problem:
             parser.error(str(problem))
         except KeyboardInterrupt:
             print("stopped: finished pieces are kept, the same command goes on", file=sys.stderr)

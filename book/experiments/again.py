@@ -15,9 +15,9 @@ from typing import Any, NamedTuple
 import pandas as pd
 from pandas.api.types import is_numeric_dtype
 
+from experiments.reading.agreement import Agreement, agrees_with
 from experiments.reading.families import rerun, sweep_of
-from specmup.analysis.agreement import Agreement, agrees_with
-from specmup.analysis.rounding import Rounding
+from experiments.reading.rounding import Rounding
 from specmup.runs.results import Results
 from specmup.streams import drawn_from
 from specmup.sweeps.collect import SORT
@@ -59,10 +59,11 @@ def slice_of(results: Results, where: str = "", within: Rounding | None = None) 
             rows = rows.query(where) if where else rows
             return Slice(rerun(rows, sweep_of(results.manifest)), list(SORT), ("loss",))
         experiment = import_module(f"experiments.{name.replace('-', '_')}").EXPERIMENT
-        rows = rows[list(experiment.keys)]
+        keys = list(experiment.keys)
+        rows = rows[keys]
         frame = experiment.run(experiment.slice, wanted=partial(_has_rows, rows)).frame
     frame = frame.astype(rows.dtypes.to_dict())
-    return Slice(frame.merge(rows, on=list(rows)), list(rows), experiment.compared)
+    return Slice(frame.merge(rows, on=keys), keys, experiment.compared)
 
 
 def _has_rows(rows: pd.DataFrame, job: Mapping[str, Any]) -> bool:

@@ -56,6 +56,7 @@ def train_and_measure(
             return
         with torch.no_grad():
             strides, squares = mean_square_increments(model.features(x))
+        assert model.hidden.grad is not None  # of the backward pass of this step
         likeness = neighbour_likeness(model.hidden.grad).tolist()
         for stride, square in zip(strides.int().tolist(), squares, strict=True):
             columns = {"increment": square.sqrt().tolist(), "likeness": likeness}
@@ -77,8 +78,10 @@ def train_and_measure(
         losses[step, seeds.index(seed)].item()
         for step, seed in zip(frame.steps, frame.seed, strict=True)
     ]
-    about = {"activation": activation, "placement": placement, "alpha": float(Fraction(alpha))}
-    return significant(frame.assign(loss=loss), digits=5).assign(**about, depth=depth)
+    frame = significant(frame.assign(loss=loss), digits=5)
+    return frame.assign(
+        activation=activation, placement=placement, alpha=float(Fraction(alpha)), depth=depth
+    )
 
 
 def neighbour_likeness(gradients: Tensor) -> Tensor:

@@ -9,7 +9,7 @@ of each branch divided by √(2L).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 import pandas as pd
 import torch
@@ -91,11 +91,12 @@ def start_as_gpt2(model: GPT) -> None:
 def _follow(model: GPT, trainer: torch.optim.Optimizer, seed: int) -> Iterator[dict]:
     """A row a step and followed thing."""
     x, y = probe()
+    measures: tuple[Callable[[Tensor], Tensor], ...] = rms, rms_operator_norm
     start = None
     for step in trained(model, trainer, seed):
         now = _features(model, x, y), _maps(model)
         start = start or now
-        for of_now, of_start, size in zip(now, start, (rms, rms_operator_norm), strict=True):
+        for of_now, of_start, size in zip(now, start, measures, strict=True):
             for name, value in of_now.items():
                 sizes = {"size": size(value), "change": size(value - of_start[name])}
                 finite = {k: or_inf(v).item() for k, v in sizes.items()}

@@ -22,9 +22,11 @@ from experiments.declared import Experiment
 from experiments.instruments.gpt_steps import LEARNING_RATE, probe, rms, trained
 from experiments.instruments.rows import labelled
 from experiments.small_gpt import BASE_WIDTH, planned, shape
-from specmup.models.gpt import GPT
+from specmup.models.gpt import GPT, Block
 
 WIDTH, DEPTH = 256, 2
+Row = dict[str, float | str]
+
 TERMS = ("start", "query moved", "key moved", "both moved", "all")
 
 
@@ -40,7 +42,7 @@ def train_and_take_apart(*, optimizer: str, head_dimension: int, seed: int) -> p
     base = shape(BASE_WIDTH, DEPTH)  # no parameter's shape depends on the heads
     trainer = planned(model, base, optimizer, seed, learning_rate=LEARNING_RATE[optimizer])
     x, _ = probe()
-    start, rows = None, []
+    start, rows = None, list[Row]()
     for step in trained(model, trainer, seed):
         now = queries_and_keys(model, x)
         start = start or now
@@ -52,17 +54,19 @@ def train_and_take_apart(*, optimizer: str, head_dimension: int, seed: int) -> p
 def queries_and_keys(model: GPT, x: Tensor) -> tuple[Tensor, Tensor]:
     """Those of the last block for tokens x (B, T), each (B, heads, T, d)."""
     *before, last = model.blocks
+    assert isinstance(last, Block)
     h = model.embed(x)
     for block in before:
         h = block(h)
     h, heads = last.attention_norm(h), (last.attention.shape.heads, -1)
-    maps = last.attention.query, last.attention.key
-    return tuple(w(h).unflatten(-1, heads).transpose(1, 2) for w in maps)
+    queries, keys = (
+        w(h).unflatten(-1, heads).transpose(1, 2)
+        for w in (last.attention.query, last.attention.key)
+    )
+    return queries, keys
 
 
-def terms(
-    start: tuple[Tensor, Tensor], now: tuple[Tensor, Tensor], *, step: int
-) -> Iterator[dict[str, float | str]]:
+def terms(start: tuple[Tensor, Tensor], now: tuple[Tensor, Tensor], *, step: int) -> Iterator[Row]:
     """Rows for the terms of q·k, of queries and keys (B, heads, T, d) at the start and now."""
     (q0, k0), (q, k) = start, now
     pairs = (q0, k0), (q - q0, k0), (q0, k - k0), (q - q0, k - k0), (q, k)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from dataclasses import asdict, is_dataclass
-from inspect import getdoc, getmodule, isclass, isfunction, ismodule, signature
+from inspect import getdoc, getmodule, isfunction, ismodule, signature
 from types import ModuleType
 from typing import Any
 
@@ -24,7 +24,7 @@ def settings_of(experiment: ModuleType) -> dict[str, Any]:
         experiment: A module of :mod:`experiments`.
     """
     found = {
-        "about": " ".join(getdoc(experiment).split()),
+        "about": " ".join((getdoc(experiment) or "").split()),
         "constants": _constants(experiment),
         "shared": {module.__name__: _constants(module) for module in _drawn_on(experiment)},
     }
@@ -52,7 +52,7 @@ def _drawn_on(module: ModuleType) -> list[ModuleType]:
 
 def _plain(value: Any) -> Any:
     """The value, or its text where a manifest cannot hold it."""
-    if is_dataclass(value) and not isclass(value):
+    if is_dataclass(value) and not isinstance(value, type):
         value = asdict(value)
     if isinstance(value, dict):
         return {str(key): _plain(v) for key, v in value.items()}

@@ -109,13 +109,13 @@ def _collect(asked: argparse.Namespace, sweep: Sweep, store: Store) -> int:
 
 
 def _plot(asked: argparse.Namespace, sweep: Sweep, store: Store) -> int:
-    from specmup.runs.store import SweepError
+    from specmup.runs.store import RunError
     from specmup.sweeps.collect import finished_and_missing, frame_of
     from specmup.sweeps.figure import draw
 
     done, _ = finished_and_missing(sweep, store.read())
     if not done:
-        raise SweepError(f"no run of {sweep.name} is finished in {store.folder}: run it first")
+        raise RunError(f"no run of {sweep.name} is finished in {store.folder}: run it first")
     path = asked.figure or f"{sweep.name}.svg"
     draw(frame_of(done), sweep.base).savefig(path)
     print(path)

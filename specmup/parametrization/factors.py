@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from specmup.parametrization.gauges import folded_by
@@ -12,6 +13,8 @@ from specmup.theory.tables import Rule
 
 DIGITS = 12
 PARAMETRIZATIONS = ("spectral", "sp")
+# Takes one of the two: at the target, or at the base.
+Side = Callable[[ScaledDim], float]
 
 
 @dataclass(frozen=True)
@@ -79,7 +82,7 @@ def spectral_factors(param: ScaledParam, pair: ModelPair, gauge: str) -> Factors
     The fans of hidden maps count as they are. Of the maps at the ends, a fan that stays is a
     constant, small beside the width, as the number of inputs and outputs is in the theory.
     """
-    (target, c), (base, c_base) = (_rule(param, pair, gauge, at) for at in ("target", "base"))
+    (target, c), (base, c_base) = (_rule(param, pair, gauge, side) for side in (_target, _base))
     return Factors(
         multiplier=_ratio(target.multiplier, base.multiplier) if gauge == "forward" else 1.0,
         init_std=_ratio(target.init_variance, base.init_variance, 0.5),
@@ -104,41 +107,51 @@ def multiplier_factors(parametrization: str, pair: ModelPair, gauge: str) -> dic
     return {role: layers[role].multiplier.evaluate(*ratios) for role in roles}
 
 
-def _rule(param: ScaledParam, pair: ModelPair, gauge: str, at: str) -> tuple[Rule[Number], Number]:
+def _target(size: ScaledDim) -> float:
+    return size.target
+
+
+def _base(size: ScaledDim) -> float:
+    return size.base
+
+
+def _rule(
+    param: ScaledParam, pair: ModelPair, gauge: str, side: Side
+) -> tuple[Rule[Number], Number]:
     """The rule at the target's or the base's sizes, and the constant of its gauge."""
-    c = _gauge_constant(param, pair, gauge, at)
-    return _solved(param, param.role, pair, at).regauged(c).rule(param.law), c
+    c = _gauge_constant(param, pair, gauge, side)
+    return _solved(param, param.role, pair, side).regauged(c).rule(param.law), c
 
 
-def _gauge_constant(param: ScaledParam, pair: ModelPair, gauge: str, at: str) -> Number:
+def _gauge_constant(param: ScaledParam, pair: ModelPair, gauge: str, side: Side) -> Number:
     """The constant c by which a parameter is regauged, W = c·W'."""
     if gauge == "forward":
         if param.place == "head" and param.is_vector:
             # α stands in front of the bracket that holds the bias, which must not shrink with it.
-            return _solved(param, "output", pair, at).multiplier
+            return _solved(param, "output", pair, side).multiplier
     elif param.place == "branch_end":
         # Maps stacked in one tensor share their branch's multiplier evenly.
         share = pair.block_depth if param.spec.stacked else 1
-        return folded_by(_solved(param, "hidden", pair, at), share)
+        return folded_by(_solved(param, "hidden", pair, side), share)
     elif (param.place == "head" and not param.is_vector) or (
         param.place == "final_norm" and pair.tied
     ):
-        return folded_by(_solved(param, "output", pair, at))
+        return folded_by(_solved(param, "output", pair, side))
     return Number(1.0)
 
 
-def _solved(param: ScaledParam, role: str, pair: ModelPair, at: str) -> SolvedLayer:
+def _solved(param: ScaledParam, role: str, pair: ModelPair, side: Side) -> SolvedLayer:
     """A role's sizes, as numbers, where this parameter stands."""
 
     def fan(size: ScaledDim) -> float:
         at_an_end = param.role not in ("hidden", "hidden_bias", "norm_gain")
-        return 1.0 if at_an_end and size.target == size.base else getattr(size, at)
+        return 1.0 if at_an_end and size.target == size.base else side(size)
 
     return solved_layers(pair.block_depth)[role].at(
         fan_out=1.0 if param.place == "head" else fan(param.fan_out),
         fan_in=fan(param.fan_in),
-        width=getattr(pair.width, at),
-        depth=getattr(param.depth, at),
+        width=side(pair.width),
+        depth=side(param.depth),
     )
 
 

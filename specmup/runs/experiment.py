@@ -79,7 +79,7 @@ def run_experiment(
 
     Raises:
         ValueError: If there are no options, or ``workers`` is below 1.
-        SweepError: If another process makes pieces in the folder, or the disk is full.
+        RunError: If another process makes pieces in the folder, or the disk is full.
         Exception: Whatever the first piece that failed raised; all others were made and are kept.
     """
     if not options:

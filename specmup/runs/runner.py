@@ -23,7 +23,7 @@ J = TypeVar("J", bound=Identified)
 
 
 @dataclass
-class SweepOutcome(Generic[J]):
+class RunOutcome(Generic[J]):
     """What came of running a grid of jobs.
 
     Attributes:
@@ -70,7 +70,7 @@ class Runner(Generic[J]):
     memory: Callable[[J], float] = lambda job: 0.0
     memory_budget: float = math.inf
     outlook: Callable[[Runner[J]], str] | None = None
-    outcome: SweepOutcome[J] = field(default_factory=SweepOutcome, init=False)
+    outcome: RunOutcome[J] = field(default_factory=RunOutcome, init=False)
     missing: list[J] = field(default_factory=list, init=False)
     in_flight: dict[str, tuple[J, float]] = field(default_factory=dict, init=False)
 
@@ -78,7 +78,7 @@ class Runner(Generic[J]):
         self,
         execute: Callable[[J, int], Mapping[str, Any]],
         make_pool: Callable[..., AbstractContextManager] = Pool,
-    ) -> SweepOutcome[J]:
+    ) -> RunOutcome[J]:
         """Carry out every job that is requested and has no record.
 
         A job that fails does not stop the others. A full disk lets no more begin.
@@ -88,7 +88,7 @@ class Runner(Generic[J]):
             make_pool: Given ``execute`` and the number of workers, what carries out the jobs.
 
         Raises:
-            SweepError: If another process holds the store.
+            RunError: If another process holds the store.
             DiskFull: If there is no room for a record; jobs in flight were still waited for.
         """
         with self.store.locked() if self.store else nullcontext():

@@ -26,11 +26,11 @@ from specmup.runs.job import Identified, Job, Record
 RESERVE = 1 << 20
 
 
-class SweepError(ValueError):
+class RunError(ValueError):
     """A grid of jobs cannot go on; the message says what is kept and what to do."""
 
 
-class DiskFull(SweepError):
+class DiskFull(RunError):
     """The disk is full; what was to be written is kept if the reserve had room for it."""
 
 
@@ -65,14 +65,14 @@ class Store:
         """Hold the folder alone; the system frees it however its holder ends.
 
         Raises:
-            SweepError: If another process holds it.
+            RunError: If another process holds it.
             DiskFull: If there is no room for the reserve.
         """
         self.runs.mkdir(parents=True, exist_ok=True)
         try:
             held = self._lock.acquire()
         except Timeout:
-            raise SweepError(
+            raise RunError(
                 f"{self.folder} is in use by process {self._last_holder()}: wait for it or stop "
                 "it; nothing was changed"
             ) from None

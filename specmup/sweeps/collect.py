@@ -10,7 +10,7 @@ import pandas as pd
 
 from specmup.runs.experiment import ExperimentResult
 from specmup.runs.job import Record
-from specmup.runs.store import StoreContents, SweepError
+from specmup.runs.store import RunError, StoreContents
 from specmup.sweeps.configuration import Sweep
 from specmup.sweeps.content import text_of_records
 from specmup.sweeps.estimate import parameters
@@ -55,12 +55,12 @@ def collect(
         folder: Where to write; the book's results by default.
 
     Raises:
-        SweepError: If nothing is finished, runs are missing and ``partial`` is not set, or the
+        RunError: If nothing is finished, runs are missing and ``partial`` is not set, or the
             runs were not trained on one text.
     """
     done, missing = finished_and_missing(sweep, contents)
     if not done or (missing and not partial):
-        raise SweepError(
+        raise RunError(
             f"{len(missing)} of {len(done) + len(missing)} runs of {sweep.name} are not finished: "
             "run the sweep to its end, or collect what there is with --partial"
         )

@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from specmup.figures.plots import learning_rate_curves, use_style
-from specmup.runs.store import SweepError
+from specmup.runs.store import RunError
 from specmup.theory.update import update_law
 
 RULE_TITLES = {"sp": "SP", "k1": "k = 1", "k2": "k ≥ 2"}
@@ -30,11 +30,11 @@ def draw(frame: pd.DataFrame, base: Mapping[str, int]) -> Figure:
         base: The base's ``width`` and ``depth``.
 
     Raises:
-        SweepError: If no axis was swept at three learning rates.
+        RunError: If no axis was swept at three learning rates.
     """
     groups = _groups(frame, base)
     if not groups:
-        raise SweepError("nothing to draw: two sizes of one axis at three learning rates, at least")
+        raise RunError("nothing to draw: two sizes of one axis at three learning rates, at least")
     rules = [rule for rule in RULE_TITLES if any(rule in set(rows.rule) for *_, rows in groups)]
     use_style()
     figure, axes = plt.subplots(

@@ -14,7 +14,7 @@ import torch
 from specmup.data.fingerprint import fingerprint
 from specmup.runs.pool import Pool, cores
 from specmup.runs.progress import duration
-from specmup.runs.runner import Runner, SweepOutcome
+from specmup.runs.runner import Runner, RunOutcome
 from specmup.runs.store import Store
 from specmup.sweeps.collect import finished_and_missing, losses
 from specmup.sweeps.configuration import Sweep
@@ -35,7 +35,7 @@ def run_sweep(
     device: str = "cpu",
     text_folder: Path | None = None,
     make_pool: Callable[[Executor, int], AbstractContextManager] = Pool,
-) -> SweepOutcome[Run]:
+) -> RunOutcome[Run]:
     """Carry out every run that a sweep asks for and the store lacks.
 
     Args:
@@ -47,7 +47,7 @@ def run_sweep(
         make_pool: Makes what carries out the runs.
 
     Raises:
-        SweepError: If another process holds the store, or its runs are of another text.
+        RunError: If another process holds the store, or its runs are of another text.
         DiskFull: If there is no room for a record; runs in flight were still waited for.
         ValueError: If there is no such device, or the text is missing or does not fit.
     """

@@ -72,7 +72,3 @@ class Checkpoint:
                 f"not {run[key]!r}; give another path or delete the file"
             )
         return state
-
-    def discard(self) -> None:
-        """Delete the file, once the run is finished and its result is kept elsewhere."""
-        self.path.unlink(missing_ok=True)

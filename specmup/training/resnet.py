@@ -11,7 +11,7 @@ from torch.optim import Optimizer
 
 from specmup.data.images import Task, batch_order
 from specmup.models.residual import ResidualNetwork
-from specmup.models.resnet import seeds_of
+from specmup.models.resnet import Network, seeds_of
 from specmup.norms import or_inf
 from specmup.runs.progress import progress_bar
 from specmup.streams import stream
@@ -36,14 +36,14 @@ def replica_losses(model: ResidualNetwork, x: Tensor, y: Tensor) -> Tensor:
 
 
 def train(
-    model: ResidualNetwork,
+    model: Network,
     optimizer: ReplicaOptimizer | Optimizer,
     task: Task,
     *,
     steps: int,
     batch_size: int,
     seeds: int | Sequence[int],
-    on_step: Callable[[int, ResidualNetwork], object] | None = None,
+    on_step: Callable[[int, Network], object] | None = None,
     progress: bool = True,
 ) -> Tensor:
     """Minimise the cross-entropy; each replica draws batches of its own.

@@ -10,39 +10,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from sweep_file import FILE, RULES, STEPS
 
 from specmup.__main__ import main
 from specmup.runs.results import load
 
-SWEEP = """
-name = "tiny"
-scale = "quick"
 
-[text]
-source = "counting"
-vocabulary = 16
-
-[model]
-context = 8
-head_dimension = 4
-
-[base]
-width = 8
-depth = 1
-std = 0.1
-
-[training]
-steps = {steps}
-batch_size = 4
-validation_windows = 8
-
-[[grid]]
-rules = ["sp", "k2"]
-optimizers = ["adamw"]
-widths = [8, 16]
-log2_lr = [-8.0, -6.0, -4.0]
-seeds = [0]
-"""
+def sweep(steps: int) -> str:
+    """The file of twelve runs."""
+    return FILE.replace(STEPS, f"steps = {steps}").replace(RULES, 'rules = ["sp", "k2"]')
 
 
 @pytest.fixture
@@ -52,7 +28,7 @@ def place(tmp_path, monkeypatch):
     tokens = (np.cumsum(steps) % 16).astype("<u2")
     tokens[:2000].tofile(tmp_path / "train.bin")
     tokens[2000:].tofile(tmp_path / "val.bin")
-    (tmp_path / "tiny.toml").write_text(SWEEP.format(steps=8))
+    (tmp_path / "tiny.toml").write_text(sweep(steps=8))
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
@@ -84,7 +60,7 @@ def wait_until(condition, seconds=90):
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="looks into /proc")
 def test_a_sweep_that_was_killed_goes_on_where_it_was(place, capsys):
-    (place / "tiny.toml").write_text(SWEEP.format(steps=150))
+    (place / "tiny.toml").write_text(sweep(steps=150))
     command = [sys.executable, "-m", "specmup", "sweep", "run", "tiny.toml"]
     command += ["--text-folder", ".", "--workers", "2"]
     first = subprocess.Popen(command, stderr=subprocess.PIPE)
@@ -173,7 +149,7 @@ def test_the_status_tells_of_other_configurations_and_corrupt_records(place, cap
     assert any(line.startswith("the last run ended") for line in lines)
     path = store.runs / f"{runs[0].identity}.json"
     path.write_text(json.dumps({"run": "half"}))
-    (place / "tiny.toml").write_text(SWEEP.format(steps=9))
+    (place / "tiny.toml").write_text(sweep(steps=9))
     main(["sweep", "status", "tiny.toml"])
     out = capsys.readouterr().out
     assert "2 records belong to other configurations: they are kept, not used" in out

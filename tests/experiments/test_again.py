@@ -9,8 +9,8 @@ import pytest
 from experiments import declared
 from experiments.__main__ import names
 from experiments.again import OF_SWEEPS, made_again, slice_of
-from specmup.analysis.agreement import Disagreement, agrees_with
-from specmup.analysis.rounding import Rounding
+from experiments.reading.agreement import Disagreement, agrees_with
+from experiments.reading.rounding import Rounding
 from specmup.runs.experiment import ExperimentResult
 from specmup.runs.results import Results, load
 

@@ -9,7 +9,7 @@ from experiments import ridge, small_gpt
 from experiments.__main__ import main, names
 from specmup import extras
 from specmup.data.text import king_james
-from specmup.runs.store import SweepError
+from specmup.runs.store import RunError
 
 
 def call(capsys, monkeypatch, *arguments):
@@ -46,7 +46,7 @@ def test_a_missing_extra_is_one_sentence(capsys, monkeypatch, tmp_path):
     ("problem", "status", "said"),
     [
         (KeyboardInterrupt(), 130, "stopped: finished pieces are kept, the same command goes on"),
-        (SweepError("the folder is in use"), 2, "error: the folder is in use"),
+        (RunError("the folder is in use"), 2, "error: the folder is in use"),
     ],
 )
 def test_what_stops_an_experiment_is_one_line(capsys, monkeypatch, problem, status, said):

@@ -12,7 +12,7 @@ import pytest
 from specmup.runs.experiment import run_experiment
 from specmup.runs.pool import WorkerDied
 from specmup.runs.results import load
-from specmup.runs.store import DiskFull, SweepError
+from specmup.runs.store import DiskFull, RunError
 from specmup.streams import drawn_from
 
 CALLS: list[int] = []
@@ -214,7 +214,7 @@ def test_an_experiment_that_was_killed_goes_on_and_meanwhile_is_alone(piece, tmp
         while not list(kept.glob("runs/*.json")):
             assert first.poll() is None and time.monotonic() < deadline
             time.sleep(0.02)
-        with pytest.raises(SweepError, match=f"in use by process {first.pid}: wait for it"):
+        with pytest.raises(RunError, match=f"in use by process {first.pid}: wait for it"):
             run_experiment(piece_work.slow, jobs(), 1, folder=kept)
     finally:
         first.kill()

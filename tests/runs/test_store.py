@@ -9,7 +9,7 @@ import pytest
 
 from specmup.runs import store as store_module
 from specmup.runs.job import Job, Record
-from specmup.runs.store import DiskFull, Store, SweepError
+from specmup.runs.store import DiskFull, RunError, Store
 
 
 @pytest.fixture
@@ -96,7 +96,7 @@ with Store({str(folder)!r}).locked():
     try:
         assert holder.stdout.readline() == "held\n"
         assert Store(folder).holder() == str(holder.pid)
-        with pytest.raises(SweepError, match=f"in use by process {holder.pid}: wait for it"):
+        with pytest.raises(RunError, match=f"in use by process {holder.pid}: wait for it"):
             with Store(folder).locked():
                 pass
     finally:
@@ -112,12 +112,12 @@ def test_a_store_works_where_the_system_has_no_fcntl(tmp_path):
 import sys
 sys.modules["fcntl"] = None  # as on Windows
 import specmup.data.tokenise, specmup.sweeps.runner
-from specmup.runs.store import Store, SweepError
+from specmup.runs.store import Store, RunError
 with Store({str(tmp_path)!r}).locked():
     try:
         with Store({str(tmp_path)!r}).locked():
             print("held twice")
-    except SweepError as problem:
+    except RunError as problem:
         print(problem)
 """
     told = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)

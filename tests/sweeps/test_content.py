@@ -8,7 +8,7 @@ import pytest
 
 from specmup.runs.job import Record
 from specmup.runs.results import load
-from specmup.runs.store import Store, SweepError
+from specmup.runs.store import RunError, Store
 from specmup.sweeps.collect import collect
 from specmup.sweeps.content import UNKNOWN, text_of_records
 from specmup.sweeps.growth import requested_runs
@@ -33,9 +33,9 @@ def test_one_text_or_none_that_is_known(sweeps):
     assert text_of_records([]) == text_of_records(records(sweep, None, None)) == UNKNOWN
     assert text_of_records(records(sweep, None), now="bb") == UNKNOWN
     assert text_of_records(records(sweep, "aa", None, "aa"), now="aa") == "aa"
-    with pytest.raises(SweepError, match="not trained on one text, but 2 on aa, 1 on bb"):
+    with pytest.raises(RunError, match="not trained on one text, but 2 on aa, 1 on bb"):
         text_of_records(records(sweep, "aa", "bb", "aa"))
-    with pytest.raises(SweepError, match="2 runs are kept of the text aa, and this one is bb"):
+    with pytest.raises(RunError, match="2 runs are kept of the text aa, and this one is bb"):
         text_of_records(records(sweep, "aa", None, "aa"), now="bb")
 
 
@@ -52,7 +52,7 @@ def test_a_store_takes_no_runs_of_another_text(sweeps, store, counting_text, tmp
     for name in ("train.bin", "val.bin"):
         np.fromfile(counting_text / name, "<u2")[::-1].tofile(other / name)
     wider = sweeps.make(rules=["sp"], widths=[8, 16])
-    with pytest.raises(SweepError, match=f"3 runs are kept of the text {text}, and this one is"):
+    with pytest.raises(RunError, match=f"3 runs are kept of the text {text}, and this one is"):
         run_sweep(wider, store, text_folder=other, **options)
     # Another sweep may share the folder, whatever its text.
     longer = sweeps.make({"steps": 7}, rules=["sp"], widths=[8])
@@ -72,5 +72,5 @@ def test_a_mixed_store_is_not_collected_and_an_old_one_is(sweeps, store, tmp_pat
         name: replace(record, origin={"text": name, **record.origin})
         for name, record in kept.records.items()
     }
-    with pytest.raises(SweepError, match="not trained on one text"):
+    with pytest.raises(RunError, match="not trained on one text"):
         collect(sweep, replace(kept, records=mixed), folder=tmp_path)

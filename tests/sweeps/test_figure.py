@@ -7,7 +7,7 @@ from matplotlib import pyplot as plt
 
 from specmup.figures.style import size_colours
 from specmup.runs.job import Record
-from specmup.runs.store import SweepError
+from specmup.runs.store import RunError
 from specmup.sweeps.collect import frame_of
 from specmup.sweeps.figure import draw
 from specmup.sweeps.growth import requested_runs
@@ -69,5 +69,5 @@ def test_a_rule_with_one_size_is_left_out(sweeps, drawn):
 def test_nothing_to_draw(sweeps, drawn):
     sweep = sweeps.make(widths=[8, 16], rules=["sp"])
     for keep in (lambda run: run.width == 8, lambda run: run.log2_lr < -5):
-        with pytest.raises(SweepError, match="two sizes of one axis at three learning rates"):
+        with pytest.raises(RunError, match="two sizes of one axis at three learning rates"):
             drawn(frame(sweep, keep))

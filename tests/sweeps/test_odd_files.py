@@ -3,50 +3,16 @@
 import os
 
 import pytest
+from sweep_file import FILE, RULES, STEPS
 
 from specmup.__main__ import main
 from specmup.runs.results import load
 from specmup.sweeps import configuration
 from specmup.sweeps.configuration import sweep_from
 
-FILE = """
-name = "tiny"
-scale = "quick"
-
-[text]
-source = "counting"
-vocabulary = 16
-
-[model]
-context = 8
-head_dimension = 4
-
-[base]
-width = 8
-depth = 1
-std = 0.1
-
-[training]
-steps = 4
-batch_size = 4
-validation_windows = 8
-
-[optimizers.adamw]
-betas = [0.9, 0.95]
-
-[optimizers.muon]
-momentum = 0.9
-
-[[grid]]
-rules = ["k2"]
-optimizers = ["adamw"]
-widths = [8, 16]
-log2_lr = [-8, -6, -4]
-seeds = [0]
-"""
 WIDTHS, RATES = "widths = [8, 16]", "log2_lr = [-8, -6, -4]"
 STD, BETAS, SEEDS = "std = 0.1", "betas = [0.9, 0.95]", "seeds = [0]"
-MOMENTUM, RULES, STEPS = "momentum = 0.9", 'rules = ["k2"]', "steps = 4"
+MOMENTUM = "momentum = 0.9"
 NAME, SOURCE = 'name = "tiny"', 'source = "counting"'
 MUON = 'optimizers = ["adamw"]'
 HUGE = "9" * 400

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Mapping
 
 import pandas as pd
 import torch
@@ -16,7 +16,10 @@ from specmup.norms import or_inf, rms_operator_norm
 from specmup.runs.results import significant
 from specmup.training.resnet import replica_losses
 
-KINDS = {"weight": rms_operator_norm, "feature": overall_rms}
+KINDS: Mapping[str, Callable[[Tensor], Tensor]] = {
+    "weight": rms_operator_norm,
+    "feature": overall_rms,
+}
 
 
 class Recorder:

@@ -126,17 +126,15 @@ class Route:
     def __init__(self, size: Callable[[Tensor], Tensor]) -> None:
         """Nothing has been passed yet."""
         self._size = size
-        self._start: Tensor | None = None
-        self._here: Tensor | None = None
-        self._length: Tensor | float = 0.0
+        self._ends: tuple[Tensor, Tensor] | None = None
+        self._length = torch.zeros(())
 
     def move_to(self, value: Tensor) -> None:
         """The next place; the first is the start."""
-        if self._start is None:
-            self._start = value
-        else:
-            self._length = self._length + self._size(value - self._here)
-        self._here = value
+        start, here = self._ends or (value, value)
+        if self._ends is not None:
+            self._length = self._length + self._size(value - here)
+        self._ends = start, value
 
     def straightness(self) -> Tensor:
         """‖Σ_t Δ_t‖/Σ_t ‖Δ_t‖, (R,): 1 if no step undoes another, about T^-1/2 for a random walk.
@@ -146,13 +144,18 @@ class Route:
         Raises:
             ValueError: If there has been no step.
         """
-        if self._here is self._start:
-            raise ValueError("a route without a step is neither straight nor bent: move twice")
-        return _share(self._size(self._here - self._start), self._length)
+        return _share(self.moved(), self._length)
 
     def moved(self) -> Tensor:
-        """‖Σ_t Δ_t‖: how far from the start, (R,)."""
-        return self._size(self._here - self._start)
+        """‖Σ_t Δ_t‖: how far from the start, (R,).
+
+        Raises:
+            ValueError: If there has been no step.
+        """
+        if self._ends is None or self._ends[0] is self._ends[1]:
+            raise ValueError("a route without a step is neither straight nor bent: move twice")
+        start, here = self._ends
+        return self._size(here - start)
 
 
 def sample_alignment(signal: Signal) -> Tensor:

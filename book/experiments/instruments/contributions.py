@@ -10,9 +10,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from experiments.instruments.alignment import addition_exponent
 from experiments.instruments.expansion import Snapshot
 from specmup.models.resnet import ResNet
-from specmup.norms import addition_exponent
 
 
 @torch.no_grad()

@@ -69,11 +69,13 @@ class Expansion:
 
     def order(self, j: int) -> Tensor:
         """Sum of all terms in which exactly j maps moved, (L, R?, batch, n)."""
-        return sum(term for subset, term in self.terms.items() if len(subset) == j)
+        moved = (term for subset, term in self.terms.items() if len(subset) == j)
+        return sum(moved, start=self.change.new_zeros(()))
 
     def through(self, block: int) -> Tensor:
         """Change of the features due to the blocks before ``block``, (R?, batch, n)."""
-        return sum(term[:block].sum(0) for term in self.terms.values())
+        parts = (term[:block].sum(0) for term in self.terms.values())
+        return sum(parts, start=self.change.new_zeros(()))
 
     def remainder(self) -> Tensor:
         """What the terms do not explain, (R?, batch, n): zero up to rounding."""

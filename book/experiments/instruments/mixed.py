@@ -87,4 +87,5 @@ class MixedResNet(ResidualNetwork):
             yield partial(self._added, [next(waiting[k]) for k in block])
 
     def _added(self, branches: Sequence[Sequence[Tensor]], h: Tensor) -> Tensor:
-        return sum(self.multipliers[f"hidden{len(m)}"] * self.branch(h, m) for m in branches)
+        parts = (self.multipliers[f"hidden{len(m)}"] * self.branch(h, m) for m in branches)
+        return sum(parts, start=h.new_zeros(()))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from itertools import product
 
 import pandas as pd
@@ -77,7 +78,7 @@ def resnet_coordinates(
             steps=steps + 1,  # the last update is not looked at
             batch_size=batch_size,
             seeds=seeds,
-            on_step=lambda _, model, kept=recorded: kept.append(_coordinates(model, x)),
+            on_step=partial(_record, recorded, x),
             progress=False,
         )
         about = {"rule": rule, "optimizer": optimizer, "width": width, "depth": depth}
@@ -86,11 +87,11 @@ def resnet_coordinates(
 
 
 @torch.no_grad()
-def _coordinates(model: ResNet, x: Tensor) -> dict[str, Tensor]:
-    """The followed features, each (R, samples, coordinates)."""
+def _record(kept: list[dict[str, Tensor]], x: Tensor, step: int, model: ResNet) -> None:
+    """Keep the followed features, each (R, samples, coordinates)."""
     stream = model.features(x)
     followed = {"first": stream[0], "middle": stream[len(stream) // 2], "last": stream[-1]}
-    return {name: h.clone() for name, h in followed.items()} | {"logits": model(x)}
+    kept.append({name: h.clone() for name, h in followed.items()} | {"logits": model(x)})
 
 
 def _coordinate_rows(recorded: list[dict[str, Tensor]], seeds: Sequence[int]) -> pd.DataFrame:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import pandas as pd
 import torch
@@ -21,7 +22,8 @@ from specmup.norms import or_inf, rms_operator_norm, stable_rank
 
 # An entry within one per cent of the largest counts as held by whatever bounds the entries.
 AT_THE_BOUND = 0.99
-SIZES = ("update", "change")  # what a prediction is made for
+Size = Literal["update", "change"]
+SIZES: tuple[Size, ...] = ("update", "change")  # what a prediction is made for
 MEASURED = (*SIZES, "update_rank", "gradient_rank", "bounded", "weight", "gradient")
 
 
@@ -49,7 +51,7 @@ class Held:
         """Copy the model and its gradients; call it after the backward pass, before the step."""
         copy = ResNet(model.shape, model.multipliers, model.replicas).to(model.input)
         copy.load_state_dict(model.state_dict())
-        gradients = {role: p.grad.clone() for role, p in model.named_parameters()}
+        gradients = {r: g.clone() for r, p in model.named_parameters() if (g := p.grad) is not None}
         return cls(copy, gradients, x, *_outputs(copy, x))
 
 

@@ -9,19 +9,20 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import product
-from typing import Literal
 
 import pandas as pd
 
-from experiments.instruments.updates import SIZES
+from experiments.instruments.updates import SIZES, Size
 from specmup.analysis.fit import Exponents, Verdict, fit_exponents
 from specmup.analysis.interval import Interval
+from specmup.analysis.transfer import Axis
 from specmup.theory.order import DEPTH, Order
 from specmup.theory.rules import ROLES, solved_layers
 from specmup.theory.update import LAWS
 
 TOLERANCE = 0.15  # how far an exponent at these sizes may lie from its limit
-AXES = ("width", "depth")
+KIND = ["optimizer", "block_depth", "role"]
+AXES: tuple[Axis, ...] = ("width", "depth")
 ANSWERS = ("agrees", "cannot tell", "disagrees")
 
 
@@ -41,8 +42,8 @@ class Cell:
     optimizer: str
     block_depth: int
     role: str
-    axis: Literal["width", "depth"]
-    quantity: Literal["update", "change"]
+    axis: Axis
+    quantity: Size
     verdict: Verdict
 
     @property
@@ -56,7 +57,7 @@ class Cell:
         return float(getattr(self.verdict.predicted, self.axis))
 
 
-def predicted(role: str, block_depth: int, quantity: str) -> Order:
+def predicted(role: str, block_depth: int, quantity: Size) -> Order:
     """The order that the condition asks for, whatever the optimizer.
 
     ``update`` is ‖ΔW‖_R in the gauge of the rules. ``change`` is what it does to the features:
@@ -79,8 +80,8 @@ def cells(
     frame: pd.DataFrame,
     *,
     window: str = "late",
-    quantities: Iterable[str] = SIZES,
-    axes: Iterable[str] = AXES,
+    quantities: Iterable[Size] = SIZES,
+    axes: Iterable[Axis] = AXES,
     tolerance: float = TOLERANCE,
 ) -> list[Cell]:
     """Fit every cell of the atlas and hold it against the theory, in the order of both lists.
@@ -92,30 +93,31 @@ def cells(
         axes: Over which of width and depth.
         tolerance: As in :meth:`specmup.analysis.fit.Exponents.verdict`.
     """
-    groups = sorted(frame.groupby(["optimizer", "block_depth", "role"]), key=_place)
+    groups = frame.groupby(KIND)
+    kinds = frame[KIND].drop_duplicates().itertuples(index=False, name=None)
     return [
         Cell(
             optimizer=optimizer,
-            block_depth=int(k),
+            block_depth=k,
             role=role,
             axis=axis,
             quantity=quantity,
-            verdict=exponents(rows, f"{quantity}_{window}", axis).verdict(
-                predicted(role, int(k), quantity), tolerance
-            ),
+            verdict=exponents(
+                groups.get_group((optimizer, k, role)), f"{quantity}_{window}", axis
+            ).verdict(predicted(role, k, quantity), tolerance),
         )
-        for (optimizer, k, role), rows in groups
+        for optimizer, k, role in sorted(kinds, key=_place)
         for quantity, axis in product(quantities, axes)
     ]
 
 
-def _place(group: tuple[tuple[str, int, str], pd.DataFrame]) -> tuple[int, int, int]:
+def _place(kind: tuple[str, int, str]) -> tuple[int, int, int]:
     """Optimizers and roles in the order in which the theory lists them."""
-    (optimizer, block_depth, role), _ = group
-    return list(LAWS).index(optimizer), int(block_depth), ROLES.index(role)
+    optimizer, block_depth, role = kind
+    return list(LAWS).index(optimizer), block_depth, ROLES.index(role)
 
 
-def exponents(rows: pd.DataFrame, column: str, axis: str) -> Exponents:
+def exponents(rows: pd.DataFrame, column: str, axis: Axis) -> Exponents:
     """The exponent of a column along one axis, the other at the size where this one varies most."""
     other = "depth" if axis == "width" else "width"
     line = rows[rows[other] == rows.groupby(other)[axis].nunique().idxmax()]

@@ -204,8 +204,5 @@ def _key(run: Run) -> tuple:
 
 def _axes(run: Run) -> list[Axis]:
     """The axes along which a run may be compared: both for the base's size."""
-    return [
-        axis
-        for axis, other in (("width", "depth"), ("depth", "width"))
-        if getattr(run, other) == run.base[other]
-    ]
+    pairs: tuple[tuple[Axis, Axis], ...] = (("width", "depth"), ("depth", "width"))
+    return [axis for axis, other in pairs if getattr(run, other) == run.base[other]]

@@ -33,7 +33,7 @@ Direction = Literal["grows", "fades"]
 
 CANNOT_TELL = "cannot tell"
 # Which size must move in which direction for which phase, in the order of the definitions.
-QUESTIONS = (
+QUESTIONS: tuple[tuple[str, Direction, str], ...] = (
     ("start", "grows", UNSTABLE_START),
     ("change", "grows", UNSTABLE_TRAINING),
     ("change", "fades", TRIVIAL),
@@ -75,7 +75,9 @@ def depth_exponent(size: pd.Series, depth: pd.Series) -> Interval:
     if not np.isfinite(size).all():
         return Interval(inf, inf, inf)
     # The width is one number for all, and its value does not matter.
-    return fit_exponents(size, 1.0, depth).depth
+    exponent = fit_exponents(size, 1.0, depth).depth
+    assert exponent is not None  # a depth that does not vary is refused
+    return exponent
 
 
 def moves(exponent: Interval, direction: Direction, tolerance: float) -> bool | None:

@@ -94,7 +94,7 @@ def _check_gaps(row: pd.DataFrame, where: str) -> None:
         row: The cells of one table and size.
         where: How to name them.
     """
-    best = row.loc[row["loss"].idxmin(), "log2_value"]
+    best = row["log2_value"].iloc[row["loss"].argmin()]
     gaps = row.loc[row["loss"].isna(), "log2_value"]
     if (gaps < best).any():
         raise ValueError(

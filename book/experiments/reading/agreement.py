@@ -1,6 +1,6 @@
 """What a slice of stored results that is made again may claim, given what rounding does to it.
 
-From the spread that :mod:`specmup.analysis.rounding` measured follows the tolerance. Rows that
+From the spread that :mod:`experiments.reading.rounding` measured follows the tolerance. Rows that
 rounding leaves alone are compared one by one, others only in their mean over seeds, and what even
 the mean does not settle is not compared.
 """
@@ -16,7 +16,7 @@ import pandas as pd
 from scipy.special import stdtrit
 from scipy.stats import binom
 
-from specmup.analysis.rounding import FLOOR, SEED, Rounding, described
+from experiments.reading.rounding import FLOOR, SEED, Rounding, described
 from specmup.runs.results import Results
 
 SETTLED = 0.05  # part of a value: where the tolerance is larger, the comparison would say nothing

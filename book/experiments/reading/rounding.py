@@ -4,7 +4,7 @@ With one seed and the same code, two processors give two losses: sums are rounde
 and training at high rates blows the difference up. So the slice of a result that a chapter makes
 again is made in several ways: with starts perturbed by a millionth, with other instruction sets,
 with other numbers of threads. The spread of each row over these ways is what a comparison has to
-allow, see :mod:`specmup.analysis.agreement`.
+allow, see :mod:`experiments.reading.agreement`.
 """
 
 from __future__ import annotations

@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from specmup.analysis import agreement as agreement_module
-from specmup.analysis.agreement import Disagreement, agrees_with
-from specmup.analysis.rounding import FLOOR, Rounding, measured_rounding
+from experiments.reading import agreement as agreement_module
+from experiments.reading.agreement import Disagreement, agrees_with
+from experiments.reading.rounding import FLOOR, Rounding, measured_rounding
 from specmup.runs.results import Results
 
 RUNS = pd.DataFrame(
