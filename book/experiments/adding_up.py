@@ -107,7 +107,7 @@ EXPERIMENT = Experiment(
         "quick": {
             "width": 64,
             "depth": [4, 8, 16],
-            "optimizer": "muon-kimi",
+            "optimizer": "adamw",
             "power": ["1/2", "1"],
             "seeds": SEEDS,
             "moments": Constant([1, 2, 3, 5, 8]),

@@ -14,7 +14,7 @@ from specmup.runs.job import Job
 # Jobs by scale, and a hash of all their identities: if it changes, what is kept is not found.
 JOBS = {
     "activation_depth": ({"quick": 4, "reference": 72}, "2b3884f26538"),
-    "adding_up": ({"quick": 6, "reference": 102}, "e8aad853da21"),
+    "adding_up": ({"quick": 6, "reference": 102}, "3837a5b759a5"),
     "assumptions": ({"quick": 3, "reference": 142}, "27cd84511e85"),
     "atlas": ({"quick": 12, "slice": 4, "reference": 424}, "caf5dc3039b7"),
     "depth_parts": ({"quick": 1, "reference": 81}, "a984fa757116"),
