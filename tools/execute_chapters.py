@@ -47,6 +47,7 @@ def execute(
     environment: Mapping[str, str] | None = None,
     workers: int | None = None,
     report: Callable[[Outcome, int, int], None] = say,
+    go_on: bool = False,
 ) -> list[Outcome]:
     """Execute the pages whose results are not kept yet, several at a time.
 
@@ -60,6 +61,7 @@ def execute(
         environment: Variables for the kernels, over those of this process.
         workers: How many pages run at the same time; by default one on each core.
         report: Called as each executed page ends, with its number and that of all to be executed.
+        go_on: Execute the cells after one that fails too.
 
     Returns:
         One outcome a page, in the order of the pages.
@@ -72,7 +74,7 @@ def execute(
 
     async def work() -> None:
         while waiting:
-            outcome = await execute_page(waiting.pop(), variables, seconds_per_cell)
+            outcome = await execute_page(waiting.pop(), variables, seconds_per_cell, go_on)
             records.keep(outcome)
             ended.append(outcome)
             report(outcome, len(ended), total)
@@ -101,7 +103,7 @@ def longest_last(pages: list[Page], seconds: Mapping[str, float]) -> list[Page]:
 
 
 async def execute_page(
-    page: Page, variables: Mapping[str, str], seconds_per_cell: float
+    page: Page, variables: Mapping[str, str], seconds_per_cell: float, go_on: bool = False
 ) -> Outcome:
     """Execute one page in a new kernel.
 
@@ -109,6 +111,7 @@ async def execute_page(
         page: The page.
         variables: The kernel's whole environment.
         seconds_per_cell: After so long a cell counts as hung.
+        go_on: Execute the cells after one that fails too.
     """
     client = NotebookClient(
         from_dict(page.notebook),
@@ -127,7 +130,7 @@ async def execute_page(
         )
         try:
             failure = await connect(page, client, variables, Path(folder) / "said")
-            failure = failure or await execute_cells(page, client)
+            failure = failure or await execute_cells(page, client, go_on)
         finally:
             if client.kc is not None:
                 client.kc.stop_channels()
@@ -161,18 +164,20 @@ async def connect(
     return None
 
 
-async def execute_cells(page: Page, client: NotebookClient) -> Failure | None:
-    """Execute the cells of a page in order; stop at the first failure and return it.
+async def execute_cells(page: Page, client: NotebookClient, go_on: bool) -> Failure | None:
+    """Execute the cells of a page in order, to the first failure or the end; return the first.
 
     Args:
         page: The page.
         client: Connected to the page's kernel; its notebook receives the outputs.
+        go_on: Execute the cells after one that fails too.
     """
     for index, place in page.places.items():
         try:
             await client.async_execute_cell(client.nb.cells[index], index, place.number)
         except CellExecutionError as error:
-            return at_cell(place, error.ename, error.evalue, error.traceback)
+            if not go_on:
+                return at_cell(place, error.ename, error.evalue, error.traceback)
         except CellTimeoutError:
             return at_cell(place, "hung", f"it did not end within {client.timeout:g} s")
         except DeadKernelError:

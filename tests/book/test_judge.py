@@ -1,0 +1,66 @@
+"""Noted claims are judged to the end of every page, whatever falls on the way."""
+
+import json
+
+import pytest
+from judge_claims import JUDGED, NOTED, main
+
+CLAIM = """> import os
+from IPython.display import publish_display_data
+
+value = {value}
+held = value < 1
+if not held and "SPECMUP_JUDGE" not in os.environ:
+    raise AssertionError("it fell")
+said = {{"name": "ch01-{name}", "sentence": "It is.", "criterion": "below 1", "source": "stored"}}
+said |= {{"value": str(value), "verdict": "held" if held else "fell"}}
+publish_display_data({{"text/plain": "said"}}, metadata={{"claim": said}})
+"""
+
+
+def page(book, *values, broken=False):
+    parts = [CLAIM.format(name=name, value=v) for name, v in zip("abc", values, strict=True)]
+    if broken:
+        parts.insert(1, "> assert False, 'broken'")
+        parts[-1] = "> " + "assert False\n" + parts[-1][2:]
+    book.add_page("chapters/01-one", "# One", *parts)
+
+
+@pytest.fixture
+def book(small_book):
+    (small_book.root / NOTED).parent.mkdir(parents=True)
+    page(small_book, 0.1, 0.2, 0.3)
+    assert main(["--register"], small_book.root) == 0
+    return small_book
+
+
+def test_claims_are_noted_with_their_page_and_value(book):
+    noted = json.loads((book.root / NOTED).read_text())
+    assert {one["page"] for one in noted} == {"chapters/01-one"}
+    assert {one["name"]: one["value"] for one in noted} == {
+        "ch01-a": "0.1",
+        "ch01-b": "0.2",
+        "ch01-c": "0.3",
+    }
+
+
+def test_each_is_judged_though_one_falls_and_cells_fail(book, capfd):
+    page(book, 0.4, 1.5, 0.5, broken=True)
+    assert main([], book.root) == 0
+    judged = json.loads((book.root / JUDGED).read_text())
+    assert [(one["old value"], one["value"], one["verdict"]) for one in judged] == [
+        ("0.1", "0.4", "held"),
+        ("0.2", "1.5", "fell"),
+        ("0.3", "", "not reached"),
+    ]
+    said = capfd.readouterr().out
+    assert "fell: ch01-b: It is. [0.2 then, 1.5 now; below 1]" in said
+    assert "AssertionError: broken" in said
+    assert "stored  held         1" in said
+
+
+def test_nothing_is_noted_where_a_page_fails(book):
+    before = (book.root / NOTED).read_text()
+    page(book, 0.4, 1.5, 0.5)
+    assert main(["--register"], book.root) == 1
+    assert (book.root / NOTED).read_text() == before

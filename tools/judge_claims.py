@@ -1,0 +1,109 @@
+"""Judge the book's claims by the stored results at hand, and say what became of each.
+
+``python tools/judge_claims.py --register`` notes every claim that the pages make now, with its
+value, in ``book/replication/claims.json``. Without it every chapter is executed to its end,
+whatever falls, and each noted claim is judged: held, fell, cannot tell, or not reached, where a
+cell before it failed. The verdicts are written beside it. Naming chapters, as in
+``judge_claims.py 02 05``, judges no others.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from execute_chapters import EXECUTED, ROOT, execute
+from outcomes import Outcome, in_words
+from pages import Page, Settings, chapters, chosen, read_pages
+from records import Records
+
+sys.path.append(str(ROOT / "book" / "_ext"))
+
+from claims_page import claims_in
+
+FOLDER = Path("book") / "replication"
+NOTED, JUDGED = FOLDER / "claims.json", FOLDER / "verdicts.json"
+JUDGE = {"SPECMUP_JUDGE": "1"}  # a claim that does not hold is noted, and its page goes on
+NOT_REACHED = "not reached"
+
+Claims = list[dict[str, str]]
+
+
+def register(root: Path, pages: list[Page]) -> list[str]:
+    """Note the claims of pages; return what failed, in words, and then note nothing."""
+    records = Records(root / EXECUTED, root)
+    seconds = Settings.of(root).seconds_per_cell
+    outcomes = execute(pages, records=records, seconds_per_cell=seconds)
+    if failed := failures(outcomes):
+        return failed
+    write(root / NOTED, made_by(outcomes))
+    return []
+
+
+def judge(root: Path, pages: list[Page]) -> tuple[Claims, list[str]]:
+    """Each noted claim of the pages with its new value and verdict; and what failed, in words."""
+    with TemporaryDirectory() as folder:  # what is judged is no record of a page that passed
+        outcomes = execute(
+            pages,
+            records=Records(Path(folder), root),
+            seconds_per_cell=Settings.of(root).seconds_per_cell,
+            environment=JUDGE,
+            go_on=True,
+        )
+    now = {claim["name"]: claim for claim in made_by(outcomes)}
+    names = {page.name for page in pages}
+    noted = [one for one in json.loads((root / NOTED).read_text()) if one["page"] in names]
+    return [with_verdict(one, now.get(one["name"])) for one in noted], failures(outcomes)
+
+
+def with_verdict(noted: dict[str, str], now: dict[str, str] | None) -> dict[str, str]:
+    """A noted claim with its old and its new value, and what became of it."""
+    found = now or {"value": "", "verdict": NOT_REACHED}
+    new = {"value": found["value"], "verdict": found["verdict"]}
+    return noted | {"old value": noted["value"]} | new
+
+
+def made_by(outcomes: Iterable[Outcome]) -> Claims:
+    """The claims that executed pages made, each with its page."""
+    return [{"page": o.page.name} | claim for o in outcomes for claim in claims_in(o.notebook)]
+
+
+def failures(outcomes: Iterable[Outcome]) -> list[str]:
+    """What failed, in words."""
+    return [in_words(o.page, o.failure) for o in outcomes if o.failure is not None]
+
+
+def write(path: Path, claims: Claims) -> None:
+    """Write claims, one a line."""
+    lines = (json.dumps(claim, ensure_ascii=False) for claim in claims)
+    path.write_text("[\n" + ",\n".join(lines) + "\n]\n", encoding="utf-8")
+
+
+def main(wanted: list[str], root: Path = ROOT) -> int:
+    """Register or judge, print what became of the claims, and return the status."""
+    named = [word for word in wanted if not word.startswith("-")]
+    pages = read_pages(chosen(chapters(root), named), root, Settings.of(root))
+    if "--register" in wanted:
+        failed = register(root, pages)
+        print("\n\n".join(failed) or f"noted in {root / NOTED}")
+        return int(bool(failed))
+    judged, failed = judge(root, pages)
+    write(root / JUDGED, judged)
+    for claim in judged:
+        if claim["verdict"] != "held":
+            values = f"{claim['old value']} then, {claim['value'] or 'nothing'} now"
+            print(f"{claim['verdict']}: {claim['name']}: {claim['sentence']}", end=" ")
+            print(f"[{values}; {claim['criterion']}]")
+    print("", *failed, sep="\n\n")
+    counts = Counter((claim["source"], claim["verdict"]) for claim in judged)
+    for (source, verdict), count in sorted(counts.items()):
+        print(f"{source:<7} {verdict:<12} {count}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
