@@ -18,8 +18,9 @@ from cores import cores
 
 ROOT = Path(__file__).resolve().parent.parent
 PYTEST = [sys.executable, "-m", "pytest", "-q"]
-# On all cores; a module's tests stay together, since they share what is dear to make.
-SPREAD = [*PYTEST, f"--numprocesses={cores()}", "--dist=loadscope"]
+EACH_CORE = f"--numprocesses={cores()}"
+# A module's tests stay together, since they share what is dear to make.
+SPREAD = [*PYTEST, EACH_CORE, "--dist=loadscope"]
 RENDERED = "tests/book/rendered"
 IN_BROWSER = f"{RENDERED}/test_browser.py"
 DIST = "_build/dist"
@@ -55,7 +56,7 @@ STAGES = (
     ),
     Stage("book", "the strict book build", ([sys.executable, "tools/build_book.py"],)),
     Stage("pages", "the built pages, as files", ([*PYTEST, RENDERED, f"--ignore={IN_BROWSER}"],)),
-    Stage("browser", "the built pages, in a browser", ([*PYTEST, IN_BROWSER],)),
+    Stage("browser", "the built pages, in a browser", ([*PYTEST, EACH_CORE, IN_BROWSER],)),
 )
 MACHINES = [sys.executable, "tools/check_machines.py"]
 WHOLE = Stage("machines", "every chapter, as other processors would round", (MACHINES,))
