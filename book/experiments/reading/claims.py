@@ -246,7 +246,9 @@ def judge(value: Any, criterion: Criterion) -> Verdict:
     verdicts = {criterion.judge(one) for one in _several(value)}
     if not verdicts:
         return "cannot tell"
-    return next((v for v in ("fell", "cannot tell") if v in verdicts), "held")
+    if "fell" in verdicts:
+        return "fell"
+    return "cannot tell" if "cannot tell" in verdicts else "held"
 
 
 def text_of(value: Any, spec: str = ".2f") -> str:
@@ -273,7 +275,7 @@ def number(value: Any, spec: str = "") -> str:
     elif isinstance(value, Rational):
         text = str(value)
     else:
-        text = format(float(value), f"z{spec or 'g'}")
+        text = format(float(value), f"z{spec or '.4g'}")
     return text if isinstance(value, str) else text.replace("-", "−")
 
 
