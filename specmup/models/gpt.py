@@ -1,12 +1,10 @@
 """A GPT-2 style language model, with a multiplier at each place where the theory has one.
 
     h_0     = α_in (E[token] + P[position])
-    h       = h + α_hidden · attention(norm(h))          one block: two branches
-    h       = h + α_hidden · mlp(norm(h))
-    logits  = α_out · W_out norm(h_L)
 
-Attention reads three maps of the stream and writes a fourth; the MLP has two maps. Each branch thus
-holds at least two maps in a row (value and out, up and down): k ≥ 2.
+and then as in :mod:`specmup.models.decoder`. Attention reads three maps of the stream and writes a
+fourth; the MLP has two maps. Each branch thus holds at least two maps in a row (value and out, up
+and down): k ≥ 2.
 """
 
 from __future__ import annotations
@@ -18,9 +16,16 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from specmup.models.decoder import (
+    ATTENTION_SCALES,
+    Block,
+    Decoder,
+    check_options,
+    check_sizes,
+    heads,
+)
+
 NORMALISATIONS = ("layernorm", "none")
-ATTENTION_SCALES = {"1/d": -1.0, "1/sqrt(d)": -0.5}
-MULTIPLIERS = ("input", "hidden", "output")
 
 
 @dataclass(frozen=True)
@@ -58,34 +63,19 @@ class GPTShape:
 
     def __post_init__(self) -> None:
         """Refuse sizes that make no model."""
-        for name in ("vocabulary", "context", "width", "depth", "head_dimension"):
-            size = getattr(self, name)
-            if not isinstance(size, int) or size < 1:
-                raise ValueError(f"{name} is {size!r}: it must be an integer of at least 1")
-        if self.width % self.head_dimension:
-            raise ValueError(
-                f"width {self.width} is not divisible by head_dimension {self.head_dimension}: "
-                f"take a multiple, such as {self._nearest_width()}"
-            )
-        for name, known in (
-            ("normalisation", NORMALISATIONS),
-            ("attention_scale", tuple(ATTENTION_SCALES)),
-        ):
-            if getattr(self, name) not in known:
-                raise ValueError(
-                    f"unknown {name} {getattr(self, name)!r}: choose one of {', '.join(known)}"
-                )
+        check_sizes(self, ("vocabulary", "context", "width", "depth", "head_dimension"))
+        check_options(
+            self,
+            {"normalisation": NORMALISATIONS, "attention_scale": tuple(ATTENTION_SCALES)},
+        )
 
     @property
     def heads(self) -> int:
         """Number of attention heads."""
         return self.width // self.head_dimension
 
-    def _nearest_width(self) -> int:
-        return max(1, round(self.width / self.head_dimension)) * self.head_dimension
 
-
-class GPT(nn.Module):
+class GPT(Decoder):
     """The model; parameters are drawn as torch draws them until a plan initialises them.
 
     Args:
@@ -96,67 +86,25 @@ class GPT(nn.Module):
         ValueError: If there is a multiplier of another name.
     """
 
+    shape: GPTShape
+
     def __init__(self, shape: GPTShape, multipliers: Mapping[str, float] | None = None) -> None:
         """Make the parameters."""
-        super().__init__()
-        given = dict(multipliers or {})
-        if unknown := sorted(set(given) - set(MULTIPLIERS)):
-            raise ValueError(f"unknown multipliers {unknown}: a GPT has {', '.join(MULTIPLIERS)}")
-        self.shape = shape
-        self.multipliers = {name: float(given.get(name, 1.0)) for name in MULTIPLIERS}
-        n = shape.width
-        self.tokens = nn.Embedding(shape.vocabulary, n)
-        self.positions = nn.Embedding(shape.context, n)
-        self.blocks = nn.ModuleList(Block(shape, self.multipliers) for _ in range(shape.depth))
-        self.norm = _norm(shape, n)
-        self.readout = nn.Linear(n, shape.vocabulary, bias=False)
-        if shape.tied:
-            self.readout.weight = self.tokens.weight
+        super().__init__(shape, multipliers)
+        self.positions = nn.Embedding(shape.context, shape.width)
+        self.blocks = nn.ModuleList(self._block() for _ in range(shape.depth))
+        self.norm = _norm(shape)
+        self.readout = self.read_out()
 
-    def forward(self, tokens: Tensor) -> Tensor:
-        """Logits (B, T, V) of the next token, for tokens (B, T)."""
-        h = self.embed(tokens)
-        for block in self.blocks:
-            h = block(h)
-        return self.multipliers["output"] * self.readout(self.norm(h))
+    def embedding(self, tokens: Tensor) -> Tensor:
+        """Token and position, (B, T, n)."""
+        positions = torch.arange(tokens.shape[-1], device=tokens.device)
+        return self.tokens(tokens) + self.positions(positions)
 
-    def features(self, tokens: Tensor) -> Tensor:
-        """The residual stream h_0 … h_L between blocks, (L+1, B, T, n)."""
-        stream = [self.embed(tokens)]
-        for block in self.blocks:
-            stream.append(block(stream[-1]))
-        return torch.stack(stream)
-
-    def embed(self, tokens: Tensor) -> Tensor:
-        """h_0 (B, T, n).
-
-        Raises:
-            ValueError: If the sequence is longer than the context.
-        """
-        length = tokens.shape[-1]
-        if length > self.shape.context:
-            raise ValueError(
-                f"a sequence of {length} tokens does not fit the context of {self.shape.context}"
-            )
-        positions = torch.arange(length, device=tokens.device)
-        return self.multipliers["input"] * (self.tokens(tokens) + self.positions(positions))
-
-
-class Block(nn.Module):
-    """One residual block: h + α·attention, then h + α·MLP."""
-
-    def __init__(self, shape: GPTShape, multipliers: Mapping[str, float]) -> None:
-        """Share the model's multipliers, so that one change reaches every block."""
-        super().__init__()
-        self.multipliers = multipliers
-        self.attention_norm, self.mlp_norm = _norm(shape, shape.width), _norm(shape, shape.width)
-        self.attention, self.mlp = Attention(shape), MLP(shape)
-
-    def forward(self, h: Tensor) -> Tensor:
-        """The stream after this block, (B, T, n)."""
-        alpha = self.multipliers["hidden"]
-        h = h + alpha * self.attention(self.attention_norm(h))
-        return h + alpha * self.mlp(self.mlp_norm(h))
+    def _block(self) -> Block:
+        shape = self.shape
+        norms = _norm(shape), _norm(shape)
+        return Block(norms, Attention(shape), MLP(shape), self.multipliers)
 
 
 class Attention(nn.Module):
@@ -166,7 +114,7 @@ class Attention(nn.Module):
         """Four maps of the stream's width; separate matrices, as matrix optimizers need them."""
         super().__init__()
         n, d = shape.width, shape.head_dimension
-        self.shape = shape
+        self.head_dimension = d
         self.query = nn.Linear(n, n, bias=shape.bias)
         self.key = nn.Linear(n, n, bias=shape.bias)
         self.value = nn.Linear(n, n, bias=shape.bias)
@@ -178,14 +126,11 @@ class Attention(nn.Module):
     def forward(self, h: Tensor) -> Tensor:
         """(B, T, n) to (B, T, n)."""
         q, k, v = (
-            self._heads(m(h)) for m in (self.query, self.key, self.value)
+            heads(m(h), self.head_dimension) for m in (self.query, self.key, self.value)
         )  # (B, heads, T, d)
         q, k = self.query_norm(q), self.key_norm(k)
         mixed = F.scaled_dot_product_attention(q, k, v, is_causal=True, scale=self.scale)
         return self.out(mixed.transpose(1, 2).flatten(2))
-
-    def _heads(self, h: Tensor) -> Tensor:
-        return h.unflatten(-1, (self.shape.heads, self.shape.head_dimension)).transpose(1, 2)
 
 
 class MLP(nn.Module):
@@ -202,7 +147,7 @@ class MLP(nn.Module):
         return self.down(F.gelu(self.up(h)))
 
 
-def _norm(shape: GPTShape, dimension: int) -> nn.Module:
+def _norm(shape: GPTShape) -> nn.Module:
     if shape.normalisation == "none":
         return nn.Identity()
-    return nn.LayerNorm(dimension, bias=shape.bias)
+    return nn.LayerNorm(shape.width, bias=shape.bias)

@@ -110,13 +110,14 @@ ARCHITECTURES = (
         depth=attrgetter("shape.depth"),
     ),
     Architecture(
-        "specmup GPT",
+        "specmup GPT",  # and its Llama
         {
             "tokens.weight": "embedding",
             "positions.weight": "embedding",
             "blocks.*.*_norm.*": "branch_norm",
             "blocks.*.attention.out.*": "branch_end",
             "blocks.*.attention.*": "branch",
+            "blocks.*.mlp.gate.*": "branch",
             "blocks.*.mlp.up.*": "branch",
             "blocks.*.mlp.down.*": "branch_end",
             "norm.*": "final_norm",

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cache
+from math import prod
 from statistics import median
 
 import numpy as np
+import torch
 from scipy.optimize import nnls
 
-from specmup.models.gpt import GPTShape
+from specmup.models.language import Shape, model_of
+from specmup.models.llama import LlamaShape
 from specmup.runs.job import Record
 from specmup.sweeps.run import Run
 from specmup.theory.update import update_law
@@ -19,18 +23,16 @@ from specmup.theory.update import update_law
 DEVICES = {"a100": 312e12, "h100": 989e12, "h200": 989e12, "rtx4090": 165e12, "l4": 121e12}
 UTILISATION = 0.35
 NEWTON_SCHULZ_STEPS = 5
-# Floats of a block that the backward pass keeps, in units of n a token: the stream twice, both
-# normalised inputs, q, k, v, what attention mixes and its transpose, 4n before and after the GELU.
-KEPT_BY_A_BLOCK = 17
+# Floats of a block that the backward pass keeps, in units of n a token. Of both models: the stream
+# twice, both normalised inputs, q, what attention mixes and its transpose. A GPT: k, v, 4n before
+# and after the GELU. A Llama: both turned, k and v repeated for a group, and five times what is
+# inside its MLP: gate, up, the gate open, their product and its derivative's part.
+KEPT_BY_A_GPT = 17
 
 
-def parameters(shape: GPTShape) -> int:
+def parameters(shape: Shape) -> int:
     """Number of parameters, a tied matrix once."""
-    n, d = shape.width, shape.head_dimension
-    ends = (shape.vocabulary * (1 if shape.tied else 2) + shape.context) * n
-    block = 12 * n * n + (9 * n if shape.bias else 0) + (2 * d if shape.qk_norm else 0)
-    gains = (2 * shape.depth + 1) * n * (2 if shape.bias else 1)
-    return ends + shape.depth * block + (gains if shape.normalisation == "layernorm" else 0)
+    return sum(sum(map(prod, shapes)) for shapes in _tensors(shape).values())
 
 
 def flops(run: Run) -> float:
@@ -41,13 +43,36 @@ def flops(run: Run) -> float:
     m ≤ p. What Shampoo, SOAP and SSO compute beside the gradient is not counted.
     """
     shape, steps = run.shape, run.recipe.steps
-    n, blocks = shape.width, shape.depth
-    a_token = 6 * (12 * n * n * blocks + shape.vocabulary * n) + 12 * blocks * shape.context * n
+    matrices = [m for m in _tensors(shape)["blocks"] if len(m) == 2]
+    readout = shape.vocabulary * shape.width
+    a_token = 6 * (sum(map(prod, matrices)) + readout)
+    a_token += 12 * shape.depth * shape.context * shape.width
     total = float(run.tokens) * a_token
     if run.optimizer.startswith("muon"):
-        square, oblong = 6 * n**3, 18 * n**3  # of four (n, n) and of two (4n, n) a block
-        total += float(steps) * blocks * NEWTON_SCHULZ_STEPS * (4 * square + 2 * oblong)
+        total += (
+            float(steps)
+            * NEWTON_SCHULZ_STEPS
+            * sum(4 * min(m) ** 2 * max(m) + 2 * min(m) ** 3 for m in matrices)
+        )
     return total
+
+
+@cache
+def _tensors(shape: Shape) -> dict[str, list[torch.Size]]:
+    """Shapes of the parameters inside the blocks, and of those outside."""
+    with torch.device("meta"):
+        model = model_of(shape)
+    found: dict[str, list[torch.Size]] = {"blocks": [], "ends": []}
+    for name, parameter in model.named_parameters():
+        found["blocks" if name.startswith("blocks.") else "ends"].append(parameter.shape)
+    return found
+
+
+def _kept(shape: Shape) -> int:
+    """Floats that the backward pass keeps of one token in one block."""
+    if isinstance(shape, LlamaShape):
+        return (11 + 5 * shape.expansion) * shape.width + 2 * shape.key_value_width
+    return KEPT_BY_A_GPT * shape.width
 
 
 def memory(run: Run) -> float:
@@ -55,7 +80,7 @@ def memory(run: Run) -> float:
     shape, recipe = run.shape, run.recipe
     copies = 3 if update_law(run.optimizer).matrices_only else 4
     tokens = recipe.batch_size // recipe.accumulation * shape.context
-    kept = shape.depth * KEPT_BY_A_BLOCK * shape.width * (0.6 if recipe.autocast else 1.0)
+    kept = shape.depth * _kept(shape) * (0.6 if recipe.autocast else 1.0)
     return 4.0 * (copies * parameters(shape) + tokens * (kept + 3 * shape.vocabulary))
 
 

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import Any, TypedDict
 
-from specmup.models.gpt import GPTShape
+from specmup.models.language import Shape, shape_of
 from specmup.runs.job import Job
 from specmup.training.recipe import Recipe
 
@@ -41,7 +41,8 @@ class Run:
 
     Args:
         text: ``source`` and ``vocabulary``.
-        model: Options of :class:`specmup.models.gpt.GPTShape` but the sizes that are swept.
+        model: ``kind``, as of :func:`specmup.models.language.shape_of`, and the options of its
+            shape but the sizes that are swept.
         base: ``width``, ``depth`` and ``std`` of the tuned model; ``epsilon`` if not the library's.
         training: Options of :class:`specmup.training.recipe.Recipe`; ``floor_rate`` in place of
             ``floor`` is the base learning rate to which the schedule falls.
@@ -76,12 +77,12 @@ class Run:
         return Job(TASK, VERSION, asdict(self)).identity
 
     @property
-    def shape(self) -> GPTShape:
+    def shape(self) -> Shape:
         """The model that is trained."""
         return self._shape(self.width, self.depth)
 
     @property
-    def base_shape(self) -> GPTShape:
+    def base_shape(self) -> Shape:
         """The model whose numbers are scaled."""
         return self._shape(self.base["width"], self.base["depth"])
 
@@ -98,5 +99,6 @@ class Run:
         """Tokens that it is trained on."""
         return self.recipe.steps * self.recipe.batch_size * self.shape.context
 
-    def _shape(self, width: int, depth: int) -> GPTShape:
-        return GPTShape(self.text["vocabulary"], width=width, depth=depth, **self.model)
+    def _shape(self, width: int, depth: int) -> Shape:
+        vocabulary = self.text["vocabulary"]
+        return shape_of(**self.model, vocabulary=vocabulary, width=width, depth=depth)

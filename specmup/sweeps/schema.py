@@ -57,8 +57,11 @@ class Text(Table):
 
 
 class Model(Table):
-    """``[model]``, of the file or of a grid: see :class:`specmup.models.gpt.GPTShape`."""
+    """``[model]``, of the file or of a grid: see :mod:`specmup.models.language`."""
 
+    kind: Word | UnsetType = UNSET
+    group: Size | UnsetType = UNSET
+    expansion: Size | UnsetType = UNSET
     context: Size | UnsetType = UNSET
     head_dimension: Size | UnsetType = UNSET
     normalisation: Word | UnsetType = UNSET

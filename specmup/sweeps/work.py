@@ -13,7 +13,8 @@ from torch.optim import Optimizer
 
 from specmup.data.fingerprint import fingerprint
 from specmup.data.text import KING_JAMES, Text, king_james, token_files
-from specmup.models.gpt import GPT, GPTShape
+from specmup.models.decoder import Decoder
+from specmup.models.language import Shape, model_of
 from specmup.parametrization.plan import Plan, make_plan
 from specmup.runs.manifest import made_on
 from specmup.runs.store import Store
@@ -44,15 +45,15 @@ def plan_of(run: Run) -> Plan:
     )
 
 
-def _outline(shape: GPTShape) -> GPT:
+def _outline(shape: Shape) -> Decoder:
     """A model without memory: a plan asks for names and shapes only."""
     with torch.device("meta"):
-        return GPT(shape)
+        return model_of(shape)
 
 
-def start(run: Run, device: str = "cpu") -> tuple[GPT, Optimizer]:
+def start(run: Run, device: str = "cpu") -> tuple[Decoder, Optimizer]:
     """The model at its start, and its optimizer."""
-    plan, model = plan_of(run), GPT(run.shape)
+    plan, model = plan_of(run), model_of(run.shape)
     plan.initialise(model, run.seed)
     model.to(device)
     options = {k: v for k, v in run.options.items() if k not in OWN_OPTIONS}

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from specmup.models.gpt import GPT, GPTShape
+from specmup.models.llama import LlamaShape
 from specmup.runs.job import Record
 from specmup.sweeps.estimate import (
     CostModel,
@@ -25,6 +26,16 @@ def test_parameters_are_those_of_the_model(options, normalisation):
     with torch.device("meta"):
         model = GPT(shape)
     assert parameters(shape) == sum(p.numel() for p in model.parameters())
+
+
+@pytest.mark.parametrize("options", [{}, {"group": 2, "tied": True}, {"normalisation": "none"}])
+def test_parameters_of_a_llama_by_hand(options):
+    shape = LlamaShape(37, 11, 24, 3, head_dimension=6, expansion=2, **options)
+    n, inside, shared = 24, 48, 24 // options.get("group", 1)
+    block = 2 * n * n + 2 * shared * n + 3 * inside * n
+    gains = 0 if "normalisation" in options else 7 * n
+    ends = 37 * n * (1 if "tied" in options else 2)
+    assert parameters(shape) == 3 * block + gains + ends
 
 
 def test_flops_are_six_a_matrix_parameter_and_token(sweeps):

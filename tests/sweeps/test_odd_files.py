@@ -12,6 +12,7 @@ from specmup.sweeps.configuration import sweep_from
 
 WIDTHS, RATES = "widths = [8, 16]", "log2_lr = [-8, -6, -4]"
 STD, BETAS, SEEDS = "std = 0.1", "betas = [0.9, 0.95]", "seeds = [0]"
+CONTEXT = "context = 8"
 MOMENTUM = "momentum = 0.9"
 NAME, SOURCE = 'name = "tiny"', 'source = "counting"'
 MUON = 'optimizers = ["adamw"]'
@@ -105,6 +106,11 @@ ODD = [
     (MUON, 'optimizers = ["adam"]', "unknown optimizer 'adam': choose one of sgd, adamw"),
     ("[optimizers.muon]", "[optimizers.adam]", "unknown optimizer 'adam': choose one of sgd"),
     ("context = 8", 'context = 8\nnormalisation = "rms"', "unknown normalisation 'rms': choose"),
+    (CONTEXT, 'context = 8\nkind = "bert"', "unknown kind of model 'bert': choose one of"),
+    (CONTEXT, "context = 8\ngroup = 2", "a gpt has no group: it takes vocabulary"),
+    (CONTEXT, 'context = 8\nkind = "llama"\ngroup = 3', "2 heads do not fall into groups of 3"),
+    (CONTEXT, 'context = 8\nkind = "llama"\nexpansion = 0', "model, expansion is 0: give an"),
+    (CONTEXT, 'context = 8\nkind = "llama"\nbias = true', "a llama has no bias: it takes"),
     # Keys.
     (BETAS, "bettas = [0.9, 0.95]", "adamw takes no bettas (= [0.9, 0.95]): did you mean betas?"),
     (BETAS, "beta = 0.9", "optimizers, adamw takes no beta (= 0.9): did you mean betas?"),

@@ -68,6 +68,14 @@ def test_rules_agree_at_the_base_and_differ_beyond_it(sweeps, store, go):
         assert losses["sp", 16, rate] != losses["k2", 16, rate]
 
 
+def test_a_llama_is_swept_like_a_gpt(sweeps, store, go):
+    report = go(sweeps.make(widths=[8, 16], model={"kind": "llama", "group": 2, "expansion": 2}))
+    assert report.failed == []
+    records = list(store.read().records.values())
+    assert {r.job.shape.key_value_width for r in records} == {4, 8}
+    assert all(math.isfinite(r.result["loss"]) for r in records)
+
+
 def test_a_changed_configuration_keeps_what_there_was(sweeps, store, go):
     go(sweeps.make(rules=["sp"]))
     before = set(store.read().records)

@@ -1,0 +1,148 @@
+"""What decoders share: a stream of residual blocks between an embedding and a readout.
+
+h_0     = embed(tokens)
+h       = h + α_hidden · attention(norm(h))          one block: two branches
+h       = h + α_hidden · mlp(norm(h))
+logits  = α_out · W_out norm(h_L)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+ATTENTION_SCALES = {"1/d": -1.0, "1/sqrt(d)": -0.5}
+MULTIPLIERS = ("input", "hidden", "output")
+
+
+class Decoder(nn.Module):
+    """A decoder without its embedding's details, blocks and norm, which a model of it makes.
+
+    Args:
+        shape: Sizes and options, with ``vocabulary``, ``context``, ``width`` and ``tied``.
+        multipliers: α of ``input``, ``hidden`` and ``output``; 1 where not given.
+
+    Raises:
+        ValueError: If there is a multiplier of another name.
+    """
+
+    blocks: nn.ModuleList
+    norm: nn.Module
+    readout: nn.Linear
+
+    def __init__(self, shape: Any, multipliers: Mapping[str, float] | None = None) -> None:
+        """Make the token embedding; the rest follows in the order in which it computes."""
+        super().__init__()
+        given = dict(multipliers or {})
+        if unknown := sorted(set(given) - set(MULTIPLIERS)):
+            known, kind = ", ".join(MULTIPLIERS), type(self).__name__
+            raise ValueError(f"unknown multipliers {unknown}: a {kind} has {known}")
+        self.shape = shape
+        self.multipliers = {name: float(given.get(name, 1.0)) for name in MULTIPLIERS}
+        self.tokens = nn.Embedding(shape.vocabulary, shape.width)
+
+    def read_out(self) -> nn.Linear:
+        """The map from the stream to the logits, with the embedding's matrix where it is tied."""
+        readout = nn.Linear(self.shape.width, self.shape.vocabulary, bias=False)
+        if self.shape.tied:
+            readout.weight = self.tokens.weight
+        return readout
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """Logits (B, T, V) of the next token, for tokens (B, T)."""
+        h = self.embed(tokens)
+        for block in self.blocks:
+            h = block(h)
+        return self.multipliers["output"] * self.readout(self.norm(h))
+
+    def features(self, tokens: Tensor) -> Tensor:
+        """The residual stream h_0 … h_L between blocks, (L+1, B, T, n)."""
+        stream = [self.embed(tokens)]
+        for block in self.blocks:
+            stream.append(block(stream[-1]))
+        return torch.stack(stream)
+
+    def embed(self, tokens: Tensor) -> Tensor:
+        """h_0 (B, T, n).
+
+        Raises:
+            ValueError: If the sequence is longer than the context.
+        """
+        length = tokens.shape[-1]
+        if length > self.shape.context:
+            raise ValueError(
+                f"a sequence of {length} tokens does not fit the context of {self.shape.context}"
+            )
+        return self.multipliers["input"] * self.embedding(tokens)
+
+    def embedding(self, tokens: Tensor) -> Tensor:
+        """What stands for the tokens, before its multiplier, (B, T, n)."""
+        return self.tokens(tokens)
+
+
+class Block(nn.Module):
+    """One residual block: h + α·attention, then h + α·MLP.
+
+    Args:
+        norms: Of the attention and of the MLP.
+        attention: (B, T, n) to (B, T, n).
+        mlp: Likewise.
+        multipliers: The model's own, so that one change reaches every block.
+    """
+
+    def __init__(
+        self,
+        norms: tuple[nn.Module, nn.Module],
+        attention: nn.Module,
+        mlp: nn.Module,
+        multipliers: Mapping[str, float],
+    ) -> None:
+        """Keep the parts."""
+        super().__init__()
+        self.multipliers = multipliers
+        self.attention_norm, self.mlp_norm = norms
+        self.attention, self.mlp = attention, mlp
+
+    def forward(self, h: Tensor) -> Tensor:
+        """The stream after this block, (B, T, n)."""
+        alpha = self.multipliers["hidden"]
+        h = h + alpha * self.attention(self.attention_norm(h))
+        return h + alpha * self.mlp(self.mlp_norm(h))
+
+
+def heads(h: Tensor, dimension: int) -> Tensor:
+    """(B, T, heads · d) to (B, heads, T, d)."""
+    return h.unflatten(-1, (-1, dimension)).transpose(1, 2)
+
+
+def check_sizes(shape: Any, names: tuple[str, ...]) -> None:
+    """Refuse sizes that make no model.
+
+    Raises:
+        ValueError: If one is no positive integer, or the head dimension does not divide the width.
+    """
+    for name in names:
+        size = getattr(shape, name)
+        if not isinstance(size, int) or isinstance(size, bool) or size < 1:
+            raise ValueError(f"{name} is {size!r}: it must be an integer of at least 1")
+    d = shape.head_dimension
+    if shape.width % d:
+        nearest = max(1, round(shape.width / d)) * d
+        raise ValueError(
+            f"width {shape.width} is not divisible by head_dimension {d}: "
+            f"take a multiple, such as {nearest}"
+        )
+
+
+def check_options(shape: Any, options: Mapping[str, tuple[str, ...]]) -> None:
+    """Refuse options that are not known.
+
+    Raises:
+        ValueError: If one is not; the message lists those that are.
+    """
+    for name, known in options.items():
+        if (given := getattr(shape, name)) not in known:
+            raise ValueError(f"unknown {name} {given!r}: choose one of {', '.join(known)}")
