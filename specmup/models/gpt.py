@@ -114,7 +114,7 @@ class Attention(nn.Module):
         """Four maps of the stream's width; separate matrices, as matrix optimizers need them."""
         super().__init__()
         n, d = shape.width, shape.head_dimension
-        self.head_dimension = d
+        self.shape = shape
         self.query = nn.Linear(n, n, bias=shape.bias)
         self.key = nn.Linear(n, n, bias=shape.bias)
         self.value = nn.Linear(n, n, bias=shape.bias)
@@ -126,7 +126,7 @@ class Attention(nn.Module):
     def forward(self, h: Tensor) -> Tensor:
         """(B, T, n) to (B, T, n)."""
         q, k, v = (
-            heads(m(h), self.head_dimension) for m in (self.query, self.key, self.value)
+            heads(m(h), self.shape.head_dimension) for m in (self.query, self.key, self.value)
         )  # (B, heads, T, d)
         q, k = self.query_norm(q), self.key_norm(k)
         mixed = F.scaled_dot_product_attention(q, k, v, is_causal=True, scale=self.scale)
