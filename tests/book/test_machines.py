@@ -8,10 +8,12 @@ from itertools import product
 from pathlib import Path
 
 import check_machines
+import pytest
 import run_checks
+import torch
 from check_machines import PARTS, STARTUP, check, chosen_by, ways
 from pages import Settings, read_page
-from processors import PERTURBED, WAYS
+from processors import OF_CHAPTERS, PERTURBED, WAYS
 
 TOOLS = Path(check_machines.__file__).parent
 DRAWS = """
@@ -66,9 +68,18 @@ def test_a_start_that_is_drawn_twice_or_in_another_gauge_is_perturbed_alike():
     assert max(scaled, scaled_too) < 3e-7
 
 
+@pytest.mark.parametrize(
+    ("own", "left_out"),
+    [("AVX512", set()), ("AVX2", {"AVX2"}), ("DEFAULT", {"AVX2", "no AVX"})],
+)
+def test_a_processor_takes_every_way_but_those_that_it_goes_anyway(monkeypatch, own, left_out):
+    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: own)
+    assert set(ways()) == set(OF_CHAPTERS) - left_out
+
+
 def test_at_least_three_ways_and_a_perturbed_start():
-    assert len([way for way in ways() if "perturbed" not in way]) >= 3
-    assert any("perturbed" in way for way in ways())
+    assert len([way for way in OF_CHAPTERS if "perturbed" not in way]) >= 3
+    assert any("perturbed" in way for way in OF_CHAPTERS)
     assert len({tuple(settings.items()) for settings in WAYS.values()}) == len(WAYS)
 
 

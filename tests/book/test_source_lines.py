@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from source_lines import line_of
 from sphinx.application import Sphinx
+from sphinx.util.docutils import docutils_namespace
 
 SOURCE = "def first():\n    return 1\n\n\ndef second():\n    return 2\n"
 PAGE = """\
@@ -25,7 +26,8 @@ def build(folder: Path, text: str) -> tuple[str, str]:
     (folder / "package" / "module.py").write_text(SOURCE)
     (folder / "index.md").write_text(PAGE.format(text=text))
     complaints = folder / "complaints.txt"
-    with complaints.open("w") as file, warnings.catch_warnings():
+    # What Sphinx registers must not outlast it, or the next builder in this process complains.
+    with complaints.open("w") as file, warnings.catch_warnings(), docutils_namespace():
         warnings.simplefilter("ignore")  # what the builder's own libraries are told
         app = Sphinx(
             folder,

@@ -95,11 +95,15 @@ def test_every_step_of_every_optimizer_has_the_norm_asked_for(name, n):
 
 @pytest.mark.parametrize("split", range(4))
 def test_a_flat_spectrum_does_not_hide_the_largest_value(split):
-    """Muon's updates have many nearly equal singular values, which change places at each step."""
+    """Muon's updates have many nearly equal singular values, which change places at each step.
+
+    Which of them is found hangs on rounding; that it is within the tolerance does not.
+    """
     model = Network(96)
-    for step in steps_of(model, wrapped(model, "muon"), 8, split)[1:]:
+    optimizer = wrapped(model, "muon")
+    for step in steps_of(model, optimizer, 8, split)[1:]:
         for which in ("up", "down"):
-            assert norm(step[which]) == pytest.approx(target(which), rel=0.015), which
+            assert norm(step[which]) == pytest.approx(target(which), rel=optimizer.tol), which
 
 
 def test_the_plain_optimizer_has_other_norms():
