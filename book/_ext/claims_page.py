@@ -22,10 +22,10 @@ from sphinx.transforms.post_transforms import SphinxPostTransform
 from sphinx.util.docutils import SphinxDirective
 from worded_status import link, table
 
-KEY = "claim"  # in the metadata of an output
+from experiments.reading.claims import KEY, SOURCES
+
 HEAD = ("claim", "value", "must be", "rests on", "verdict")
 LISTED = ("sentence", "value", "criterion", "source", "verdict")
-SOURCES = ("theory", "exact", "live", "stored")
 
 
 def claims_in(notebook: Mapping[str, Any]) -> Iterator[dict[str, str]]:
