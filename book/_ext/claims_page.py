@@ -78,7 +78,7 @@ class Claims(SphinxPostTransform):
         for page, claims in found.items():
             title = f"{self.env.titles[page].astext()}: {in_words(claims)}"
             yield html(f'<details class="claims"><summary>{escape(title)}</summary>')
-            yield nodes.paragraph("", "", link(page, self.env.docname))
+            yield nodes.paragraph("", "", link(page, self.env.docname, "Read the page"))
             yield nodes.bullet_list("", *map(entry, claims))
             yield html("</details>")
 
