@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 
@@ -23,11 +24,32 @@ MODULES = {dotted(path): path for package in PACKAGES for path in sorted(package
 @cache
 def imported(name: str) -> frozenset[str]:
     """Our modules that a module imports, wherever in it the import stands, also for types alone."""
+    return imports_of(MODULES[name].read_text(encoding="utf-8"))
+
+
+def imports_of(source: str) -> frozenset[str]:
+    """Our modules that a piece of code imports."""
     found = set()
-    for node in ast.walk(ast.parse(MODULES[name].read_text(encoding="utf-8"))):
+    for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
             below = {f"{node.module}.{alias.name}" for alias in node.names}
             found |= (below & MODULES.keys()) or {node.module}
     return frozenset(found & MODULES.keys())
+
+
+def rests_on(names: Iterable[str], left_out: tuple[str, ...] = ()) -> set[str]:
+    """Some of our modules, all that they import, and so on.
+
+    Args:
+        names: Where to begin.
+        left_out: Beginnings of the names of modules that do not count, nor what they import.
+    """
+    found: set[str] = set()
+    waiting = list(names)
+    while waiting:
+        if (name := waiting.pop()) not in found and not name.startswith(left_out):
+            found.add(name)
+            waiting += imported(name)
+    return found

@@ -15,6 +15,7 @@ import tomllib
 from collections.abc import Mapping
 from typing import Any
 
+import modules
 from modules import MODULES, ROOT, imported
 
 NOTED = ROOT / "tests" / "runs" / "task_sources.json"
@@ -33,12 +34,7 @@ READ = {"experiments.small_gpt": ROOT / "book" / "sweeps" / "small.toml"}
 
 def rests_on(module: str) -> set[str]:
     """Our modules whose code decides what a module gives: itself, what it imports, and so on."""
-    found, waiting = set(), [module]
-    while waiting:
-        if (name := waiting.pop()) not in found and not name.startswith(LEFT_OUT):
-            found.add(name)
-            waiting += imported(name)
-    return found
+    return modules.rests_on([module], LEFT_OUT)
 
 
 def digest(source: str) -> str:

@@ -1,7 +1,7 @@
 """Run every check of the repository, all of them even after one fails, and say what failed.
 
 ``python tools/run_checks.py`` runs all but `machines`, which takes long and of which CI runs a
-part; naming stages runs those: ``run_checks.py lint units``.
+part, and `mutations`, which takes hours; naming stages runs those: ``run_checks.py lint units``.
 """
 
 from __future__ import annotations
@@ -60,6 +60,12 @@ STAGES = (
 )
 MACHINES = [sys.executable, "tools/check_machines.py"]
 WHOLE = Stage("machines", "every chapter, as other processors would round", (MACHINES,))
+MUTATIONS = Stage(
+    "mutations",
+    "which claims fall when the book is broken, one place at a time",
+    ([sys.executable, "tools/mutate_claims.py"],),
+)
+APART = (WHOLE, MUTATIONS)  # run where they are named
 PART = Stage(
     "machines", "a few chapters, as another processor would round", ([*MACHINES, "--part"],)
 )
@@ -68,7 +74,7 @@ PART = Stage(
 def chosen(names: list[str]) -> list[Stage]:
     """The stages of these names; without names all, and in CI a part of the machines."""
     if names:
-        return [stage for stage in (*STAGES, WHOLE) if stage.name in names]
+        return [stage for stage in (*STAGES, *APART) if stage.name in names]
     return [*STAGES, PART] if os.environ.get("CI") else list(STAGES)
 
 
@@ -86,7 +92,7 @@ def run(stage: Stage) -> tuple[str, float]:
 
 def main(names: list[str]) -> int:
     """Run the named stages, or all; print the table of outcomes; return the exit status."""
-    known = [stage.name for stage in (*STAGES, WHOLE)]
+    known = [stage.name for stage in (*STAGES, *APART)]
     if unknown := sorted(set(names) - set(known)):
         print(f"unknown stage {', '.join(unknown)}; there are: {', '.join(known)}", file=sys.stderr)
         return 2

@@ -41,11 +41,11 @@ class WordedStatus(SphinxPostTransform):
             place.replace_self(table(map(nodes.Text, ("page", "result", "seconds")), rows))
 
 
-def link(page: str, here: str) -> nodes.Node:
-    """A link to a page under its title, for the builder to resolve."""
-    words = nodes.inline(text=page)
+def link(page: str, here: str, text: str = "") -> nodes.Node:
+    """A link to a page under its title or a text, for the builder to resolve."""
+    words = nodes.inline(text=text or page)
     target = {"reftype": "doc", "refdomain": "std", "reftarget": f"/{page}", "refdoc": here}
-    return pending_xref("", words, refexplicit=False, refwarn=True, **target)
+    return pending_xref("", words, refexplicit=bool(text), refwarn=True, **target)
 
 
 def table(head: Iterable[nodes.Node], rows: Iterable[Iterable[nodes.Node]]) -> nodes.table:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
-from math import inf, isfinite, isinf, isnan, sqrt
+from math import hypot, inf, isfinite, isinf, isnan, sqrt
 
 import numpy as np
+import pandas as pd
 from numpy.typing import ArrayLike
 from scipy.special import stdtrit
 
@@ -42,17 +44,25 @@ class Interval:
         return self.low <= value <= self.high
 
     def __format__(self, spec: str) -> str:
-        """The interval as text; ``spec`` formats each number and is ``.2f`` unless given."""
-        estimate, low, high = (
-            _number(x, spec or ".2f") for x in (self.estimate, self.low, self.high)
-        )
+        """The interval as text; ``spec`` formats each number and is ``.2f`` unless given.
+
+        ``0.00 ± 0.00`` would say that nothing is known, or that all is. What does not vary is said
+        to be exact, as ``0 exactly``, and what varies by less than the last digit, as
+        ``0.37 ± <0.01``.
+        """
+        spec = spec or ".2f"
+        estimate, low, high = (_number(x, spec) for x in (self.estimate, self.low, self.high))
         if isnan(self.estimate):
             return "undefined"
         if isinf(self.estimate):
             return estimate
+        if self.low == self.high:
+            return f"{estimate if self.estimate else '0'} exactly"
         if isfinite(self.low) and isfinite(self.high):
+            if step := _last_digit(self.half_width, spec):
+                return f"{estimate} ± <{step}"
             if np.isclose(self.high - self.estimate, self.estimate - self.low):
-                return f"{estimate} ± {_number(self.half_width, spec or '.2f')}"
+                return f"{estimate} ± {_number(self.half_width, spec)}"
             return f"{estimate} ({low} to {high})"
         if isinf(self.low) and isinf(self.high):
             return f"{estimate} (no interval)"
@@ -63,6 +73,36 @@ class Interval:
         return format(self)
 
     __repr__ = __str__
+
+
+def difference(first: Interval, second: Interval) -> Interval:
+    """First minus second, measured independently, on seeds of their own.
+
+    The parts of the interval add as squares. With Student's intervals over few seeds that is no
+    narrower than Welch's, which would need the numbers of seeds.
+    """
+    below = hypot(first.estimate - first.low, second.high - second.estimate)
+    above = hypot(first.high - first.estimate, second.estimate - second.low)
+    apart = first.estimate - second.estimate
+    return Interval(apart, apart - below, apart + above)
+
+
+def paired_difference(first: pd.Series, second: pd.Series) -> Interval:
+    """First minus second, seed by seed: narrower where what a seed does is common to both.
+
+    Args:
+        first: Values by seed, the index.
+        second: Of the same seeds, in any order.
+
+    Raises:
+        ValueError: If the seeds differ or one is repeated; further as :func:`mean_interval`.
+    """
+    if first.index.has_duplicates or set(first.index) != set(second.index):
+        raise ValueError(
+            f"seeds {first.index.tolist()} and {second.index.tolist()} do not pair: "
+            "give one value for each of the same seeds, or use difference() for independent ones"
+        )
+    return mean_interval(first - second.reindex(first.index))
 
 
 def student_t(degrees_of_freedom: int) -> float:
@@ -91,6 +131,15 @@ def mean_interval(values: ArrayLike) -> Interval:
         return Interval(mean, -inf, inf)
     half = student_t(x.size - 1) * float(x.std(ddof=1)) / sqrt(x.size)
     return Interval(mean, mean - half, mean + half)
+
+
+def _last_digit(half_width: float, spec: str) -> str:
+    """One in the last digit that a spec prints, where it would print the half-width as zero."""
+    digits = re.fullmatch(r".*?(?:\.(\d+))?[fF%]", spec)
+    if not digits or float(_number(half_width, spec).rstrip("%")) != 0:
+        return ""
+    places = 6 if digits[1] is None else int(digits[1])
+    return f"{10**-places:.{places}f}" + "%" * spec.endswith("%")
 
 
 def _number(value: float, spec: str) -> str:

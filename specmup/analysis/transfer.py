@@ -18,6 +18,7 @@ from specmup.aligned import aligned
 from specmup.analysis.curve import seed_curves, tuned_rate
 from specmup.analysis.interval import Interval, mean_interval
 from specmup.analysis.optimum import Optimum, optimum
+from specmup.analysis.regret import split_regret
 
 Axis = Literal["width", "depth"]
 
@@ -44,7 +45,11 @@ class SizeTransfer:
         best_loss: The loss there, over seeds.
         carried_loss: The loss at the rate tuned on the base size; None if it was not run here.
         regret: ``carried_loss`` minus ``best_loss``, seed by seed; inf if the carried rate
-            diverged.
+            diverged; exactly 0 where the carried rate is the grid's best. Chosen and judged on the
+            same seeds, it is never negative, and too large by chance.
+        split_regret: The same with the best rate chosen on half of the seeds and judged on the
+            other, see :func:`specmup.analysis.regret.split_regret`. None with a single seed, or
+            where ``carried_loss`` is.
     """
 
     size: int
@@ -58,6 +63,7 @@ class SizeTransfer:
     best_loss: Interval
     carried_loss: Interval | None
     regret: Interval | None
+    split_regret: Interval | None
 
 
 @dataclass(frozen=True, repr=False)
@@ -86,6 +92,11 @@ class Transfer:
     def regret(self) -> Interval | None:
         """Regret at the largest size."""
         return self.sizes[-1].regret
+
+    @property
+    def split_regret(self) -> Interval | None:
+        """Regret at the largest size, without the bias of a minimum."""
+        return self.sizes[-1].split_regret
 
     def report(self) -> str:
         """A table by size, drift, and every reason to distrust them, as text."""
@@ -236,6 +247,7 @@ def _size_transfer(
         regret = carried_loss
     else:
         regret = mean_interval(curve[carried] - curve[best])
+    splits = len(curve) > 1 and carried in curve.columns
     return SizeTransfer(
         size=size,
         optimum=_contrast(np.ones(1), [(o,) for o in optima if not o.diverged]),
@@ -248,6 +260,7 @@ def _size_transfer(
         best_loss=best_loss,
         carried_loss=carried_loss,
         regret=regret,
+        split_regret=split_regret(curve, carried) if splits else None,
     )
 
 

@@ -89,17 +89,17 @@ def test_an_axis_that_does_not_vary_is_not_fitted_and_is_said_so():
     L = np.array(DEPTHS, dtype=float)
     fit = fit_exponents(planted(Order(1, "-1/2"), 64, L), np.full(5, 64.0), L)
     assert fit.width is None
-    assert str(fit) == "L^(-0.50 ± 0.00) (n = 64 throughout: not fitted)"
+    assert str(fit) == "L^(-0.50 ± <0.01) (n = 64 throughout: not fitted)"
     verdict = fit.verdict(Order(1, "-1/2"))
     assert verdict.agrees
-    assert str(verdict) == "agrees: measured L^(-0.50 ± 0.00), predicted L^-1/2 (n not tested)"
+    assert str(verdict) == "agrees: measured L^(-0.50 ± <0.01), predicted L^-1/2 (n not tested)"
 
 
 def test_width_alone():
     n = np.array(WIDTHS, dtype=float)
     fit = fit_exponents(n**-1.0, n)
     assert fit.depth is None
-    assert str(fit) == "n^(-1.00 ± 0.00)"
+    assert str(fit) == "n^(-1.00 ± <0.01)"
     assert fit.verdict(Order(-1)).agrees
 
 

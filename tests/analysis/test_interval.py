@@ -1,10 +1,17 @@
 from math import inf, nan
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy import stats
 
-from specmup.analysis.interval import Interval, mean_interval, student_t
+from specmup.analysis.interval import (
+    Interval,
+    difference,
+    mean_interval,
+    paired_difference,
+    student_t,
+)
 
 
 @pytest.mark.parametrize("degrees", [1, 2, 4, 30])
@@ -38,7 +45,11 @@ def test_mean_of_nothing_or_nan_is_an_error(values):
     ("interval", "text"),
     [
         (Interval(-0.484, -0.534, -0.434), "-0.48 ± 0.05"),
-        (Interval(-0.001, -0.002, 0.0), "0.00 ± 0.00"),
+        (Interval(-0.001, -0.002, 0.0), "0.00 ± <0.01"),
+        (Interval(-0.001, -0.002, 0.002), "0.00 ± <0.01"),  # not symmetric, and as small
+        (Interval(0.0, -0.006, 0.006), "0.00 ± 0.01"),
+        (Interval(0.37, 0.37, 0.37), "0.37 exactly"),
+        (Interval(0.0, 0.0, 0.0), "0 exactly"),
         (Interval(-6.2, -7.0, -5.5), "-6.20 (-7.00 to -5.50)"),
         (Interval(-6.2, -inf, -5.5), "-6.20 (at most -5.50)"),
         (Interval(-6.2, -7.0, inf), "-6.20 (at least -7.00)"),
@@ -53,6 +64,47 @@ def test_text(interval, text):
 
 def test_format_takes_the_number_of_digits():
     assert f"{Interval(0.1234, 0.1134, 0.1334):.3f}" == "0.123 ± 0.010"
+
+
+@pytest.mark.parametrize(
+    ("spec", "text"),
+    [
+        (".0f", "0 ± <1"),
+        (".3f", "0.004 ± <0.001"),
+        (".1%", "0.4% ± <0.1%"),
+        (".1g", "0.004 ± 0.0002"),
+    ],
+)
+def test_no_half_width_is_printed_as_zero(spec, text):
+    assert format(Interval(0.004, 0.0038, 0.0042), spec) == text
+
+
+def test_independent_intervals_are_apart_at_least_as_far_as_welch_says():
+    random = np.random.default_rng(0)
+    for _ in range(300):
+        first, second = (
+            random.normal(size=random.integers(2, 9)) * random.uniform(0.1, 3) for _ in range(2)
+        )
+        found = difference(mean_interval(first), mean_interval(second))
+        welch = stats.ttest_ind(first, second, equal_var=False).confidence_interval(0.95)
+        assert found.estimate == pytest.approx(first.mean() - second.mean())
+        assert found.low <= welch.low + 1e-9
+        assert found.high >= welch.high - 1e-9
+
+
+def test_an_open_end_stays_open_in_a_difference():
+    low, high = Interval(1.0, -inf, 2.0), Interval(0.0, -1.0, 1.0)
+    assert difference(low, high).low == -inf
+    assert difference(high, low).high == inf
+    assert difference(low, high).high == pytest.approx(1 + 2**0.5)
+
+
+def test_paired_differences_go_seed_by_seed():
+    first = pd.Series({0: 1.0, 1: 5.0, 2: 9.0})
+    second = pd.Series({2: 8.0, 0: 0.0, 1: 4.0})
+    assert paired_difference(first, second) == Interval(1.0, 1.0, 1.0)
+    with pytest.raises(ValueError, match=r"\[0, 1, 2\] and \[0, 1\] do not pair"):
+        paired_difference(first, second.loc[[0, 1]])
 
 
 def test_membership_and_half_width():

@@ -13,26 +13,31 @@ publish_display_data({{"text/plain": "said"}}, metadata={{"claim": said}})
 """
 
 
-def rows(book) -> list[list[str]]:
-    """The cells of the page's tables, row by row."""
+TAG = re.compile("<.*?>", re.DOTALL)
+
+
+def texts(book, *tags: str) -> list[str]:
+    """What the elements of these tags on the page say, in order."""
     page = (book.root / "_build" / "html" / "book" / "claims.html").read_text()
-    found = re.findall(r"<tr.*?</tr>", page, flags=re.DOTALL)
-    cells = (re.findall(r"<t[dh].*?>(.*?)</t[dh]>", row, flags=re.DOTALL) for row in found)
-    return [[unescape(re.sub("<.*?>", "", cell)).strip() for cell in row] for row in cells]
+    article = page[page.index("<article") : page.index("</article")]
+    found = re.findall(rf"<({'|'.join(tags)})\b.*?>(.*?)</\1>", article, flags=re.DOTALL)
+    return [" ".join(unescape(TAG.sub("", text)).split()) for _, text in found]
 
 
-def test_every_claim_is_listed_and_a_changed_one_anew(small_book, capfd):
-    small_book.add_page("book/claims", "# Claims", "```{claims-table}\n```")
-    small_book.add_page("chapters/01-one", "# One", CLAIM.format(word="slow", value=0.5))
+def test_every_claim_is_counted_and_listed_and_a_changed_one_anew(small_book, capfd):
+    small_book.add_page("book/claims", "# Claims", "```{claims-list}\n```")
+    small_book.add_page("chapters/01-one", "# One & only", CLAIM.format(word="slow", value=0.5))
     small_book.add_page("chapters/02-two", "# Two", small_book.note("two"))
     assert build(small_book.root) == 0, capfd.readouterr().out
-    assert rows(small_book) == [
-        ["rests on", "held"],
-        ["stored", "1"],
-        ["all", "1"],
-        ["claim", "value", "must be", "rests on", "verdict"],
-        ["It is <slow>.", "0.5", "below 1", "stored", "held"],
+    assert texts(small_book, "td", "th") == [
+        *("rests on", "held"),
+        *("stored: a stored result", "1"),
+        *("all", "1"),
+    ]
+    assert texts(small_book, "summary", "li") == [
+        "One & only: 1 claim, 1 stored",
+        "held It is <slow>. 0.5; below 1; a stored result",
     ]
     small_book.add_page("chapters/01-one", "# One", CLAIM.format(word="slow", value=0.25))
     assert build(small_book.root) == 0, capfd.readouterr().out
-    assert rows(small_book)[-1] == ["It is <slow>.", "0.25", "below 1", "stored", "held"]
+    assert texts(small_book, "li") == ["held It is <slow>. 0.25; below 1; a stored result"]

@@ -275,7 +275,7 @@ def test_scaling_draws_both_slopes_through_the_centre(ax):
             slopes[line.get_linestyle()] = np.polyfit(x, y, 1)[0]
     assert slopes == pytest.approx({"-": -0.4, "--": -0.5})
     labels = [text.get_text() for text in ax.get_legend().get_texts()]
-    assert labels == ["k1, slope −0.40 ± 0.00", "predicted −1/2"]
+    assert labels == ["k1, slope −0.40 ± <0.01", "predicted −1/2"]
 
 
 def test_scaling_without_a_fit(ax):

@@ -13,21 +13,50 @@ made again, a claim that does not hold is noted and its chapter goes on.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from html import escape
-from math import inf, nextafter
-from numbers import Integral, Rational, Real
-from typing import Any, Literal
+from typing import Any
 
-import numpy as np
-import pandas as pd
 from IPython.display import publish_display_data
 from myst_nb import glue
 
-from specmup.analysis.interval import Interval
+from experiments.reading.criteria import (
+    Criterion,
+    Verdict,
+    above,
+    at_least,
+    at_most,
+    below,
+    between,
+    compared,
+    equal_to,
+    judge,
+    near,
+    open_at,
+    outside,
+    says,
+)
+from experiments.reading.values import text_of
 
-Verdict = Literal["held", "fell", "cannot tell"]
+# Chapters take the criteria from here too.
+__all__ = [
+    "Claim",
+    "ClaimFell",
+    "Claims",
+    "above",
+    "at_least",
+    "at_most",
+    "below",
+    "between",
+    "compared",
+    "equal_to",
+    "near",
+    "open_at",
+    "outside",
+    "says",
+]
+
 SOURCES = {
     "theory": "solved from equations",
     "exact": "an exact computation",
@@ -40,93 +69,6 @@ KEY = "claim"  # of what is listed, in the metadata of a cell's output
 
 class ClaimFell(AssertionError):
     """A claim does not hold: the sentence, the value, and what it had to be."""
-
-
-@dataclass(frozen=True)
-class Criterion:
-    """What a value must be.
-
-    Attributes:
-        text: In words, such as ``below −0.5``.
-        judge: Says of a value whether it is.
-        words: What to call a value, by the criterion that it meets; the first that it meets is it.
-    """
-
-    text: str
-    judge: Callable[[Any], Verdict]
-    words: Mapping[str, Criterion] | None = None
-
-    def word(self, value: Any) -> str:
-        """What to call a value, or nothing where there are no words or none that it meets."""
-        words = self.words or {}
-        return next((word for word, one in words.items() if judge(value, one) == "held"), "")
-
-
-def below(limit: float) -> Criterion:
-    """The whole interval lies below the limit."""
-    return Criterion(f"below {number(limit)}", _inside(-inf, nextafter(limit, -inf)))
-
-
-def above(limit: float) -> Criterion:
-    """The whole interval lies above the limit."""
-    return Criterion(f"above {number(limit)}", _inside(nextafter(limit, inf), inf))
-
-
-def at_least(limit: float) -> Criterion:
-    """The whole interval lies at or above the limit."""
-    return Criterion(f"at least {number(limit)}", _inside(limit, inf))
-
-
-def at_most(limit: float) -> Criterion:
-    """The whole interval lies at or below the limit."""
-    return Criterion(f"at most {number(limit)}", _inside(-inf, limit))
-
-
-def between(low: float, high: float) -> Criterion:
-    """The whole interval lies between the two, which count too."""
-    return Criterion(f"from {number(low)} to {number(high)}", _inside(low, high))
-
-
-def near(centre: float, tolerance: float) -> Criterion:
-    """The whole interval lies within the tolerance of a value."""
-    text = f"within {number(tolerance)} of {number(centre)}"
-    return Criterion(text, _inside(centre - tolerance, centre + tolerance))
-
-
-def open_at(value: float) -> Criterion:
-    """The interval holds the value: the data cannot tell it from that."""
-    return Criterion(
-        f"not told from {number(value)}",
-        lambda found: "held" if _interval(found).low <= value <= _interval(found).high else "fell",
-    )
-
-
-def equal_to(expected: Any) -> Criterion:
-    """The value is this one exactly."""
-    return Criterion(f"equal to {number(expected)}", lambda v: "held" if v == expected else "fell")
-
-
-def says(expected: str, words: Mapping[str, Criterion]) -> Criterion:
-    """The value is called by the expected word, the first whose criterion it meets.
-
-    Raises:
-        ValueError: If the word is none of them.
-    """
-    if expected not in words:
-        raise ValueError(f"{expected!r} is none of the words {', '.join(words)}")
-
-    def judged(value: Any) -> Verdict:
-        found = Criterion("", words[expected].judge, words).word(value)
-        if found == expected:
-            return "held"
-        return "fell" if found else "cannot tell"
-
-    return Criterion(f"{words[expected].text}, said as “{expected}”", judged, words)
-
-
-def compared(low: str, high: str, neither: str, at: float = 0.0) -> dict[str, Criterion]:
-    """Words for a difference: surely below, surely above, or not told from ``at``."""
-    return {low: below(at), high: above(at), neither: open_at(at)}
 
 
 @dataclass(frozen=True, repr=False)
@@ -217,8 +159,7 @@ class Claims:
         key = f"{self.chapter}-{name}"
         if key in self.made and self.made[key].sentence != sentence:
             raise ValueError(f"two claims are named {key}: give one of them another name")
-        if source not in SOURCES:
-            raise ValueError(f"source {source!r} of {key}: it may be {', '.join(SOURCES)}")
+        _check_source(source, key)
         claim = self.made[key] = Claim(key, sentence, value, criterion, source, spec)
         if claim.verdict != "held" and not os.environ.get(JUDGE):
             raise ClaimFell(str(claim))
@@ -227,6 +168,32 @@ class Claims:
         if claim.criterion.words:
             glue(f"{key}-word", claim.word or "?", display=False)
         return claim
+
+    def of(self, source: str, *, spec: str = ".2f", about: str = "") -> Callable[..., Claim]:
+        """Makes claims that rest on one source: ``(name, sentence, value, criterion, spec=spec)``.
+
+        Args:
+            source: A key of :data:`SOURCES`.
+            spec: Formats their values unless a claim is given its own.
+            about: What their names begin with, behind the chapter's.
+
+        Raises:
+            ValueError: If the source is unknown.
+        """
+        _check_source(source, f"claims of {self.chapter}")
+        beginning = f"{about}-" if about else ""
+
+        def claim(
+            name: str, sentence: str, value: Any, criterion: Criterion, spec: str = spec
+        ) -> Claim:
+            return self(beginning + name, sentence, value, criterion, source=source, spec=spec)
+
+        return claim
+
+
+def _check_source(source: str, whose: str) -> None:
+    if source not in SOURCES:
+        raise ValueError(f"source {source!r} of {whose}: it may be {', '.join(SOURCES)}")
 
 
 def show(claim: Claim) -> None:
@@ -239,65 +206,3 @@ def show(claim: Claim) -> None:
     )
     shown = {"text/plain": str(claim), "text/html": line}
     publish_display_data(shown, metadata={KEY: claim.listed()})
-
-
-def judge(value: Any, criterion: Criterion) -> Verdict:
-    """Judge one value, or several: all must hold, and one that fell is enough to fall."""
-    verdicts = {criterion.judge(one) for one in _several(value)}
-    if not verdicts:
-        return "cannot tell"
-    if "fell" in verdicts:
-        return "fell"
-    return "cannot tell" if "cannot tell" in verdicts else "held"
-
-
-def text_of(value: Any, spec: str = ".2f") -> str:
-    """A value as text with true minus signs; of several numbers, the range that they span."""
-    many = _several(value)
-    if len(many) == 1:
-        return number(many[0], spec)
-    if not all(isinstance(one, Interval | Real) for one in many):
-        return ", ".join(number(one, spec) for one in many)
-    ends = [_interval(one) for one in many]
-    low, high = min(one.low for one in ends), max(one.high for one in ends)
-    kind = "intervals" if isinstance(many[0], Interval) else "values"
-    return f"{number(low, spec)} to {number(high, spec)} ({len(many)} {kind})"
-
-
-def number(value: Any, spec: str = "") -> str:
-    """One value as text; integers and words as they are."""
-    if isinstance(value, Interval):
-        text = format(value, spec or ".2f")
-    elif isinstance(value, bool | np.bool_ | str) or not isinstance(value, Real):
-        text = str(value)
-    elif isinstance(value, Integral):
-        text = f"{int(value):,}"
-    elif isinstance(value, Rational):
-        text = str(value)
-    else:
-        text = format(float(value), f"z{spec or '.4g'}")
-    return text if isinstance(value, str) else text.replace("-", "−")
-
-
-def _several(value: Any) -> list[Any]:
-    """The values to be judged one by one."""
-    if isinstance(value, Mapping):
-        return list(value.values())
-    if isinstance(value, list | tuple | set | np.ndarray | pd.Series):
-        return list(value)
-    return [value]
-
-
-def _inside(low: float, high: float) -> Callable[[Any], Verdict]:
-    def judged(value: Any) -> Verdict:
-        found = _interval(value)
-        if low <= found.low and found.high <= high:
-            return "held"
-        return "fell" if found.high < low or high < found.low else "cannot tell"
-
-    return judged
-
-
-def _interval(value: Any) -> Interval:
-    """The interval of a value; of a number without one, the number alone."""
-    return value if isinstance(value, Interval) else Interval(value, value, value)

@@ -83,6 +83,19 @@ def test_no_page_scrolls_sideways(site: str, visit: Visit, name: str):
     assert visit.overflow() <= 0
 
 
+@pytest.mark.parametrize("visit", [(PHONE, "light")], indirect=True, ids=str)
+def test_all_claims_unfolded_can_be_read_on_a_phone(site: str, visit: Visit):
+    visit.open(f"{site}book/claims.html")
+    folds = visit.page.locator("details.claims")
+    assert folds.count() > 10
+    assert visit.page.locator("details.claims li").first.is_hidden()
+    folds.evaluate_all("folds => folds.forEach(fold => fold.open = true)")
+    assert visit.page.locator("details.claims li").last.is_visible()
+    assert visit.overflow() <= 0
+    wide = "items => items.filter(item => item.scrollWidth > item.clientWidth).length"
+    assert visit.page.locator("details.claims li").evaluate_all(wide) == 0
+
+
 LIGHTNESS = """selector => {
     const style = getComputedStyle(document.querySelector(selector));
     const [r, g, b] = style[selector === 'body' ? 'backgroundColor' : 'color'].match(/[\\d.]+/g);

@@ -1,0 +1,51 @@
+"""Of many comparisons made together, those that Holm's correction leaves."""
+
+from math import inf, nan
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from specmup.analysis.comparisons import holm, p_value
+
+
+def test_p_agrees_with_scipy():
+    gaps = np.random.default_rng(0).normal(0.5, size=6)
+    assert p_value(gaps) == pytest.approx(stats.ttest_1samp(gaps, 0).pvalue)
+
+
+@pytest.mark.parametrize("gaps", [[0.0, 0.0, 0.0], [3.0], [1.0, inf, 1.0], [1.0, nan, 1.0], []])
+def test_what_has_no_test_never_counts(gaps):
+    assert p_value(gaps) == 1
+    assert holm({"a": gaps}) == []
+
+
+def test_equal_differences_count():
+    assert holm({"a": [2.0, 2.0, 2.0]}) == ["a"]
+
+
+def gaps_of(p: float) -> np.ndarray:
+    """Three differences whose two-sided p is this one."""
+    t = stats.t.isf(p / 2, 2)
+    return np.array([-1.0, 0.0, 1.0]) + t / np.sqrt(3)
+
+
+@pytest.mark.parametrize(
+    ("p_values", "counts"),
+    [
+        ([0.04], "a"),  # alone it counts
+        ([0.04, 0.6], ""),  # beside another not
+        ([0.024, 0.04], "ab"),  # once the surer counts, the next is tested alone
+        ([0.026, 0.026, 0.026], ""),
+        ([0.03, 0.016, 0.024], "bca"),  # surest first
+        ([0.001, 0.03, 0.04], "a"),  # b fails, so c has no chance
+    ],
+)
+def test_the_thresholds_go_down_by_rank(p_values, counts):
+    assert holm(dict(zip("abc", map(gaps_of, p_values), strict=False))) == list(counts)
+
+
+def test_together_they_are_wrong_in_one_case_of_twenty():
+    random = np.random.default_rng(1)
+    wrong = [bool(holm(dict(enumerate(random.normal(size=(8, 5)))))) for _ in range(2000)]
+    assert 0.03 < np.mean(wrong) < 0.07
