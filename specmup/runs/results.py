@@ -16,6 +16,7 @@ import pandas as pd
 
 from specmup.runs.files import replacing
 from specmup.runs.manifest import origin
+from specmup.runs.manifest_check import faults
 from specmup.runs.progress import duration
 from specmup.streams import SHARED
 
@@ -146,7 +147,8 @@ def load(name: str, folder: str | Path | None = None) -> Results:
 
     Raises:
         FileNotFoundError: If one of the two files is missing; the message lists what there is.
-        ValueError: If they are corrupt or do not belong together.
+        ValueError: If they are corrupt, do not belong together, or the manifest says what cannot be
+            true of the table, see :func:`specmup.runs.manifest_check.faults`.
     """
     csv_path, json_path = _paths(name, folder)
     for path in (csv_path, json_path):
@@ -171,7 +173,10 @@ def load(name: str, folder: str | Path | None = None) -> Results:
         )
     text = pd.read_csv(io.BytesIO(content), dtype=str, na_filter=False)
     values = {c: text[c].map(READ[kind]).astype(kind) for c, kind in columns.items()}
-    return Results(pd.DataFrame(values), manifest)
+    frame = pd.DataFrame(values)
+    if wrong := list(faults(manifest, name, frame)):
+        raise ValueError(f"{json_path.name} cannot be believed: {'; '.join(wrong)}: {remedy}")
+    return Results(frame, manifest)
 
 
 def _paths(name: str, folder: str | Path | None) -> tuple[Path, Path]:
