@@ -18,6 +18,7 @@ def notes(pair: ModelPair, gauge: str, model: nn.Module, base: nn.Module) -> tup
         *_gauge(pair, gauge),
         *_tie(pair, gauge),
         *_optimizer(pair),
+        *_one_map(pair, model),
         *_attention(pair, model, base),
     ]
     reads_out = pair.tied or any(param.role == "output" for param in pair.params)
@@ -75,6 +76,21 @@ def _optimizer(pair: ModelPair) -> Iterator[str]:
         )
     if law.name == "sso":
         yield "SSO retracts each weight to its norm at the start, which undoes its weight decay."
+
+
+def _one_map(pair: ModelPair, model: nn.Module) -> Iterator[str]:
+    """What is trained beside the one map of a branch, in a row with it, is one more map."""
+    if pair.block_depth != 1 or pair.depth.ratio == 1:
+        return
+    trained = {name for name, p in model.named_parameters() if p.requires_grad}
+    for param in pair.params:
+        in_a_row = param.role == "norm_gain" or param.place == "branch_norm"
+        if in_a_row and trained.intersection(param.spec.names):
+            yield (
+                f"{param.spec.pattern} is trained, which makes a map of it: its branch then holds "
+                "two, and the term in which both move fades as 1/√r_L under the rule for one. "
+                "block_depth=2 has the rule for both; without the parameter, or frozen, 1 is right."
+            )
 
 
 def _is_fused(pattern: str) -> bool:

@@ -37,7 +37,8 @@ class Path:
     """One way through a residual branch: the maps that a signal meets, first to last.
 
     The features pass through all k maps, W1 … Wk. A bias starts a path of its own: the constant 1
-    meets b1 and then W2 … Wk (zheng2026, Condition B.3).
+    meets b1 and then W2 … Wk (zheng2026, Condition B.3). A trainable gain g in front of the branch
+    is one more map, a diagonal one, and the features meet it first.
     """
 
     maps: tuple[str, ...]
@@ -69,6 +70,7 @@ class ResidualCondition:
     Args:
         block_depth: Number k of linear maps in a branch.
         bias: Whether every map has a bias.
+        gain: Whether a trainable gain stands in front of the maps.
         highest_order: State only the equations in which at most this many maps have moved;
             None states them all.
         addition: For the orders 1, 2, … the p in "L terms add up to L^p times one of them", from
@@ -81,6 +83,7 @@ class ResidualCondition:
 
     block_depth: int
     bias: bool = False
+    gain: bool = False
     highest_order: int | None = None
     addition: tuple[Exponent, ...] = ()
 
@@ -108,8 +111,9 @@ class ResidualCondition:
     def paths(self) -> tuple[Path, ...]:
         """The path of the features, then one for each bias."""
         maps = tuple(f"W{i}" for i in range(1, self.block_depth + 1))
+        features = ("g", *maps) if self.gain else maps
         biases = [(f"b{i}", *maps[i:]) for i in range(1, self.block_depth + 1)]
-        return (Path(maps), *(Path(p) for p in biases if self.bias))
+        return (Path(features), *(Path(p) for p in biases if self.bias))
 
     def share(self, order: int) -> Order:
         """Size of one block's term of an order, for the sum over blocks to be Θ(1)."""
@@ -143,13 +147,16 @@ class ResidualCondition:
 
     @property
     def gauge(self) -> tuple[Term, ...]:
-        """Free rescalings that change no term at all: W → cW with α → α/c, one for each map."""
+        """Free rescalings that change no term at all: W → cW with α → α/c, one a map (or gain)."""
         terms = [p.moved(s) for p in self.paths for s in ((), *p.subsets())]
         return System(tuple(Equation(str(t), t, ONE) for t in terms)).freedom
 
     @property
     def free_sizes(self) -> int:
-        """Number of free sizes beyond the gauge: one for k = 1, none for k ≥ 2 (without biases)."""
+        """Number of free sizes beyond the gauge: one for one map alone, none for two or more.
+
+        Without biases.
+        """
         return len(self.system.freedom) - len(self.gauge)
 
     def proof(self) -> Proof:
@@ -198,13 +205,16 @@ class Proof:
 
 
 def solve_condition(
-    block_depth: int, bias: bool = False, addition: tuple[Exponent, ...] = ()
+    block_depth: int,
+    bias: bool = False,
+    gain: bool = False,
+    addition: tuple[Exponent, ...] = (),
 ) -> ResidualCondition:
     """State and solve the condition on a branch of ``block_depth`` maps.
 
     As :class:`ResidualCondition`, which see.
     """
-    return ResidualCondition(block_depth, bias, addition=addition)
+    return ResidualCondition(block_depth, bias, gain, addition=addition)
 
 
 def end_system(weight: str) -> System:

@@ -27,6 +27,12 @@ from specmup.theory.update import UpdateLaw, update_law
 # other weight the convention is ‖W‖_R = 1. Any other choice is a change of gauge.
 OUTPUT_NORM = WIDTH
 
+# Said of the gain's row for k = 1, which keeps its first-order term alone.
+GAIN_BEFORE_ONE_MAP = (
+    "a trainable gain is one more map, so the branch holds two and its rule is that of k = 2; "
+    "under this one the term in which both move fades"
+)
+
 # Trains all other parameters beside an optimizer that is made for hidden matrices.
 COMPANION = "adamw"
 
@@ -115,14 +121,15 @@ def rules(optimizer: str, block_depth: int) -> Rules:
     """
     law = update_law(optimizer)
     rows = tuple(solved.rule(law) for solved in solved_layers(block_depth).values())
-    return Rules(f"{law.title}, k = {block_depth}", rows)
+    notes = {"norm_gain": GAIN_BEFORE_ONE_MAP} if block_depth == 1 else {}
+    return Rules(f"{law.title}, k = {block_depth}", rows, notes)
 
 
 def hybrid(matrix: str, rest: str, block_depth: int) -> Rules:
     """Rules for optimizer ``matrix`` on hidden matrices and ``rest`` on all other parameters."""
     hidden, others = rules(matrix, block_depth), rules(rest, block_depth)
     rows = tuple(hidden[r] if r == "hidden" else others[r] for r in ROLES)
-    return Rules(f"{update_law(matrix).title} with {others.title}", rows)
+    return Rules(f"{update_law(matrix).title} with {others.title}", rows, others.notes)
 
 
 def standard(optimizer: str) -> Rules:
@@ -186,18 +193,19 @@ def solved_layers(block_depth: int) -> Mapping[str, SolvedLayer[Order]]:
 
 def _branch(block_depth: int) -> System:
     """The branch's condition with its gauge fixed: every weight, bias and gain of size one."""
+    alone = block_depth == 1
     # Orders above the second follow from the first two for every k, as chapter 6 shows.
-    condition = ResidualCondition(block_depth, bias=True, highest_order=2)
-    system = condition.system
-    names = dict.fromkeys(m for path in condition.paths for m in path.maps)
-    fixed = [Equation(f"gauge {m}", norm(m), ONE) for m in (*names, "g")]
+    condition = ResidualCondition(block_depth, bias=True, gain=not alone, highest_order=2)
+    path = condition.paths[0]
     # Where the equations leave the start free, P2 takes the largest that P1 allows.
-    start = [Equation("largest start", condition.paths[0].start, condition.start_size)]
-    # A gain in front of the branch scales its input coordinate by coordinate. Its own first-order
-    # contribution is Θ(1/L) like any other weight's.
-    path = Path(("g", *condition.paths[0].maps))
-    gain = [Equation("[g]", path.moved(("g",)), condition.system.equations[0].size)]
-    return system.adding([*start, *fixed, *gain])
+    extra = [Equation("largest start", path.start, condition.start_size)]
+    if alone:
+        # All equations of a gain and a map would force that start: see GAIN_BEFORE_ONE_MAP.
+        before = Path(("g", *path.maps))
+        extra.append(Equation("[g]", before.moved(("g",)), condition.share(1)))
+    names = dict.fromkeys(m for path in condition.paths for m in path.maps)
+    fixed = [Equation(f"gauge {m}", norm(m), ONE) for m in dict.fromkeys((*names, "g"))]
+    return condition.system.adding([*extra, *fixed])
 
 
 def _solve(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Generic, TypedDict, Unpack
 
 from specmup.aligned import aligned
@@ -63,10 +63,12 @@ class Rules(Mapping[str, Rule[Order]]):
     Args:
         title: What these rules are, for headings.
         rows: One rule for each of :data:`ROLES`, in that order.
+        notes: What to know of a role's row; tables mark it and say it below.
     """
 
     title: str
     rows: tuple[Rule[Order], ...]
+    notes: Mapping[str, str] = field(default_factory=dict, hash=False)
 
     def __getitem__(self, role: str) -> Rule[Order]:
         """The rule of a role; an unknown role raises ``KeyError`` and lists those that exist."""
@@ -92,7 +94,7 @@ class Rules(Mapping[str, Rule[Order]]):
         """
         row = replace(self[role], **entries)
         rows = tuple(row if r.role == role else r for r in self.rows)
-        return Rules(f"{self.title}, {role} changed", rows)
+        return Rules(f"{self.title}, {role} changed", rows, self.notes)
 
     def _repr_markdown_(self) -> str:
         return markdown(self)
@@ -104,30 +106,36 @@ def plain(rules: Rules) -> str:
         ["role", *COLUMNS.values()],
         *_cells(rules, lambda order: order.text("r_n", "r_L"), str),
     ]
-    return "\n".join([rules.title, *aligned(cells)])
+    return "\n".join([rules.title, *aligned(cells), *_below(rules, str)])
 
 
 def markdown(rules: Rules) -> str:
     """A Markdown table with mathematics in its cells."""
     rows = [_typeset_head(), ["---"] * (1 + len(COLUMNS)), *_typeset_cells(rules)]
-    return "\n".join("| " + " | ".join(row) + " |" for row in rows)
+    lines = ["| " + " | ".join(row) + " |" for row in rows]
+    return "\n".join([*lines, *("\n" + note for note in _below(rules, _spaced, "\\*"))])
 
 
 def latex(rules: Rules) -> str:
-    """A LaTeX tabular, without a float around it."""
+    """A LaTeX tabular, without a float around it, and its notes below."""
     head, *rows = (" & ".join(row) + r" \\" for row in (_typeset_head(), *_typeset_cells(rules)))
     begin = rf"\begin{{tabular}}{{l{'c' * len(COLUMNS)}}}"
-    return "\n".join([begin, rf"{head} \hline", *rows, r"\end{tabular}"])
+    notes = ("\n" + note for note in _below(rules, _spaced))
+    return "\n".join([begin, rf"{head} \hline", *rows, r"\end{tabular}", *notes])
 
 
 def to_json(rules: Rules) -> str:
-    """A JSON list of rows; exponents of n and L as strings, null where there is no ε."""
+    """A JSON list of rows; exponents of n and L as strings, null where there is no ε.
+
+    A row with something to know of it has one more key, ``note``.
+    """
     rows = [
         {"role": row.role}
         | {
             name: None if order is None else order.exponents()
             for name, order in zip(COLUMNS, _orders(row), strict=True)
         }
+        | ({"note": rules.notes[row.role]} if row.role in rules.notes else {})
         for row in rules.values()
     ]
     return json.dumps(rows, indent=2)
@@ -143,11 +151,23 @@ def _orders(row: Rule[Order]) -> list[Order | None]:
 def _cells(
     rules: Rules, write: Callable[[Order], str], name: Callable[[str], str]
 ) -> list[list[str]]:
-    """One row a role: its name and its entries, written as asked."""
+    """One row a role: its name, with a star if there is a note, and its entries, as asked."""
     return [
-        [name(row.role), *(ABSENT if o is None else write(o) for o in _orders(row))]
+        [
+            name(row.role) + "*" * (row.role in rules.notes),
+            *(ABSENT if o is None else write(o) for o in _orders(row)),
+        ]
         for row in rules.values()
     ]
+
+
+def _below(rules: Rules, name: Callable[[str], str], star: str = "*") -> list[str]:
+    """The notes, a line each."""
+    return [f"{star} {name(role)}: {note}" for role, note in rules.notes.items()]
+
+
+def _spaced(role: str) -> str:
+    return role.replace("_", " ")
 
 
 def _typeset_head() -> list[str]:
@@ -155,6 +175,4 @@ def _typeset_head() -> list[str]:
 
 
 def _typeset_cells(rules: Rules) -> list[list[str]]:
-    return _cells(
-        rules, lambda order: f"${order.latex('r_n', 'r_L')}$", lambda role: role.replace("_", " ")
-    )
+    return _cells(rules, lambda order: f"${order.latex('r_n', 'r_L')}$", _spaced)

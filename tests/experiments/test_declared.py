@@ -19,6 +19,7 @@ JOBS = {
     "atlas": ({"quick": 12, "slice": 4, "reference": 424}, "caf5dc3039b7"),
     "depth_parts": ({"quick": 1, "reference": 81}, "a984fa757116"),
     "depth_rules": ({"quick": 9, "slice": 3, "reference": 324}, "60278c6e0ca8"),
+    "depth_swings": ({"slice": 2, "quick": 6, "reference": 42}, "1a236abf1b35"),
     "digits_transfer": ({"quick": 6, "reference": 32}, "bddf39922527"),
     "feature_diversity": ({"quick": 3, "reference": 28}, "c55f9bc4c293"),
     "gpt_coordinates": ({"quick": 7, "reference": 360}, "10dab8dba79d"),

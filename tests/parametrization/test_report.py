@@ -6,6 +6,7 @@ import re
 
 import pytest
 from rich.console import Console
+from torch import nn
 
 from specmup.models.resnet import ResNet, ResNetShape
 from specmup.optimizers.registry import idle_steps
@@ -103,6 +104,35 @@ def test_notes_speak_of_what_is_there(plan, nano_gpt):
     assert not has(deeper, "moves nothing")
     stacked = ResNet(ResNetShape(6, 8, 2, 3), {"input": 1, "hidden": 1, "output": 1})
     assert has(make_plan(stacked, base=stacked, optimizer="lamb"), "one trust ratio")
+
+
+def test_a_plan_for_one_map_says_what_makes_two_of_it():
+    class OneMap(nn.Module):
+        def __init__(self, width, depth, affine=True):
+            super().__init__()
+            self.stem = nn.Linear(3, width)
+            self.blocks = nn.ModuleList(
+                nn.Sequential(
+                    nn.LayerNorm(width, elementwise_affine=affine), nn.Linear(width, width)
+                )
+                for _ in range(depth)
+            )
+            self.head = nn.Linear(width, 10)
+
+    def told(model, base, block_depth=1):
+        ends = {"branch_ends": ["blocks.*.1"], "block_depth": block_depth}
+        notes = make_plan(model, base=base, **ends).notes
+        return [note.split()[0] for note in notes if "makes a map of it" in note]
+
+    both = ["blocks.*.0.weight", "blocks.*.0.bias"]
+    assert told(OneMap(32, 4), OneMap(16, 2)) == both
+    assert told(OneMap(32, 4), OneMap(16, 2), block_depth=2) == []
+    assert told(OneMap(32, 2), OneMap(16, 2)) == []  # no depth, no rule that differs
+    assert told(OneMap(32, 4, affine=False), OneMap(16, 2, affine=False)) == []
+    frozen = OneMap(32, 4)
+    for block in frozen.blocks:
+        block[0].weight.requires_grad_(False)
+    assert told(frozen, OneMap(16, 2)) == both[1:]
 
 
 def test_a_report_prints_itself(plan):

@@ -95,6 +95,24 @@ def test_biases_of_size_one_solve_their_equations(k):
     assert condition.free_sizes == (1 if k >= 2 else 2)
 
 
+@pytest.mark.parametrize("k", KS)
+def test_a_trainable_gain_is_one_more_map(k):
+    """Whatever is solved for k maps behind a gain is what is solved for k + 1 maps."""
+    behind, longer = solve_condition(k, gain=True), solve_condition(k + 1)
+    assert behind.start_size == longer.start_size == DEPTH**-1
+    assert (behind.free_sizes, len(behind.gauge)) == (0, k + 1)
+    for name in ("g", *(f"W{i}" for i in range(1, k + 1))):
+        assert behind.system.size(norm(f"Δ{name}") / norm(name)) == ONE
+    assert len(behind.system.independent) == len(longer.system.independent)
+
+
+def test_the_rule_for_one_map_is_refused_behind_a_trainable_gain():
+    fixed = [Equation(m, norm(m), ONE) for m in ("g", "W1")]
+    wrong = Equation("Depth-μP", ALPHA, Order(depth="-1/2"))
+    with pytest.raises(InconsistentEquations, match="Depth-μP"):
+        solve_condition(1, gain=True).system.adding([*fixed, wrong])
+
+
 def test_a_multiplier_of_one_over_root_depth_is_refused_for_two_maps():
     fixed = [Equation(m, norm(m), ONE) for m in ("W1", "W2")]
     wrong = Equation("Depth-μP", ALPHA, Order(depth="-1/2"))

@@ -108,6 +108,14 @@ def test_a_change_of_gauge_follows_the_known_identities(optimizer, k, role, c):
         assert after.epsilon == before.epsilon * c**of_epsilon
 
 
+@pytest.mark.parametrize("written", FORMATS.values(), ids=FORMATS)
+@given(optimizer=optimizers, k=block_depths)
+def test_tables_say_that_a_gain_before_one_map_makes_two(written, optimizer, k):
+    carried = hybrid(optimizer, "adamw", k).changed("hidden", learning_rate=ONE)
+    for table in (rules(optimizer, k), carried):
+        assert ("rule is that of k = 2" in written(table)) == (k == 1)
+
+
 def test_folding_removes_the_multiplier():
     assert solved_layers(2)["hidden"].folded().multiplier == ONE
     folded = solved_layers(2)["output"].folded().rule(update_law("adamw"))
