@@ -31,6 +31,7 @@ class ScaledParam:
         spec: The parameters.
         place: A key of :data:`specmup.parametrization.places.PLACES`.
         role: One of :data:`specmup.theory.tables.ROLES`.
+        before: The same at the base.
         fan_out: Number of outputs.
         fan_in: Number of inputs; 1 for vectors and for one-hot inputs.
         depth: Number of blocks of the list in which it stands; 1 outside, where nothing is summed
@@ -43,6 +44,7 @@ class ScaledParam:
     spec: ParamSpec
     place: str
     role: str
+    before: ParamSpec
     fan_out: ScaledDim
     fan_in: ScaledDim
     depth: ScaledDim
