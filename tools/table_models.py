@@ -1,7 +1,7 @@
 """Print what a plan says to every causal language model of the installed transformers.
 
-Each type is built on the meta device at its default configuration's width and at half of it, with
-six and three blocks, as ``specmup plan --model hf:TYPE`` does it, and planned without a declaration.
+Each type is built on the meta device at its default configuration's width and at twice that, with
+four and eight blocks, as ``specmup plan --model hf:TYPE`` does it, and planned without a declaration.
 
     .venv/bin/python tools/table_models.py [TYPE …] [--seconds 120]
 
@@ -26,7 +26,7 @@ from specmup.cli.command import factory
 from specmup.parametrization.plan import make_plan
 from specmup.parametrization.resize import NAMES
 
-DEPTHS = {"target": 6, "base": 3}
+DEPTHS = {"target": 8, "base": 4}
 
 
 def main() -> None:
@@ -65,11 +65,11 @@ def _verdict(model_type: str, seconds: int) -> tuple[str, str]:
 
 def _sizes(model_type: str) -> dict[str, dict[str, int]]:
     """Width and depth of the target and the base, as multiples that the heads divide."""
-    config = AutoConfig.for_model(model_type).get_text_config()
+    config = AutoConfig.for_model(model_type).get_text_config(decoder=True)
     names = [*config.attribute_map, *config.to_dict()]
     width = next((getattr(config, n) for n in NAMES["width"] if n in names), 0)
     return {
-        name: {"width": width if name == "target" else width // 2, "depth": depth}
+        name: {"width": width * (2 if name == "target" else 1), "depth": depth}
         for name, depth in DEPTHS.items()
     }
 

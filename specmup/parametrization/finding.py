@@ -6,7 +6,7 @@ What nothing tells is asked for, with a proposal, all in one message.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from torch import nn
 
@@ -28,6 +28,7 @@ class Evidence:
         architecture: None where all is to be found by shape.
         declared: Place by name, of parameters that were declared.
         streams: Sizes in which branches end; empty where none is known to.
+        seen: Place by pattern, as the forward pass shows it.
     """
 
     target: ModelSpec
@@ -35,6 +36,7 @@ class Evidence:
     architecture: Architecture | None
     declared: Mapping[str, str]
     streams: frozenset[Pair] = frozenset()
+    seen: Mapping[str, str] = field(default_factory=dict)
 
     def fans(self, spec: ParamSpec) -> tuple[Pair, Pair]:
         """Outputs and inputs of a parameter, each at the target and at the base."""
@@ -134,9 +136,10 @@ def _told(spec: ParamSpec, evidence: Evidence) -> str | None:
 
 
 def told(spec: ParamSpec, evidence: Evidence) -> str | None:
-    """The place that a name tells: by a declaration, or in a known architecture."""
+    """The place that a declaration, the forward pass or a known architecture tells."""
     architecture, declared = evidence.architecture, evidence.declared
-    if (place := declared.get(spec.pattern)) is not None:
+    place = declared.get(spec.pattern, evidence.seen.get(spec.pattern))
+    if place is not None and (spec.pattern in declared or possible_role(spec, place) is not None):
         return place
     if spec.pattern.endswith("bias"):
         # A bias stands where its module's matrix or gain does.

@@ -72,7 +72,8 @@ class ModelPair:
         width: Of the residual stream.
         depth: Number of blocks, of the longest list if there are several.
         block_depth: Number k of maps in a branch.
-        architecture: None for one that was declared.
+        architecture: None for one that was declared, or seen in the forward pass.
+        told_by: Its name; what told it if it has none; None if only a declaration did.
         law: The update law of the optimizer that was asked for.
     """
 
@@ -81,6 +82,7 @@ class ModelPair:
     depth: ScaledDim
     block_depth: int
     architecture: Architecture | None
+    told_by: str | None
     law: UpdateLaw
 
     @property

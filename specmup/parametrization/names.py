@@ -51,7 +51,7 @@ def _wraps(outer: nn.Module, word: str, child: nn.Module, path: str) -> bool:
     return {*map(id, outer.parameters())} == {*map(id, child.parameters())}
 
 
-def unwrapped(name: str) -> str:
+def canonical(name: str) -> str:
     """A name without what wrappers may have put into it."""
     words = [word for word in name.split(".") if word not in ANYWHERE]
     while words and words[0] in IN_FRONT:
@@ -62,8 +62,8 @@ def unwrapped(name: str) -> str:
 def spellings(name: str) -> Iterator[str]:
     """A name, then without wrappers, then without a trainer's word for the model."""
     yield name
-    yield unwrapped(name)
-    yield unwrapped(name).removeprefix("model.")
+    yield canonical(name)
+    yield canonical(name).removeprefix("model.")
 
 
 def known_by(names: Iterable[str], known: Iterable[str]) -> Mapping[str, str]:

@@ -7,7 +7,7 @@ say. A parameter that nothing speaks for raises.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from torch import nn
@@ -22,8 +22,9 @@ from specmup.parametrization.pair_checks import (
     check_same_parameters,
 )
 from specmup.parametrization.places import declared_places, role_of
-from specmup.parametrization.proposals import ask
+from specmup.parametrization.proposals import questions
 from specmup.parametrization.questions import Declaration
+from specmup.parametrization.seen import Seen
 from specmup.parametrization.specs import ModelSpec, ParamSpec, spec_of
 from specmup.theory.rules import COMPANION
 from specmup.theory.update import update_law
@@ -37,6 +38,7 @@ def pair_models(
     block_depth: int | None = None,
     branch_ends: Sequence[str] = (),
     places: Mapping[str, str] | None = None,
+    look: Callable[[], Seen] = Seen,
 ) -> ModelPair:
     """Find every parameter's place, role, fans and optimizer, at the target and at the base.
 
@@ -48,6 +50,7 @@ def pair_models(
         block_depth: Number k of maps in a branch; known architectures need none.
         branch_ends: Patterns of the modules that end a branch.
         places: Pattern to place, for parameters that neither architecture nor shape can tell.
+        look: Gives what the forward pass shows; called if anything else is not enough.
 
     Raises:
         ValueError: If something is unknown or does not fit; the message says what to declare.
@@ -65,7 +68,15 @@ def pair_models(
     evidence = _with_streams(Evidence(target, small, architecture, declared))
     found = {pattern: place_of(spec, evidence) for pattern, spec in target.params.items()}
     asked = Declaration(tuple(branch_ends), places or {}, block_depth)
-    ask(evidence, found, asked, deeper=deeper)
+    if questions(evidence, found, asked, deeper=deeper) is not None:
+        seen = look()
+        evidence = _with_streams(replace(evidence, seen=seen.places))
+        found = {pattern: place_of(spec, evidence) for pattern, spec in target.params.items()}
+        if block_depth is None and architecture is None:
+            block_depth = seen.block_depth
+        asked = replace(asked, block_depth=block_depth)
+        if (problem := questions(evidence, found, asked, deeper=deeper)) is not None:
+            raise problem
     known = {pattern: place for pattern, place in found.items() if place is not None}
     if not depths and "branch_end" in known.values():
         raise ValueError(
@@ -81,6 +92,7 @@ def pair_models(
         depth=max(depths.values(), key=lambda size: size.target, default=ScaledDim(1, 1)),
         block_depth=_block_depth(architecture, model, block_depth),
         architecture=architecture,
+        told_by=architecture.name if architecture else "as traced" if evidence.seen else None,
         law=update_law(optimizer),
     )
     check_growth(pair)

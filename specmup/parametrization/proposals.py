@@ -14,23 +14,20 @@ from specmup.parametrization.questions import Declaration, Undeclared
 from specmup.parametrization.specs import ParamSpec
 
 
-def ask(
+def questions(
     evidence: Evidence,
     places: Mapping[str, str | None],
     declared: Declaration,
     *,
     deeper: bool,
-) -> None:
-    """Ask for all that is not known, at once.
+) -> Undeclared | None:
+    """All that is not known, at once; None if nothing is.
 
     Args:
         evidence: What told the places.
         places: Place by pattern; None where nothing tells it.
         declared: What the user told.
         deeper: Whether the number of blocks grows: only then branches must be known.
-
-    Raises:
-        Undeclared: If anything is not known.
     """
     reasons: list[str] = []
     ends, depth, told = declared.branch_ends, declared.block_depth, dict(declared.places)
@@ -54,9 +51,10 @@ def ask(
         reasons.append(
             "how many maps in a row does a branch hold? Declare block_depth=1, or 2 for two or more"
         )
-    if reasons:
-        name = None if evidence.architecture is None else evidence.architecture.name
-        raise Undeclared(Declaration(ends, told, depth), reasons, name)
+    if not reasons:
+        return None
+    name = None if evidence.architecture is None else evidence.architecture.name
+    return Undeclared(Declaration(ends, told, depth), reasons, name)
 
 
 def _covered(pattern: str, ends: tuple[str, ...]) -> bool:
@@ -82,6 +80,8 @@ def _by_module(evidence: Evidence) -> dict[str, list[ParamSpec]]:
             start = 2 + spec.blocks.count(".") if spec.blocks else 1
             words = spec.pattern.split(".")
             inside = words[start:-1]  # the path of its module in the block
+            if not inside or issubclass(spec.module, nn.Embedding):
+                continue
             # A list in a block holds modules of the block, too.
             depth = 2 if len(inside) > 2 and inside[1].isdigit() else 1
             group = inside[:depth] if len(inside) > 1 else []
@@ -105,10 +105,10 @@ def _stream(evidence: Evidence) -> Pair | None:
 def _short(pattern: str, evidence: Evidence) -> str:
     """The shortest end of a module's name that names just what the whole would, in any block."""
     words = pattern.split(".")[:-1]
-    words = ["*" if word.isdigit() else word for word in words]
+    words = ["*" if word.isdigit() else word for word in words[:-1]] + words[-1:]
     for length in range(1, len(words)):
         short = ".".join(words[-length:])
-        if not words[-length].strip("*"):
+        if words[-length].strip("*").isdigit() or words[-length] == "*":
             continue
         named = [n for n, p in evidence.target.params.items() if names_match(n, short)]
         if all(fnmatchcase(n, ".".join([*words, "*"])) for n in named):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -39,15 +40,12 @@ class Declaration:
 
     def as_options(self) -> str:
         """To paste into a command."""
-        words = (
-            [f"--branch-ends {' '.join(map(repr, self.branch_ends))}"] if self.branch_ends else []
-        )
+        words = ["--branch-ends", *self.branch_ends] if self.branch_ends else []
         if self.block_depth is not None:
-            words.append(f"--block-depth {self.block_depth}")
+            words += ["--block-depth", str(self.block_depth)]
         if self.places:
-            pairs = " ".join(f"'{pattern}={place}'" for pattern, place in self.places.items())
-            words.append(f"--places {pairs}")
-        return " ".join(words)
+            words += ["--places", *(f"{pattern}={place}" for pattern, place in self.places.items())]
+        return shlex.join(words)
 
 
 class Undeclared(ValueError):

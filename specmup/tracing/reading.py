@@ -25,6 +25,7 @@ class Reading:
         branches: The additions to the residual stream, in order.
         entries: Ways back from the first addition of each stream.
         exits: Ways back from the outputs.
+        entering: Parameters on which the stream depends before anything is added to it.
         attentions: Scales of the attention logits.
         made_up: Operations that parameters steer, whose answers were made up.
     """
@@ -37,6 +38,7 @@ class Reading:
     branches: tuple[Branch, ...]
     entries: tuple[Way, ...]
     exits: tuple[Way, ...]
+    entering: tuple[str, ...]
     attentions: tuple[Attention, ...]
     made_up: tuple[str, ...]
 
@@ -54,6 +56,7 @@ def read(trace: Trace) -> Reading:
         branches=branches.found,
         entries=branches.entries(),
         exits=tuple(way for value in trace.outputs for way in branches.ways(value)),
+        entering=tuple(dict.fromkeys(n for v in branches.starts() for n in flow.parameters(v))),
         attentions=tuple(attentions(flow)),
         made_up=trace.made_up,
     )
