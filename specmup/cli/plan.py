@@ -4,8 +4,14 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING
 
 from specmup.cli.command import add_declarations, declared, factory, number_or_mapping, sizes
+
+if TYPE_CHECKING:  # torch is slow to import: only where it is needed
+    from specmup.parametrization.planned import Plan
 
 HELP = "print every parameter's role, initial std, learning rate, decay and ε"
 FORMATS = ("table", "json", "markdown")
@@ -33,6 +39,8 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
         )
     command.add_argument("--gauge", help="forward or folded; default: what the model offers")
     add_declarations(command)
+    text = "print a declaration of what is not known, and why it says so, in place of the plan"
+    command.add_argument("--suggest", action="store_true", help=text)
     command.add_argument("--format", default="table", choices=FORMATS, help="default: table")
 
 
@@ -42,7 +50,8 @@ def run(asked: argparse.Namespace) -> None:
     from specmup.parametrization.plan import make_plan
 
     build = factory(asked.model)
-    plan = make_plan(
+    make = partial(
+        make_plan,
         lambda: build(asked.target),
         base=lambda: build(asked.base),
         optimizer=asked.optimizer,
@@ -53,6 +62,10 @@ def run(asked: argparse.Namespace) -> None:
         gauge=asked.gauge,
         **declared(asked),
     )
+    if asked.suggest:
+        print(_suggested(make))
+        return
+    plan = make()
     if asked.format == "json":
         print(plan.to_json())
     elif asked.format == "markdown":
@@ -63,3 +76,20 @@ def run(asked: argparse.Namespace) -> None:
         Console().print(plan.report().rich())
     else:
         print(plan)
+
+
+def _suggested(make: Callable[[], Plan]) -> str:
+    """What to declare: as options, as arguments of ``make_plan``, and the reasons."""
+    from specmup.parametrization.questions import Undeclared
+
+    try:
+        make()
+    except Undeclared as problem:
+        told = problem.proposal
+        lines = [
+            told.as_options(),
+            told.as_python(),
+            *(f"- {reason}" for reason in problem.reasons),
+        ]
+        return "\n".join(lines)
+    return "nothing needs to be declared"

@@ -34,6 +34,8 @@ BUILT_IN = f"the text {KING_JAMES}"
 # llm.c's files begin with 256 int32: a magic number that tells the type, a version, a count.
 SHARD_TYPES: dict[int, np.dtype] = {20240520: np.dtype("<u2"), 20240801: np.dtype("<u4")}
 SHARD_HEADER = 256 * 4
+# Files without a header are of one of these: the widest that fits a file is meant.
+HEADERLESS = tuple(np.dtype(name) for name in ("<u8", "<u4", "<u2"))
 SCANNED = 1 << 24  # tokens read at a time when a file's ids are checked
 
 
@@ -195,7 +197,7 @@ def _king_james_chapters() -> tuple[str, str]:
 def _token_file(path: Path, vocabulary: int, context: int) -> np.ndarray:
     if not path.is_file():
         raise FileNotFoundError(f"no token file {path}: prepare it first or give another path")
-    kind, offset, count = _layout(path)
+    kind, offset, count = _layout(path, vocabulary)
     tokens = np.memmap(path, dtype=kind, mode="r", offset=offset, shape=(count,))
     if count <= context:
         raise ValueError(
@@ -211,7 +213,7 @@ def _token_file(path: Path, vocabulary: int, context: int) -> np.ndarray:
     return tokens
 
 
-def _layout(path: Path) -> tuple[np.dtype, int, int]:
+def _layout(path: Path, vocabulary: int) -> tuple[np.dtype, int, int]:
     """Type of a token, bytes before the first, number of tokens."""
     size = path.stat().st_size
     head = np.fromfile(path, dtype="<i4", count=3)
@@ -224,12 +226,47 @@ def _layout(path: Path) -> tuple[np.dtype, int, int]:
                 f"but has {size}: it was cut off or is damaged"
             )
         return kind, SHARD_HEADER, count
-    if size % 2 or size == 0:
+    kind = _headerless(path, size, vocabulary)
+    return kind, 0, size // kind.itemsize
+
+
+def _headerless(path: Path, size: int, vocabulary: int) -> np.dtype:
+    """The type of the tokens in a file that does not tell it: the widest in which all ids exist.
+
+    Read as a narrower one, such a file would hold a zero beside each token; read as a wider one,
+    nearly every id is far beyond the vocabulary.
+
+    Raises:
+        ValueError: If the size fits no type, or only one that cannot hold the vocabulary.
+    """
+    fitting = [kind for kind in HEADERLESS if size and size % kind.itemsize == 0]
+    if not fitting:
         raise ValueError(
             f"{path} has {size} bytes: a headerless file of uint16 tokens has an even number, "
             "and a shard begins with one of " + ", ".join(map(str, SHARD_TYPES))
         )
-    return np.dtype("<u2"), 0, size // 2
+    for kind in fitting:
+        begin = np.fromfile(path, dtype=kind, count=SCANNED // 16)
+        if int(begin.max()) < vocabulary and begin.any():
+            break
+    if kind.itemsize == 2 and _every_second_is_alike(begin):
+        raise ValueError(
+            f"{path} has no header, and every second uint16 in it is nearly alike, as in a file of "
+            f"wider integers; but read so, it holds ids beyond a vocabulary of {vocabulary}"
+        )
+    if vocabulary > np.iinfo(kind).max + 1:
+        raise ValueError(
+            f"{path} can only be read as {kind} tokens, which cannot hold a vocabulary of "
+            f"{vocabulary}: give the vocabulary of the tokenizer that made the file, or write its "
+            "tokens as uint32"
+        )
+    return kind
+
+
+def _every_second_is_alike(halves: np.ndarray) -> bool:
+    """Whether these are halves of wider integers, of which the upper ones hardly differ."""
+    lower, upper = (len(np.unique(halves[start::2])) for start in (0, 1))
+    return upper * 8 < lower
 
 
 def _parts(tokens: np.ndarray) -> Iterator[np.ndarray]:

@@ -32,7 +32,10 @@ class Hybrid(Optimizer):
         """Take over the parts' groups."""
         self.main, self.companion = main, companion
         self._ready = False
-        super().__init__(order or [*main.param_groups, *companion.param_groups], defaults={})
+        # What every group has; a schedule that cycles betas must not find those of one part alone.
+        shared = main.defaults.keys() & companion.defaults.keys()
+        defaults = {key: main.defaults[key] for key in main.defaults if key in shared}
+        super().__init__(order or [*main.param_groups, *companion.param_groups], defaults)
         self._ready = True
 
     @property

@@ -19,7 +19,7 @@ class Architecture:
 
     Args:
         name: For reports.
-        places: Name pattern (as of ``fnmatch``) to a key of
+        places: Name pattern (as of ``fnmatch``, word by word) to a key of
             :data:`specmup.parametrization.places.PLACES`; the first match counts.
             A block's number is written ``*`` in the names that are matched.
         signature: Patterns that must all occur for a model to be of this architecture.
@@ -53,19 +53,31 @@ class Architecture:
 
     def place(self, name: str) -> str | None:
         """The place of a parameter; None where no pattern fits."""
-        return match(self.places, name)
+        return match(self.places, name.replace(".base_layer.", "."))  # an adapter's word for it
 
     def fits(self, names: list[str]) -> bool:
         """Whether the signature occurs among the names."""
-        return all(any(fnmatchcase(n, s) for n in names) for s in self.signature)
+        plain = [name.replace(".base_layer.", ".") for name in names]
+        return all(any(match({s: True}, n) for n in plain) for s in self.signature)
 
 
 def match(patterns: Mapping[str, object], name: str):
     """The value of the first pattern that fits the name, or None."""
-    for pattern, value in patterns.items():
-        if fnmatchcase(name, pattern):
-            return value
-    return None
+    return next((value for pattern, value in patterns.items() if _fits(name, pattern)), None)
+
+
+def _fits(name: str, pattern: str) -> bool:
+    """Whether a pattern fits a name, word by word; more words may stand before a first ``*``.
+
+    A last ``*`` stands for a weight or a bias alone: what else a module holds, an adapter's two
+    matrices for one, is not what the module is.
+    """
+    words, wanted = name.split("."), pattern.removeprefix("*").split(".")
+    if wanted[-1] == "*" and words[-1] not in ("weight", "bias"):
+        return False
+    if pattern.startswith("*"):
+        words = words[-len(wanted) :]
+    return len(words) == len(wanted) and all(map(fnmatchcase, words, wanted))
 
 
 def find_architecture(names: list[str]) -> Architecture | None:
@@ -115,8 +127,9 @@ ARCHITECTURES = (
             "tokens.weight": "embedding",
             "positions.weight": "embedding",
             "blocks.*.*_norm.*": "branch_norm",
+            "blocks.*.attention.*_norm.*": "branch_norm",
             "blocks.*.attention.out.*": "branch_end",
-            "blocks.*.attention.*": "branch",
+            "blocks.*.attention.*.*": "branch",
             "blocks.*.mlp.gate.*": "branch",
             "blocks.*.mlp.up.*": "branch",
             "blocks.*.mlp.down.*": "branch_end",

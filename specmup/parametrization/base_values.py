@@ -10,8 +10,8 @@ from torch import nn
 
 from specmup.parametrization.initial import root_mean_square
 from specmup.parametrization.model_pair import ModelPair, ScaledParam
+from specmup.parametrization.names import parameters_by_name
 from specmup.parametrization.places import names_match
-from specmup.parametrization.specs import parameters_by_name
 from specmup.theory.tables import ROLES
 
 NumberOrByName = float | Mapping[str, float]
@@ -94,7 +94,8 @@ def own_initial_sizes(base: nn.Module, pair: ModelPair) -> dict[str, float | Non
     sizes: dict[str, float | None] = {}
     for param in pair.params:
         spec = param.spec
-        same = [found[n] for n in (*spec.names, *spec.aliases) if n in found]
+        names = (*param.before.names, *param.before.aliases)
+        same = [found[n] for n in names if n in found]
         if not any(p.is_meta for p in same):
             squares = [root_mean_square(p) ** 2 for p in same]
             sizes[spec.pattern] = (sum(squares) / len(squares)) ** 0.5

@@ -31,6 +31,7 @@ class ScaledParam:
         spec: The parameters.
         place: A key of :data:`specmup.parametrization.places.PLACES`.
         role: One of :data:`specmup.theory.tables.ROLES`.
+        before: The same at the base.
         fan_out: Number of outputs.
         fan_in: Number of inputs; 1 for vectors and for one-hot inputs.
         depth: Number of blocks of the list in which it stands; 1 outside, where nothing is summed
@@ -43,6 +44,7 @@ class ScaledParam:
     spec: ParamSpec
     place: str
     role: str
+    before: ParamSpec
     fan_out: ScaledDim
     fan_in: ScaledDim
     depth: ScaledDim
@@ -70,7 +72,8 @@ class ModelPair:
         width: Of the residual stream.
         depth: Number of blocks, of the longest list if there are several.
         block_depth: Number k of maps in a branch.
-        architecture: None for one that was declared.
+        architecture: None for one that was declared, or seen in the forward pass.
+        told_by: Its name; what told it if it has none; None if only a declaration did.
         law: The update law of the optimizer that was asked for.
     """
 
@@ -79,6 +82,7 @@ class ModelPair:
     depth: ScaledDim
     block_depth: int
     architecture: Architecture | None
+    told_by: str | None
     law: UpdateLaw
 
     @property

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from torch import nn
 
+from specmup.parametrization.counts import counts_that_grow
 from specmup.parametrization.gauges import gauge_change
 from specmup.parametrization.model_pair import ModelPair
 
@@ -19,6 +20,7 @@ def notes(pair: ModelPair, gauge: str, model: nn.Module, base: nn.Module) -> tup
         *_tie(pair, gauge),
         *_optimizer(pair),
         *_one_map(pair, model),
+        *counts_that_grow(pair, model, base),
         *_attention(pair, model, base),
     ]
     reads_out = pair.tied or any(param.role == "output" for param in pair.params)

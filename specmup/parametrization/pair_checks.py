@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from specmup.parametrization.counts import OF_EXPERTS
 from specmup.parametrization.model_pair import ModelPair
+from specmup.parametrization.names import abbreviated
 from specmup.parametrization.specs import ModelSpec
 
 
@@ -18,8 +20,9 @@ def check_same_parameters(target: ModelSpec, small: ModelSpec) -> None:
     ):
         if lacking := [name for name in one.params if name not in other.params]:
             raise ValueError(
-                f"the {of_one} has {', '.join(lacking)}, the {of_other} has not: a base is the "
-                "same architecture, with the same kinds of blocks, at another size"
+                f"the {of_one} has {abbreviated(lacking)}, the {of_other} has not"
+                f"{_why(target, small)}: a base is the same architecture, with the same kinds of "
+                "blocks, at another size"
             )
     for name, spec in target.params.items():
         before = small.params[name]
@@ -29,6 +32,18 @@ def check_same_parameters(target: ModelSpec, small: ModelSpec) -> None:
                 f"model, {before.shape}{' and tied' if before.aliases else ''} in the base: a base "
                 "is the same architecture at another size"
             )
+
+
+def _why(target: ModelSpec, small: ModelSpec) -> str:
+    """What may be behind it: a list that is longer and holds no blocks, or several kinds."""
+    for name, now in target.lists.items():
+        if name not in target.depths and (before := small.lists.get(name, now)) != now:
+            known = f"; {OF_EXPERTS}" if "expert" in name else ""
+            return (
+                f", as {name} has {now} elements and {before} in the base, but is no list of "
+                f"blocks, in which most hold the same{known}"
+            )
+    return ""
 
 
 def check_orientation(pair: ModelPair) -> None:

@@ -7,11 +7,13 @@ say. A parameter that nothing speaks for raises.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 from torch import nn
 
 from specmup.parametrization.architectures import Architecture, find_architecture
+from specmup.parametrization.finding import Evidence, Pair, place_of, place_of_alias, told
 from specmup.parametrization.gauges import law_as_run
 from specmup.parametrization.model_pair import ModelPair, ScaledDim, ScaledParam
 from specmup.parametrization.pair_checks import (
@@ -19,7 +21,10 @@ from specmup.parametrization.pair_checks import (
     check_orientation,
     check_same_parameters,
 )
-from specmup.parametrization.places import Evidence, declared_places, place_of, role_of
+from specmup.parametrization.places import declared_places, role_of
+from specmup.parametrization.proposals import questions
+from specmup.parametrization.questions import Declaration
+from specmup.parametrization.seen import Seen
 from specmup.parametrization.specs import ModelSpec, ParamSpec, spec_of
 from specmup.theory.rules import COMPANION
 from specmup.theory.update import update_law
@@ -33,6 +38,7 @@ def pair_models(
     block_depth: int | None = None,
     branch_ends: Sequence[str] = (),
     places: Mapping[str, str] | None = None,
+    look: Callable[[], Seen] = Seen,
 ) -> ModelPair:
     """Find every parameter's place, role, fans and optimizer, at the target and at the base.
 
@@ -44,6 +50,7 @@ def pair_models(
         block_depth: Number k of maps in a branch; known architectures need none.
         branch_ends: Patterns of the modules that end a branch.
         places: Pattern to place, for parameters that neither architecture nor shape can tell.
+        look: Gives what the forward pass shows; called if anything else is not enough.
 
     Raises:
         ValueError: If something is unknown or does not fit; the message says what to declare.
@@ -56,23 +63,36 @@ def pair_models(
     depths = _depths(target, small)
     if architecture is not None and architecture.depth is not None:
         depths = {None: ScaledDim(architecture.depth(model), architecture.depth(base))}
-    if not depths:
+    deeper = any(size.ratio != 1 for size in depths.values())
+    declared = declared_places(target, branch_ends, places or {})
+    evidence = _with_streams(Evidence(target, small, architecture, declared))
+    found = {pattern: place_of(spec, evidence) for pattern, spec in target.params.items()}
+    asked = Declaration(tuple(branch_ends), places or {}, block_depth)
+    if questions(evidence, found, asked, deeper=deeper) is not None:
+        seen = look()
+        evidence = _with_streams(replace(evidence, seen=seen.places))
+        found = {pattern: place_of(spec, evidence) for pattern, spec in target.params.items()}
+        if block_depth is None and architecture is None:
+            block_depth = seen.block_depth
+        asked = replace(asked, block_depth=block_depth)
+        if (problem := questions(evidence, found, asked, deeper=deeper)) is not None:
+            raise problem
+    known = {pattern: place for pattern, place in found.items() if place is not None}
+    if not depths and "branch_end" in known.values():
         raise ValueError(
             "no repeated blocks: a plan counts the residual blocks in an nn.ModuleList or "
             "nn.Sequential whose elements have the same parameters; put them in one"
         )
-    declared = declared_places(target, branch_ends, places or {})
-    evidence = Evidence(target, small, architecture, declared)
-    places = {pattern: place_of(spec, evidence) for pattern, spec in target.params.items()}
     pair = ModelPair(
         params=tuple(
-            _scaled(spec, small.params[name], places[name], depths, optimizer)
+            _scaled(spec, evidence, known[name], depths, optimizer)
             for name, spec in target.params.items()
         ),
-        width=_width(target, small, places),
-        depth=max(depths.values(), key=lambda size: size.target),
+        width=_width(evidence, known),
+        depth=max(depths.values(), key=lambda size: size.target, default=ScaledDim(1, 1)),
         block_depth=_block_depth(architecture, model, block_depth),
         architecture=architecture,
+        told_by=architecture.name if architecture else "as traced" if evidence.seen else None,
         law=update_law(optimizer),
     )
     check_growth(pair)
@@ -80,14 +100,21 @@ def pair_models(
     return pair
 
 
+def _with_streams(evidence: Evidence) -> Evidence:
+    """The evidence, and the sizes in which branches that are known by name end."""
+    ends = (s for s in evidence.target.params.values() if told(s, evidence) == "branch_end")
+    return replace(evidence, streams=frozenset(evidence.fans(spec)[0] for spec in ends))
+
+
 def _scaled(
     spec: ParamSpec,
-    before: ParamSpec,
+    evidence: Evidence,
     place: str,
     depths: Mapping[str | None, ScaledDim],
     optimizer: str,
 ) -> ScaledParam:
     role, one_hot = role_of(spec, place), place == "embedding"
+    before = evidence.base.params[spec.pattern]
     fans = zip(spec.fans(one_hot=one_hot), before.fans(one_hot=one_hot), strict=True)
     fan_out, fan_in = (ScaledDim(now, then) for now, then in fans)
     own = COMPANION if update_law(optimizer).matrices_only and role != "hidden" else optimizer
@@ -95,37 +122,44 @@ def _scaled(
         spec=spec,
         place=place,
         role=role,
+        before=before,
         fan_out=fan_out,
         fan_in=fan_in,
         depth=depths.get(spec.blocks, ScaledDim(1, 1)),
-        tied=bool(spec.aliases),
+        tied=role == "input" and any(place_of_alias(a, evidence) == "head" for a in spec.aliases),
         optimizer=own,
         law=law_as_run(own, transposed=spec.transposed),
     )
 
 
-def _width(target: ModelSpec, small: ModelSpec, places: Mapping[str, str]) -> ScaledDim:
+def _width(evidence: Evidence, places: Mapping[str, str]) -> ScaledDim:
     """Width of the residual stream: what the maps that end a branch write.
 
-    Branches may also end in a size that stays, as those that mix a fixed number of tokens do.
+    Branches may also end in a size that stays, as those that mix a fixed number of tokens do; and
+    in several that grow by one ratio. Where no branch is known, what a head reads tells the growth.
     """
     found: dict[ScaledDim, str] = {}
-    for name, spec in target.params.items():
+    for name, spec in evidence.target.params.items():
+        out, into = evidence.fans(spec)
         if places[name] == "branch_end":
-            found.setdefault(ScaledDim(spec.fans()[0], small.params[name].fans()[0]), name)
-    if not found:
-        raise ValueError(
-            "no parameter ends a branch: declare the last maps, branch_ends=['…'], by name among "
-            f"{', '.join(n for n, p in target.params.items() if p.blocks is not None)}"
-        )
+            found.setdefault(ScaledDim(*out), name)
+        elif not evidence.streams and places[name] == "head" and not spec.is_vector:
+            found.setdefault(ScaledDim(*into), name)
+        elif not evidence.streams and places[name] in ("embedding", "input"):
+            found.setdefault(ScaledDim(*_written(spec, evidence)), name)
     growing = {size: name for size, name in found.items() if size.ratio != 1}
-    if len(growing) > 1:
+    if len({size.ratio for size in growing}) > 1:
         several = ", ".join(f"{name} {s.base} → {s.target}" for s, name in growing.items())
         raise ValueError(
             f"the branches end in streams of different widths ({several}): a plan needs one that "
             "grows; keep the others' widths, or take from branch_ends what ends no branch"
         )
-    return max(growing or found, key=lambda size: size.target)
+    return max(growing or found, key=lambda size: size.target, default=ScaledDim(1, 1))
+
+
+def _written(spec: ParamSpec, evidence: Evidence) -> Pair:
+    before = evidence.base.params[spec.pattern]
+    return spec.fans(one_hot=True)[0], before.fans(one_hot=True)[0]
 
 
 def _depths(target: ModelSpec, small: ModelSpec) -> dict[str | None, ScaledDim]:
@@ -134,11 +168,8 @@ def _depths(target: ModelSpec, small: ModelSpec) -> dict[str | None, ScaledDim]:
 
 
 def _block_depth(architecture: Architecture | None, model: nn.Module, given: int | None) -> int:
+    """Number k of maps; where it was not asked for, as the depth stays, two say the same as one."""
     if given is not None:
         return given
-    if architecture is None:
-        raise ValueError(
-            "how many maps in a row does a branch hold? Declare block_depth=1, or 2 for two or more"
-        )
-    known = architecture.block_depth
+    known = 2 if architecture is None else architecture.block_depth
     return known(model) if callable(known) else known

@@ -1,6 +1,6 @@
-"""Where a parameter stands in a residual network: told by a declaration, an architecture, a shape.
+"""What a parameter may do in a residual network: its place; with its shape, its role.
 
-A place says what a parameter does; with its shape it gives the role that the rules speak of.
+A place is found by :mod:`specmup.parametrization.finding`, or declared.
 """
 
 from __future__ import annotations
@@ -9,9 +9,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
-from torch import nn
-
-from specmup.parametrization.architectures import Architecture
 from specmup.parametrization.specs import ModelSpec, ParamSpec
 
 
@@ -20,12 +17,14 @@ class Place:
     """What the parameters of one module do in the network.
 
     Args:
+        means: In a few words, for whoever must declare one.
         matrix: Role of a matrix here; None where no matrix may stand.
         vector: Role of a bias or any other vector here; None where none may stand.
         gain: Role of a normalisation's gain here; None where none may stand.
         multiplier: Role of the multiplier in front; None where there is none.
     """
 
+    means: str
     matrix: str | None = None
     vector: str | None = None
     gain: str | None = None
@@ -36,13 +35,16 @@ class Place:
 # after the last block the same as an input bias: see the comment on the roles in theory/tables.py.
 PLACES: dict[str, Place] = {
     # A one-hot input: one input at a time, each row a vector of the stream's width.
-    "embedding": Place("input", "input_bias", multiplier="input"),
-    "input": Place("input", "input_bias", "input_bias", multiplier="input"),
-    "branch": Place("hidden", "hidden_bias", multiplier="hidden"),
-    "branch_end": Place("hidden", "hidden_bias", "norm_gain", multiplier="hidden"),
-    "branch_norm": Place(None, "hidden_bias", "norm_gain", multiplier="hidden"),
-    "final_norm": Place(None, "input_bias", "input_bias"),
-    "head": Place("output", "input_bias", multiplier="output"),
+    "embedding": Place("rows that are added to the stream", "input", "input_bias", None, "input"),
+    "input": Place("leads into the stream", "input", "input_bias", "input_bias", "input"),
+    "branch": Place("inside a branch", "hidden", "hidden_bias", None, "hidden"),
+    "branch_end": Place(
+        "last in a branch: what it gives is added to the stream",
+        *("hidden", "hidden_bias", "norm_gain", "hidden"),
+    ),
+    "branch_norm": Place("a normalisation in a block", None, "hidden_bias", "norm_gain", "hidden"),
+    "final_norm": Place("a normalisation before the head", None, "input_bias", "input_bias"),
+    "head": Place("leads out of the stream", "output", "input_bias", None, "output"),
 }
 
 
@@ -52,136 +54,74 @@ def role_of(spec: ParamSpec, place: str) -> str:
     Raises:
         ValueError: If no such parameter may stand there.
     """
-    if (role := _role(spec, place)) is None:
+    if (role := possible_role(spec, place)) is None:
         raise ValueError(f"{spec.pattern}, of shape {spec.shape}, may not stand as {place}")
     return role
 
 
-def _role(spec: ParamSpec, place: str) -> str | None:
+def possible_role(spec: ParamSpec, place: str) -> str | None:
+    """The role of a parameter in a place; None if no such parameter may stand there."""
     kinds = PLACES[place]
     if spec.is_gain:
         return kinds.gain
     return kinds.vector if spec.is_vector else kinds.matrix
 
 
-@dataclass(frozen=True)
-class Evidence:
-    """What tells places: a declaration, then an architecture, then shapes.
-
-    Args:
-        target: The model.
-        base: The base, with the same parameters.
-        architecture: None where all is to be found by shape.
-        declared: Place by pattern, of parameters that were declared.
-    """
-
-    target: ModelSpec
-    base: ModelSpec
-    architecture: Architecture | None
-    declared: Mapping[str, str]
-
-    def grows(self, spec: ParamSpec) -> tuple[bool, bool]:
-        """Whether a parameter's outputs and its inputs grow from the base to the target."""
-        (out, into), (out_before, into_before) = spec.fans(), self.base.params[spec.pattern].fans()
-        return out != out_before, into != into_before
-
-    def any_width_grows(self) -> bool:
-        """Whether any parameter has another shape than at the base."""
-        before = self.base.params
-        return any(spec.shape != before[name].shape for name, spec in self.target.params.items())
-
-
-def place_of(spec: ParamSpec, evidence: Evidence) -> str:
-    """The place of a parameter.
-
-    Raises:
-        ValueError: If nothing tells it, or it is tied to what it may not be tied to.
-    """
-    architecture = evidence.architecture
-    place = _found(spec, evidence)
-    if place is None or _role(spec, place) is None:
-        known = "" if architecture is None else f" in a {architecture.name}"
-        raise ValueError(
-            f"{spec.names[0]}, of shape {spec.shape}, has no known place{known}: declare it, "
-            f"places={{{spec.pattern!r}: …}} with one of {', '.join(PLACES)}"
-        )
-    for alias in spec.aliases:
-        other = "head" if architecture is None else architecture.place(alias)
-        if (place, other) != ("embedding", "head"):
-            raise ValueError(
-                f"{spec.names[0]} and {alias} are one tensor, as {place} and {other}: only an "
-                "embedding and the head may be tied; untie them"
-            )
-    return place
-
-
-def _found(spec: ParamSpec, evidence: Evidence) -> str | None:
-    architecture, declared = evidence.architecture, evidence.declared
-    if (place := declared.get(spec.pattern)) is not None:
-        return place
-    if spec.pattern.endswith("bias"):
-        # A bias stands where its module's matrix or gain does.
-        weight = evidence.target.params.get(f"{spec.pattern.removesuffix('bias')}weight")
-        if weight is not None and (architecture is None or weight.pattern in declared):
-            return place_of(weight, evidence)
-    if architecture is not None:
-        return architecture.place(spec.pattern)
-    return _in_block(spec, evidence) if spec.blocks is not None else _outside(spec, evidence)
-
-
-def _in_block(spec: ParamSpec, evidence: Evidence) -> str | None:
-    if spec.is_gain:
-        return "branch_norm"
-    if spec.is_vector:
-        return "branch" if spec.pattern.endswith("bias") else None
-    out, into = evidence.grows(spec)
-    return "branch" if out == into and spec.oriented else None
-
-
-def _outside(spec: ParamSpec, evidence: Evidence) -> str | None:
-    if issubclass(spec.module, nn.Embedding):
-        return "embedding"
-    if spec.is_vector:
-        # Wherever outside the blocks it stands, the rule is that of an input's bias.
-        return "input" if spec.is_gain or spec.pattern.endswith("bias") else None
-    if not spec.oriented:
-        return None
-    out, into = evidence.grows(spec)
-    if out != into:
-        return "input" if out else "head"
-    if evidence.any_width_grows():
-        return None
-    # Without growth in width all factors outside the blocks are one: the order may tell.
-    in_blocks = [other.blocks is not None for other in evidence.target.params.values()]
-    before = list(evidence.target.params).index(spec.pattern) < in_blocks.index(True)
-    return "input" if before else "head"
-
-
 def declared_places(
     target: ModelSpec, branch_ends: Sequence[str], places: Mapping[str, str]
 ) -> dict[str, str]:
-    """Place by parameter, of those that are declared.
+    """Place by parameter, of those that are declared, under all their names.
 
     Raises:
-        ValueError: If a place is unknown, or a pattern fits no parameter.
+        ValueError: If a place is unknown, a pattern fits no parameter, or one that shall end a
+            branch names a module of several matrices, of which but one can.
     """
     wanted = dict(places) | dict.fromkeys(branch_ends, "branch_end")
+    names = {n: spec for spec in target.params.values() for n in _all_names(spec, target)}
+    found: dict[str, str] = {}
     for pattern, place in wanted.items():
         if place not in PLACES:
             raise ValueError(
                 f"unknown place {place!r} for {pattern}: choose one of {', '.join(PLACES)}"
             )
-        if not any(names_match(name, pattern) for name in target.params):
+        fitting = [name for name in names if names_match(name, pattern)]
+        if not fitting:
             raise ValueError(
                 f"{pattern!r} is declared as {place}, but no parameter has such a name: the names "
                 f"are {', '.join(target.params)}"
             )
-    found = {}
-    for name in target.params:
-        fits = [place for pattern, place in wanted.items() if names_match(name, pattern)]
-        if fits:
-            found[name] = fits[0]
+        if place == "branch_end":
+            _check_one_end(pattern, [n for n in fitting if not names[n].is_vector])
+        for name in fitting:
+            found.setdefault(name, place)
     return found
+
+
+def _all_names(spec: ParamSpec, target: ModelSpec) -> list[str]:
+    return [spec.pattern, *map(target.starred, spec.aliases)]
+
+
+def _check_one_end(pattern: str, matrices: list[str]) -> None:
+    """A branch ends in one map: of several in a row, or of a pair that is added, ask which."""
+    wanted = pattern.split(".")
+    same: dict[str, list[str]] = {}
+    for name in matrices:
+        words = name.split(".")
+        # The module that the pattern names, as far as it goes into this name.
+        ends = (i for i in range(len(wanted), len(words)) if _fits(words[:i], wanted))
+        if (end := next(ends, None)) is not None:
+            same.setdefault(".".join(words[:end]), []).append(name)
+    for module, several in same.items():
+        if len(several) > 1:
+            raise ValueError(
+                f"{pattern!r} is declared as branch_end, but {module} holds {len(several)} "
+                f"matrices, {', '.join(several)}: the depth's factor would count {len(several)} "
+                "times; name the one that ends the branch"
+            )
+
+
+def _fits(words: list[str], wanted: list[str]) -> bool:
+    return all(map(fnmatchcase, words[-len(wanted) :], wanted))
 
 
 def names_match(name: str, pattern: str) -> bool:

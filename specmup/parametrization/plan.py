@@ -22,8 +22,12 @@ from specmup.parametrization.pairing import pair_models
 from specmup.parametrization.parameter_plan import ParameterPlan, parameter_plans
 from specmup.parametrization.planned import Plan
 from specmup.parametrization.resize import resized
+from specmup.parametrization.seen import Seen, places_seen
+from specmup.parametrization.specs import spec_of
 from specmup.parametrization.ties import check_foldable, check_tied_values
 from specmup.theory.update import update_law
+from specmup.tracing.examples import NotTraced, trace_example
+from specmup.tracing.reading import read
 
 Model = nn.Module | Callable[[], nn.Module]
 
@@ -93,6 +97,7 @@ def make_plan(
         block_depth=block_depth,
         branch_ends=[branch_ends] if isinstance(branch_ends, str) else branch_ends,
         places=places,
+        look=lambda: _seen(model, base),
     )
     given = {"learning_rate": learning_rate, "std": std, "weight_decay": weight_decay}
     values = {
@@ -125,12 +130,26 @@ def make_plan(
         parametrization=parametrization,
         width=pair.width,
         depth=pair.depth,
-        architecture=None if pair.architecture is None else pair.architecture.name,
+        architecture=pair.told_by,
         entries=tuple(entries),
         multipliers=multipliers,
         keeps_own_start=pair.at_base and std is None,
         notes=SP if parametrization == "sp" else notes(pair, gauge, model, base),
     )
+
+
+def _seen(model: nn.Module, base: nn.Module) -> Seen:
+    """Places as the base's forward pass shows them; none if it does not run, or counts on sizes."""
+    try:
+        now, one = (read(trace_example(m)) for m in (model, base))
+    except NotTraced:
+        return Seen()
+    normed = any(branch.stream_norm for branch in now.branches)
+    constants = any(now.constants.get(key, value) != value for key, value in one.constants.items())
+    repeats = any(now.repeats.get(key) != count for key, count in one.repeats.items())
+    if now.offsets or normed or constants or repeats:
+        return Seen()
+    return places_seen(one, spec_of(base))
 
 
 def _check_words(

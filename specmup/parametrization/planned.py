@@ -18,9 +18,14 @@ from torch.optim import Optimizer
 from specmup.parametrization.factors import Factors
 from specmup.parametrization.initial import Start, redraw, rescale, set_multipliers
 from specmup.parametrization.model_pair import ScaledDim
+from specmup.parametrization.names import (
+    abbreviated,
+    known_by,
+    parameters_by_name,
+    spellings,
+)
 from specmup.parametrization.parameter_plan import ParameterPlan
 from specmup.parametrization.report import Report
-from specmup.parametrization.specs import abbreviated, canonical, parameters_by_name
 from specmup.theory.update import update_law
 
 M = TypeVar("M", bound=nn.Module)
@@ -76,7 +81,8 @@ class Plan(Mapping[str, ParameterPlan]):
         Raises:
             KeyError: If there is no such parameter.
         """
-        if (entry := self._index.get(canonical(name))) is None:
+        found = (self._index[one] for one in spellings(name) if one in self._index)
+        if (entry := next(found, None)) is None:
             near = [known for known in self if name in known] or list(self)
             raise KeyError(
                 f"no parameter {name!r} in the plan: it has {abbreviated(near)}; see list(plan)"
@@ -177,7 +183,22 @@ class Plan(Mapping[str, ParameterPlan]):
                 )
         groups = self.groups(model)
         self._refuse_non_matrices()
-        return make_optimizer(self.optimizer_name, groups, companion=companion, **options)
+        made = make_optimizer(self.optimizer_name, groups, companion=companion, **options)
+        made.defaults.update(self._base_numbers())
+        return made
+
+    def _base_numbers(self) -> dict[str, float]:
+        """The base's own rate and decay, which schedules look for among an optimizer's defaults.
+
+        Schedules take from there what all groups' rates are relative to, such as a floor. Where
+        roles have base values of their own, those of the branches' matrices count.
+        """
+        entry = next((e for e in self.entries if e.role == "hidden"), self.entries[0])
+        assert entry.learning_rate is not None  # or there would be no groups
+        return {
+            "lr": entry.learning_rate / entry.factors.learning_rate,
+            "weight_decay": entry.weight_decay / entry.factors.weight_decay,
+        }
 
     def report(self) -> Report:
         """The plan as a table to read, Markdown, HTML or JSON."""
@@ -232,7 +253,9 @@ class Plan(Mapping[str, ParameterPlan]):
 
     def _found(self, model: nn.Module) -> dict[str, nn.Parameter]:
         """The model's parameters, which must be those of the plan."""
-        found = parameters_by_name(model)
+        own = parameters_by_name(model)
+        known = known_by(own, self._index)
+        found = {known[name]: parameter for name, parameter in own.items()}
         if unknown := [name for name in found if name not in self._index]:
             raise ValueError(
                 f"the model has {abbreviated(unknown)}, which the plan does not know: make the "

@@ -6,6 +6,7 @@ Hugging Face models have ``config``, nanoGPT's a dataclass of that name, those o
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, is_dataclass, replace
@@ -20,7 +21,10 @@ if TYPE_CHECKING:
 # A configuration's own name for what may also be called width and depth.
 NAMES = {
     "width": ("width", "n_embd", "hidden_size", "d_model", "dim"),
-    "depth": ("depth", "n_layer", "num_hidden_layers", "n_layers", "num_layers"),
+    "depth": (
+        *("depth", "n_layer", "num_hidden_layers", "n_layers", "num_layers"),
+        *("decoder_layers", "encoder_layers"),
+    ),
 }
 # What grows with the width unless it is given: more heads of the same dimension, wider MLPs.
 HEADS = (
@@ -87,6 +91,10 @@ def resized_config(config: DataclassInstance | OfHuggingFace, sizes: Mapping[str
             whole, a list of blocks has no period, or the configuration refuses the sizes.
     """
     own = config.to_dict() if hasattr(config, "to_dict") else asdict(config)
+    if (part := _part_of_text(config, sizes, own)) is not None:
+        whole = copy.deepcopy(config)
+        setattr(whole, part, resized_config(getattr(config, part), sizes))
+        return whole
     aliases = getattr(config, "attribute_map", {})  # of Hugging Face: general names to its own
     changed = {aliases.get(name, _own_name(name, own)): size for name, size in sizes.items()}
     for name, size in changed.items():
@@ -106,6 +114,15 @@ def resized_config(config: DataclassInstance | OfHuggingFace, sizes: Mapping[str
     except Exception as problem:  # of any kind: the class is not ours
         told = ", ".join(f"{name}={size}" for name, size in changed.items())
         raise ValueError(f"{type(config).__name__} refuses {told}: {_reason(problem)}") from problem
+
+
+def _part_of_text(config: object, sizes: Mapping[str, int], own: Mapping[str, Any]) -> str | None:
+    """The part of a configuration of several models that has the sizes, if the whole has none."""
+    known = {*own, *getattr(config, "attribute_map", {})}
+    if any(_own_name(name, own) in known for name in sizes):
+        return None
+    parts = ("text_config", "decoder", "llm_config")
+    return next((part for part in parts if hasattr(getattr(config, part, None), "to_dict")), None)
 
 
 class Unfit(ValueError):
@@ -144,6 +161,8 @@ def _in_proportion(name: str, own: Mapping[str, Any], to: str, wanted: int) -> A
         each = (_in_proportion(name, {**own, name: one}, to, wanted) for one in own[name])
         return type(own[name])(each)
     times, by = own[name] * wanted, own[to]
+    if name in OF_HEADS and own[name] == 1:
+        return 1  # one head of keys and values for all
     if name not in MLPS and times % by:
         raise Unfit(
             f"{to}={wanted} gives no whole number of heads where {to}={by} has {name}={own[name]}: "
@@ -185,10 +204,25 @@ def _for_blocks(
     before, now = own.get(depth), changed.get(depth, own.get(depth))
 
     def fit(name: str, value: Any) -> Any:
+        if _told_in_runs(value) == before != now:
+            return [[_periodic(name, [k for kinds, n in value for k in kinds * n], now), 1]]
         is_list = isinstance(value, list | tuple) and "token" not in name
         return _periodic(name, value, now) if is_list and len(value) == before != now else value
 
     return {name: fit(name, value) for name, value in entries.items()}
+
+
+def _told_in_runs(value: Any) -> int | None:
+    """Number of blocks in a list of kinds with how often they follow one another; None for others.
+
+    GPT-Neo has such a one: ``[[["global", "local"], 12]]``.
+    """
+    runs = value if isinstance(value, list | tuple) and value else [None]
+    if not all(isinstance(run, list | tuple) and len(run) == 2 for run in runs):
+        return None
+    if not all(isinstance(kinds, list) and isinstance(n, int) for kinds, n in runs):
+        return None
+    return sum(len(kinds) * n for kinds, n in runs)
 
 
 def _periodic(name: str, values: list | tuple, count: int) -> list | tuple:

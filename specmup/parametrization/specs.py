@@ -5,16 +5,18 @@ Reads shapes and classes only, so a model on the meta device will do.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from math import prod
 
-import torch
 from torch import nn
 from torch.nn.modules.conv import _ConvNd
 
-# What compiling, wrapping and checkpointing put into names.
-WRAPPERS = ("_orig_mod.", "_fsdp_wrapped_module.", "_checkpoint_wrapped_module.")
+from specmup.parametrization.blocks import block_lists, in_list, is_list, joined, patterns
+from specmup.parametrization.names import all_parameters, modules_by_name
+
+# What a gain is called in a normalisation; other vectors of one are biases by name, or unknown.
+GAINS = ("weight", "gamma", "scale", "gain", "g", "a_2")
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,9 @@ class ParamSpec:
         shape: Of each.
         module: Class of that module.
         blocks: Name of the list of blocks in which it stands; None outside.
+        count: Number of blocks in that list; 1 outside.
+        in_norm: Whether its module is a normalisation: by the name of its class, and by holding
+            no matrix.
     """
 
     pattern: str
@@ -36,26 +41,23 @@ class ParamSpec:
     shape: tuple[int, ...]
     module: type[nn.Module]
     blocks: str | None
+    count: int
+    in_norm: bool
 
     @property
     def is_gain(self) -> bool:
         """Whether it is the gain of a normalisation."""
-        return self.in_norm and self.pattern.endswith("weight")
-
-    @property
-    def in_norm(self) -> bool:
-        """Whether it belongs to a normalisation, by the name of the class."""
-        return "Norm" in self.module.__name__
+        return self.in_norm and self.pattern.rpartition(".")[2] in GAINS
 
     @property
     def is_vector(self) -> bool:
-        """Whether it is a bias, a gain or has one dimension; biases of stacked maps have more."""
-        return self.is_gain or self.pattern.endswith("bias") or len(self.shape) <= 1
+        """Whether it is a gain, a bias (of stacked maps: with more dimensions) or a lone row."""
+        return self.in_norm or self.pattern.endswith("bias") or len(self.shape) <= 1
 
     @property
     def stacked(self) -> bool:
         """Whether one tensor holds the maps, or biases, of all blocks."""
-        several = len(self.shape) > (1 if self.is_vector else 2)
+        several = dimensions(self.shape) > (1 if self.is_vector else 2)
         return self.blocks is None and several and not issubclass(self.module, _ConvNd)
 
     @property
@@ -64,14 +66,26 @@ class ParamSpec:
         return self.module.__name__ == "Conv1D" or "ConvTranspose" in self.module.__name__
 
     @property
+    def is_convolution(self) -> bool:
+        """Whether its further dimensions are a kernel's."""
+        return issubclass(self.module, _ConvNd)
+
+    @property
     def oriented(self) -> bool:
         """Whether the module's class tells which dimension is that of the inputs."""
         known = (nn.Linear, nn.MultiheadAttention, _ConvNd)
         return self.transposed or issubclass(self.module, known)
 
+    @property
+    def alone(self) -> bool:
+        """Whether only one block has it, though there are several."""
+        return self.blocks is not None and len(self.names) == 1 < self.count
+
     def fans(self, *, one_hot: bool = False) -> tuple[int, int]:
         """(fan_out, fan_in); fan_in is 1 for vectors and for one-hot inputs."""
         shape = self.shape or (1,)
+        if self.is_vector and dimensions(shape) == 1:
+            return max(shape), 1
         if self.is_vector or one_hot:
             return shape[-1], 1
         if issubclass(self.module, _ConvNd):
@@ -81,101 +95,91 @@ class ParamSpec:
         return (into, out * kernel) if self.transposed else (out, into * kernel)
 
 
+def dimensions(shape: tuple[int, ...]) -> int:
+    """How many dimensions of a shape are no mere 1."""
+    return sum(size > 1 for size in shape)
+
+
 @dataclass(frozen=True)
 class ModelSpec:
-    """A model's parameters in order, by pattern, and how many blocks each list holds."""
+    """A model's parameters in order, by pattern.
+
+    Args:
+        params: The parameters.
+        depths: How many blocks each list holds.
+        modules: Class of the module by its name.
+        lists: How many elements every module has whose children are numbered.
+    """
 
     params: Mapping[str, ParamSpec]
     depths: Mapping[str, int]
+    modules: Mapping[str, type[nn.Module]]
+    lists: Mapping[str, int]
 
+    def module_of(self, name: str) -> type[nn.Module]:
+        """Class of the module that holds a parameter."""
+        return self.modules[name.rpartition(".")[0]]
 
-def canonical(name: str) -> str:
-    """A parameter's name without what wrappers added to it."""
-    for wrapper in WRAPPERS:
-        name = name.replace(wrapper, "")
-    return name.removeprefix("module.")
-
-
-def abbreviated(names: Iterable[str], limit: int = 4) -> str:
-    """The first few names, and how many more there are."""
-    names = list(names)
-    more = len(names) - limit
-    return ", ".join(names[:limit]) + (f" and {more} more" if more > 0 else "")
-
-
-def parameters_by_name(model: nn.Module) -> dict[str, nn.Parameter]:
-    """The parameters by their names without wrappers; a tied one under its first name."""
-    return {canonical(name): p for name, p in model.named_parameters()}
+    def starred(self, name: str) -> str:
+        """A parameter's name with ``*`` for the number of its block."""
+        place = in_list(name, self.depths)
+        return name if place is None else joined(place[0], "*", place[2])
 
 
 def spec_of(model: nn.Module) -> ModelSpec:
     """Take a model apart.
 
     Raises:
-        ValueError: If the same parameter has different shapes in two blocks, or blocks share one.
+        ValueError: If blocks share a parameter.
     """
-    depths = {canonical(f"{path}.")[:-1]: len(blocks) for path, blocks in block_lists(model)}
-    everywhere = model.named_modules(remove_duplicate=False)
-    modules = {canonical(f"{path}.")[:-1]: type(module) for path, module in everywhere}
+    modules = modules_by_name(model)
+    kinds = {path: type(module) for path, module in modules.items()}
+    norms = {path for path, module in modules.items() if _is_norm(module)}
+    depths = {path: len(blocks) for path, blocks in block_lists(model)}
+    numbered = {path: len(module._modules) for path, module in modules.items() if is_list(module)}
     names: dict[nn.Parameter, list[str]] = {}
-    for name, parameter in model.named_parameters(remove_duplicate=False):
-        names.setdefault(parameter, []).append(canonical(name))
-    found: dict[str, list[tuple[str, list[str], torch.Size]]] = {}
+    for name, parameter in all_parameters(model):
+        several = names.setdefault(parameter, [])
+        if name not in several:
+            several.append(name)
+    firsts: dict[str, tuple[list[str], tuple[int, ...]]] = {}
     for parameter, several in names.items():
         # Of a tied tensor's names the embedding's counts, whichever comes first in the model.
-        embedded = [n for n in several if issubclass(modules[n.rpartition(".")[0]], nn.Embedding)]
+        embedded = [n for n in several if issubclass(kinds[n.rpartition(".")[0]], nn.Embedding)]
         first = (embedded or several)[0]
         others = [name for name in several if name != first]
-        found.setdefault(_pattern(first, depths), []).append((first, others, parameter.shape))
-    params = {key: _spec(key, same, modules, depths) for key, same in found.items()}
-    return ModelSpec(params, depths)
-
-
-def block_lists(model: nn.Module) -> Iterator[tuple[str, list[nn.Module]]]:
-    """Outermost lists of modules whose elements' parameters have the same names, with their paths.
-
-    A list is any module whose children are numbered: ``nn.ModuleList``, ``nn.Sequential``.
-    """
-    inside: list[str] = []
-    for path, module in model.named_modules(remove_duplicate=False):
-        if any(path.startswith(f"{outer}.") for outer in inside):
-            continue
-        children = module._modules  # named_children would leave out a block that is used twice
-        if not children or not all(name.isdigit() for name in children):
-            continue
-        names = [{canonical(n) for n, _ in c.named_parameters()} for c in children.values()]
-        if names[0] and all(n == names[0] for n in names):
-            inside.append(path)
-            yield path, list(children.values())
-
-
-def _pattern(name: str, depths: Mapping[str, int]) -> str:
-    for path in depths:
-        prefix = f"{path}." if path else ""
-        rest = name.removeprefix(prefix)
-        if name.startswith(prefix) and rest.split(".")[0].isdigit():
-            return f"{prefix}*.{rest.split('.', 1)[1]}"
-    return name
-
-
-def _spec(
-    pattern: str,
-    same: list[tuple[str, list[str], torch.Size]],
-    modules: Mapping[str, type[nn.Module]],
-    depths: Mapping[str, int],
-) -> ParamSpec:
-    firsts, aliases, shapes = zip(*same, strict=True)
-    if len(set(shapes)) > 1:
-        raise ValueError(
-            f"{pattern} has shapes {', '.join(sorted({str(tuple(s)) for s in shapes}))}: "
-            "a plan needs blocks of one shape; put the residual blocks alone into an nn.ModuleList"
+        firsts[first] = others, tuple(parameter.shape)
+    found = patterns({name: shape for name, (_, shape) in firsts.items()}, depths)
+    params = {}
+    for pattern, same in found.items():
+        owner = same[0].rpartition(".")[0]
+        place = in_list(same[0], depths)
+        params[pattern] = ParamSpec(
+            pattern=pattern,
+            names=tuple(same),
+            aliases=tuple(alias for name in same for alias in firsts[name][0]),
+            shape=firsts[same[0]][1],
+            module=kinds[owner],
+            blocks=None if place is None else place[0],
+            count=1 if place is None else depths[place[0]],
+            in_norm=owner in norms,
         )
-    blocks = next((p for p in depths if pattern.startswith(f"{p}.*." if p else "*.")), None)
-    if blocks is not None and len(firsts) != depths[blocks]:
-        raise ValueError(
-            f"{pattern} is one tensor in several of the {depths[blocks]} blocks: the rules hold "
-            "for blocks with weights of their own; untie them"
-        )
-    owner = firsts[0].rpartition(".")[0]
-    others = tuple(name for names in aliases for name in names)
-    return ParamSpec(pattern, firsts, others, tuple(shapes[0]), modules[owner], blocks)
+    spec = ModelSpec(params, depths, kinds, numbered)
+    for param in params.values():
+        _check_unshared(param, spec)
+    return spec
+
+
+def _is_norm(module: nn.Module) -> bool:
+    """Whether it is a normalisation; a class that is called one but holds a matrix is none."""
+    own = [p for p in module._parameters.values() if p is not None]
+    return "Norm" in type(module).__name__ and all(dimensions(tuple(p.shape)) <= 1 for p in own)
+
+
+def _check_unshared(param: ParamSpec, spec: ModelSpec) -> None:
+    for alias in param.aliases:
+        if param.blocks is not None and spec.starred(alias) == spec.starred(param.names[0]):
+            raise ValueError(
+                f"{param.pattern} is one tensor in several of the {param.count} blocks: the rules "
+                "hold for blocks with weights of their own; untie them"
+            )

@@ -32,6 +32,13 @@ def check_foldable(pair: ModelPair, gauge: str) -> None:
             "normalisation with a gain stands directly before the head, declare "
             "places={'its name': 'final_norm'}"
         )
+    heads = [m.spec.pattern for m in pair.params if m.role == "output"]
+    if pair.tied and heads and pair.width.ratio != 1:
+        raise ValueError(
+            f"the readout's multiplier 1/r_n of the tied head stands in the gain before it, and "
+            f"{', '.join(heads)}, a head as well, would be divided twice if it reads from there: "
+            "untie the head, or give the model a `multipliers` dictionary and gauge='forward'"
+        )
     for param in pair.params:
         stacked = param.spec.stacked and param.role == "hidden_bias"
         if stacked and pair.block_depth > 1:

@@ -1,6 +1,7 @@
 """``specmup plan``, as a user calls it."""
 
 import json
+import shlex
 import sys
 from pathlib import Path
 
@@ -50,6 +51,18 @@ def test_ones_own_model_as_json(own_model, capsys):
     assert last["learning_rate"] == pytest.approx(0.2 / 2 / 2)  # 1/r_n, and 1/r_L folded in
     assert last["weight_decay"] == pytest.approx(0.5 * 4)
     assert told["parameters"]["stem.weight"]["learning_rate"] == 0.1
+
+
+def test_a_declaration_is_suggested_and_can_be_pasted(own_model, capsys):
+    assert main([*own_model, "--suggest"]) == 0
+    options, arguments, *reasons = capsys.readouterr().out.splitlines()
+    assert arguments == "branch_ends=['blocks.*.2'], block_depth=2"
+    assert any("end a branch" in reason for reason in reasons)
+    pasted = shlex.split(options)
+    assert main([*own_model, *pasted]) == 0
+    assert "declared architecture: width 16 → 32" in capsys.readouterr().out
+    assert main([*own_model, *pasted, "--suggest"]) == 0
+    assert capsys.readouterr().out == "nothing needs to be declared\n"
 
 
 def test_places_on_the_command_line(own_model, capsys):

@@ -100,6 +100,34 @@ def test_both_kinds_of_token_files_are_read(tmp_path):
         assert text.name == tmp_path.name
 
 
+@pytest.mark.parametrize("kind", ["<u2", "<i2", "<i4", "<u4", "<i8", "<u8"])
+@pytest.mark.parametrize("vocabulary", [300, 50257, 65536, 100_000])
+def test_a_file_without_a_header_is_read_in_its_own_width(tmp_path, kind, vocabulary):
+    """Its tokens come back as they were written, or not at all: never two or four for one."""
+    largest = min(vocabulary, np.iinfo(kind).max + 1)
+    tokens = np.random.default_rng(0).integers(largest, size=4096)
+    tokens[:4] = 0, 0, largest - 1, 0
+    path = tmp_path / "train.bin"
+    path.write_bytes(tokens.astype(kind).tobytes())
+    if kind[1:] in ("u2", "i2") and vocabulary > 65536:
+        with pytest.raises(ValueError, match=r"read as uint16.*vocabulary of 100000.*as uint32"):
+            token_files(path, path, vocabulary=vocabulary, context=16)
+        return
+    read = token_files(path, path, vocabulary=vocabulary, context=16)
+    np.testing.assert_array_equal(read.train, tokens)
+
+
+@pytest.mark.parametrize("kind", ["<i4", "<u4", "<i8"])
+@pytest.mark.parametrize("beyond", [-100, 70_000])
+def test_wider_integers_beyond_the_vocabulary_are_not_read_as_narrower_ones(tmp_path, kind, beyond):
+    tokens = np.random.default_rng(0).integers(20_000, size=4096)
+    tokens[7] = beyond
+    path = tmp_path / "train.bin"
+    path.write_bytes(tokens.astype(kind).tobytes())
+    with pytest.raises(ValueError, match="beyond a vocabulary of 50257"):
+        token_files(path, path, vocabulary=50257, context=16)
+
+
 def test_wrong_token_files_are_refused(tmp_path):
     def read(content, vocabulary=300, context=16):
         path = tmp_path / "train.bin"

@@ -124,10 +124,9 @@ def test_one_map_branches_of_the_packages_own_network_are_seen():
     assert make_plan(model, base={"depth": 1}).multipliers["hidden"] == 0.5
 
 
-def test_an_unfamiliar_architecture_needs_two_declarations(residual):
-    plan = make_plan(
-        residual(64, 4), base=residual(32, 2), branch_ends=["narrow.weight"], block_depth=2
-    )
+@pytest.mark.parametrize("told", [{}, {"branch_ends": ["narrow.weight"], "block_depth": 2}])
+def test_an_unfamiliar_architecture_is_seen_or_declared(residual, told):
+    plan = make_plan(residual(64, 4), base=residual(32, 2), **told)
     assert roles(plan) == {
         "stem.weight": "input",
         "stem.bias": "input_bias",

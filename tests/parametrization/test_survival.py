@@ -278,3 +278,35 @@ def test_every_optimizer_of_matrices_has_its_companion_in_one_object():
             trained = [p for group in trainer.param_groups for p in group["params"]]
             assert isinstance(trainer, torch.optim.Optimizer)
             assert len(trained) == len(list(gpt().parameters()))
+
+
+@pytest.mark.parametrize("optimizer", ["adamw", "sgd", "lion", "muon-kimi", "shampoo"])
+def test_defaults_hold_the_bases_numbers(optimizer):
+    """Schedules read there what every group's rate is relative to."""
+    model = gpt()
+    trainer = planned(model, optimizer, weight_decay=0.25).optimizer(model)
+    assert trainer.defaults["lr"] == pytest.approx(0.01)
+    assert trainer.defaults["weight_decay"] == pytest.approx(0.25)
+    own = planned(model, optimizer, learning_rate={"hidden": 0.03, "*": 0.01}).optimizer(model)
+    assert own.defaults["lr"] == pytest.approx(0.03)
+
+
+@pytest.mark.parametrize("optimizer", ["adamw", "muon-kimi"])
+@pytest.mark.parametrize(
+    ("schedule", "options"),
+    [("polynomial", {"lr_end": 0.001}), ("cosine_with_min_lr", {"min_lr": 0.001})],
+)
+def test_a_floor_is_a_share_of_every_groups_own_rate(optimizer, schedule, options):
+    transformers = pytest.importorskip("transformers")
+    model = gpt()
+    trainer = planned(model, optimizer).optimizer(model)  # base rate 0.01: the floor is a tenth
+    before = [group["lr"] for group in trainer.param_groups]
+    scheduler = transformers.get_scheduler(
+        schedule, trainer, 0, 4, scheduler_specific_kwargs=options
+    )
+    for _ in range(4):
+        trainer.step()
+        scheduler.step()
+    after = [group["lr"] for group in trainer.param_groups]
+    assert len(set(before)) > 1
+    assert after == pytest.approx([rate / 10 for rate in before])

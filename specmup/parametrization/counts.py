@@ -1,0 +1,81 @@
+"""Counts that are no width and no depth: experts, chosen experts, heads of keys and values.
+
+The rules speak of n and L alone. Where another count grows, or stays while what shares it grows, a
+plan says so, with what the literature has.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from torch import nn
+
+from specmup.parametrization.model_pair import ModelPair, ScaledParam
+
+OF_EXPERTS = "no rule here speaks of it: see arXiv:2605.14200, 2601.20205 and 2508.09752"
+OF_HEADS = "no rule here speaks of it: see arXiv:2605.15290"
+# How configurations call the heads, and the fewer heads of keys and values that they share.
+HEADS = ("num_attention_heads", "n_head", "n_heads", "num_heads")
+SHARED = ("num_key_value_heads", "num_kv_heads", "n_kv_heads", "n_kv_head", "num_query_groups")
+
+
+def counts_that_grow(pair: ModelPair, model: nn.Module, base: nn.Module) -> Iterator[str]:
+    """Sentences about such counts, told by the configurations or, failing these, by shapes."""
+    now, before = _configuration(model), _configuration(base)
+    experts = {
+        name: (before[name], size)
+        for name, size in now.items()
+        if _counts_experts(str(name)) and type(size) is int and before.get(name, size) != size
+    } or _stacked(pair)
+    for name, (small, large) in experts.items():
+        yield f"{name} grows, {small} → {large}: {OF_EXPERTS}."
+    heads, shared = ([n for n in names if type(now.get(n)) is int] for names in (HEADS, SHARED))
+    if heads and shared:
+        groups = [config[heads[0]] / (config.get(shared[0]) or 1) for config in (before, now)]
+        if groups[0] != groups[1]:
+            yield (
+                f"The heads of queries that share one of keys and values grow in number, "
+                f"{groups[0]:g} → {groups[1]:g}: {OF_HEADS}."
+            )
+        return
+    for param in pair.params:
+        if _stays(param, pair):
+            yield (
+                f"{param.spec.pattern} reads what grows and writes {param.fan_out.target:g} at "
+                "either size, as a router does; if these are heads of keys or values, which more "
+                f"and more heads of queries share, {OF_HEADS}."
+            )
+
+
+def _configuration(model: nn.Module) -> Mapping[str, Any]:
+    """The entries of the configuration that a model keeps, those of its parts included."""
+    config = getattr(model, "config", None) or getattr(model, "shape", None)
+    to_dict = getattr(config, "to_dict", None)
+    own = to_dict() if callable(to_dict) else dict(getattr(config, "__dict__", {}))
+    parts = [value for value in own.values() if isinstance(value, dict)]
+    return {name: value for entries in (*parts, own) for name, value in entries.items()}
+
+
+def _counts_experts(name: str) -> bool:
+    counted = "expert" in name and not any(word in name for word in ("size", "dim", "hidden"))
+    return counted or "top_k" in name
+
+
+def _stacked(pair: ModelPair) -> dict[str, tuple[int, int]]:
+    """Matrices that are stacked in a block's tensor, where their number differs."""
+    found = {}
+    for param in pair.params:
+        now, before = param.spec.shape, param.before.shape
+        in_block = param.spec.blocks is not None and not param.spec.is_convolution
+        if in_block and param.role == "hidden":
+            if len(now) > 2 and now[:-2] != before[:-2]:
+                found[f"The number of matrices in {param.spec.pattern}"] = before[0], now[0]
+    return found
+
+
+def _stays(param: ScaledParam, pair: ModelPair) -> bool:
+    """Whether a map in a block reads the stream, which grows, into a size that does not."""
+    in_block = param.spec.blocks is not None and param.role == "hidden"
+    stays = param.fan_out.ratio == 1 and param.fan_out.target > 1
+    return in_block and stays and param.fan_in.ratio == pair.width.ratio != 1

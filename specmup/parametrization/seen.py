@@ -1,0 +1,95 @@
+"""Places as the forward pass shows them: on the stream, before it and behind it.
+
+No name is asked. What was not seen, or was seen to do several things, is left to other evidence.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from torch import nn
+
+from specmup.parametrization.names import canonical
+from specmup.parametrization.specs import ModelSpec, ParamSpec
+from specmup.tracing.reading import Reading
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What a forward pass tells of places.
+
+    Args:
+        places: Place by pattern.
+        block_depth: Number of maps in a branch, 2 for two or more; None where branches differ.
+    """
+
+    places: Mapping[str, str] = field(default_factory=dict)
+    block_depth: int | None = None
+
+
+def places_seen(one: Reading, spec: ModelSpec) -> Seen:
+    """The places of the parameters that one forward pass uses for one thing.
+
+    Args:
+        one: The forward pass of the model that ``spec`` describes.
+        spec: Its parameters.
+    """
+    params = spec.params.values()
+    known = {name: param for param in params for name in (*param.names, *param.aliases)}
+    found: dict[str, set[str]] = {}
+    for name, place in _told(one, known):
+        found.setdefault(known[canonical(name)].pattern, set()).add(place)
+    places = {name: told.pop() for name, told in found.items() if len(told) == 1}
+    inside = ([known[canonical(name)] for name in branch.inside] for branch in one.branches)
+    depths = {min(2, sum(not param.is_vector for param in params)) for params in inside}
+    return Seen(places, depths.pop() if len(depths) == 1 else None)
+
+
+def _told(one: Reading, known: Mapping[str, ParamSpec]) -> Iterator[tuple[str, str]]:
+    """Names and places, one for each use."""
+    in_branches = {name for branch in one.branches for name in branch.inside}
+    ends = set(_ends(one))
+    maps = {canonical(n) for n, d in one.contracted.items() if _is_read_so(known[canonical(n)], d)}
+    for name in in_branches:
+        param = known[canonical(name)]
+        if param.blocks is None or not (param.is_vector or maps & {*param.names, *param.aliases}):
+            continue  # outside, or a matrix that does not act as one
+        inside = "branch_norm" if param.is_gain or (param.in_norm and param.is_vector) else "branch"
+        yield name, "branch_end" if name in ends else inside
+    behind = dict(_behind(one, known))
+    for name in known:
+        param = known[name]
+        if param.blocks is not None or param.names[0] != name:
+            continue
+        if issubclass(param.module, nn.Embedding):
+            yield name, "embedding"
+        elif name in behind:
+            yield name, behind[name]
+        elif param.is_vector and name in one.entering:
+            yield name, "input"
+
+
+def _is_read_so(param: ParamSpec, summed: int) -> bool:
+    """Whether the forward pass sums over the dimension that is taken for the inputs."""
+    return param.oriented or summed == len(param.shape) - (2 if param.transposed else 1)
+
+
+def _ends(one: Reading) -> Iterator[str]:
+    """What stands last on each way into the stream, and what is added there."""
+    for branch in one.branches:
+        for way in branch.ways:
+            if way.names and len(way.names[0]) == 1:
+                yield way.names[0][0]
+            yield from (name for name, _ in way.added)
+
+
+def _behind(one: Reading, known: Mapping[str, ParamSpec]) -> Iterator[tuple[str, str]]:
+    """The head, and the normalisation directly before it."""
+    for way in one.exits:
+        first, *more = [canonical(name) for names in way.names for name in names] or [""]
+        if not first or known[first].is_vector:
+            continue
+        yield first, "head"
+        yield from ((canonical(name), "head") for name, _ in way.added)
+        yield from ((name, "final_norm") for name in more if known[name].is_gain)

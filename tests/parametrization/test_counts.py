@@ -1,0 +1,87 @@
+"""Counts for which there is no rule are named, with what the literature has, and only these."""
+
+import pytest
+import torch
+from torch import nn
+
+from specmup.parametrization.plan import make_plan
+
+ABOUT_HEADS, ABOUT_EXPERTS = "2605.15290", "2605.14200"
+LLAMA = {"hidden_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4, "vocab_size": 60}
+DECLARED = {"branch_ends": ["narrow"], "block_depth": 2}
+
+
+def notes(plan, about):
+    return [note for note in plan.notes if about in note]
+
+
+@pytest.mark.parametrize(
+    ("heads", "shared", "says"),
+    [((4, 8), (2, 2), "2 → 4"), ((4, 8), (2, 4), None), ((4, 4), (4, 2), "1 → 2")],
+)
+def test_queries_that_share_keys_and_values(hugging_face, heads, shared, says):
+    models = [
+        hugging_face(
+            "llama",
+            **LLAMA | {"hidden_size": 16 * n, "num_attention_heads": n},
+            num_key_value_heads=k,
+        )
+        for n, k in zip(heads, shared, strict=True)
+    ]
+    if heads[0] == heads[1]:
+        models[1] = hugging_face(
+            "llama", **LLAMA | {"hidden_size": 64, "num_key_value_heads": shared[1]}
+        )
+    found = notes(make_plan(models[1], base=models[0]), ABOUT_HEADS)
+    assert len(found) == (says is not None)
+    assert says is None or says in found[0]
+
+
+def test_shapes_tell_where_no_configuration_does(residual):
+    def build(width, keys):
+        model = residual(width, 2)
+        for layer in model.layers:
+            layer.keys = nn.Linear(width, keys)
+        return model
+
+    told = notes(make_plan(build(64, 8), base=build(16, 8), **DECLARED), ABOUT_HEADS)
+    assert len(told) == 1 and "layers.*.keys.weight reads what grows and writes 8" in told[0]
+    assert not notes(make_plan(build(64, 32), base=build(16, 8), **DECLARED), ABOUT_HEADS)
+
+
+def test_more_experts_in_one_tensor(residual):
+    def build(width, experts):
+        model = residual(width, 2)
+        for layer in model.layers:
+            layer.experts = nn.Parameter(torch.zeros(experts, width, width))
+        return model
+
+    told = {**DECLARED, "places": {"experts": "branch"}}
+    found = notes(make_plan(build(64, 8), base=build(16, 4), **told), ABOUT_EXPERTS)
+    assert len(found) == 1 and "layers.*.experts grows, 4 → 8" in found[0]
+    assert not notes(make_plan(build(64, 4), base=build(16, 4), **told), ABOUT_EXPERTS)
+
+
+def test_more_experts_in_a_list(residual):
+    def build(width, experts):
+        model = residual(width, 2)
+        for layer in model.layers:
+            layer.experts = nn.ModuleList(nn.Linear(width, width) for _ in range(experts))
+        return model
+
+    says = rf"layers\.0\.experts has 8 elements and 4 in the base.*{ABOUT_EXPERTS}"
+    with pytest.raises(ValueError, match=says):
+        make_plan(build(64, 8), base=build(16, 4), **DECLARED)
+
+
+@pytest.mark.parametrize("entry", ["num_experts_per_tok", "moe_top_k", "num_local_experts"])
+def test_experts_by_configuration(residual, entry):
+    def build(width, count):
+        model = residual(width, 2)
+        model.config = type("Config", (), {})()
+        vars(model.config).update({entry: count, "expert_hidden_size": width})
+        return model
+
+    found = notes(make_plan(build(64, 4), base=build(16, 2), **DECLARED), ABOUT_EXPERTS)
+    assert len(found) == 1 and f"{entry} grows, 2 → 4" in found[0]
+    assert not notes(make_plan(build(64, 2), base=build(16, 2), **DECLARED), ABOUT_EXPERTS)

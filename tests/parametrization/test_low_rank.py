@@ -1,0 +1,113 @@
+"""Low-rank adapters inside known maps: their product takes the depth's factor once."""
+
+import pytest
+import torch
+from torch import nn
+
+from specmup.parametrization.plan import make_plan
+
+RANK = 4
+
+
+class Peft(nn.Module):
+    """As peft wraps a map: the map, A and B are modules inside it."""
+
+    def __init__(self, base):
+        super().__init__()
+        self.base_layer = base
+        self.lora_A = nn.ModuleDict({"default": nn.Linear(base.in_features, RANK, bias=False)})
+        self.lora_B = nn.ModuleDict({"default": nn.Linear(RANK, base.out_features, bias=False)})
+
+    names = "base_layer.weight", "lora_A.default.weight", "lora_B.default.weight"
+
+
+class Loralib(nn.Linear):
+    """As loralib does it: A and B are bare parameters of the map's own module."""
+
+    def __init__(self, base):
+        super().__init__(base.in_features, base.out_features, bias=False)
+        self.lora_A = nn.Parameter(torch.zeros(RANK, base.in_features))
+        self.lora_B = nn.Parameter(torch.zeros(base.out_features, RANK))
+
+    names = "weight", "lora_A", "lora_B"
+
+
+class Own(nn.Linear):
+    """Under other names, the last first."""
+
+    def __init__(self, base):
+        super().__init__(base.in_features, base.out_features, bias=False)
+        self.up = nn.Linear(RANK, base.out_features, bias=False)
+        self.down = nn.Linear(base.in_features, RANK, bias=False)
+
+    names = "weight", "down.weight", "up.weight"
+
+
+KINDS = pytest.mark.parametrize("kind", [Peft, Loralib, Own])
+
+
+def adapted(nano_gpt, kind, width, depth):
+    model = nano_gpt(n_embd=width, n_layer=depth)
+    for block in model.transformer["h"]:
+        for name in ("c_attn", "c_proj"):
+            setattr(block.attn, name, kind(getattr(block.attn, name)))
+    return model
+
+
+@KINDS
+def test_the_product_has_the_factor_once(nano_gpt, kind):
+    plan = make_plan(adapted(nano_gpt, kind, 64, 8), base=adapted(nano_gpt, kind, 32, 2))
+    weight, first, last = (
+        plan[f"transformer.h.0.attn.c_proj.{name}"].factors for name in kind.names
+    )
+    assert (weight.folded, first.folded, last.folded) == (1 / 4, 1, 1 / 4)
+    # AdamW: a change of A reaches its outputs as n·η, one of B as r·η.
+    assert first.learning_rate == 1 / 2
+    assert last.learning_rate == 1 / 4  # 1 in n, and the depth's factor folded in
+    assert weight.learning_rate == 1 / 2 / 4
+    inside = [plan[f"transformer.h.0.attn.c_attn.{name}"].factors for name in kind.names]
+    assert [factors.folded for factors in inside] == [1, 1, 1]
+
+
+@KINDS
+def test_so_it_has_under_a_declaration(residual, kind):
+    def build(width, depth):
+        model = residual(width, depth)
+        for layer in model.layers:
+            layer.narrow = kind(layer.narrow)
+        return model
+
+    models = {"model": build(64, 8), "base": build(16, 2), "block_depth": 2}
+    says = r"'narrow' is declared as branch_end, but layers\.\*\.narrow holds 3 matrices.*3 times"
+    with pytest.raises(ValueError, match=says):
+        make_plan(**models, branch_ends=["narrow"])
+    plan = make_plan(**models, branch_ends=[f"narrow.{kind.names[0]}"])
+    folded = [plan[f"layers.0.narrow.{name}"].factors.folded for name in kind.names]
+    assert folded == [1 / 4, 1, 1 / 4]
+
+
+def test_what_else_stands_inside_a_known_map_is_asked_for(nano_gpt):
+    def build(width):
+        model = nano_gpt(n_embd=width)
+        for block in model.transformer["h"]:
+            block.attn.c_proj.rotation = nn.Linear(width, width, bias=False)
+        return model
+
+    with pytest.raises(ValueError, match=r"h\.0\.attn\.c_proj\.rotation\.weight.*no known place"):
+        make_plan(build(64), base=build(32))
+
+
+def test_a_module_of_several_maps_is_no_branch_end(residual):
+    """Folding into both maps in a row would count the depth twice."""
+
+    def build(width, depth):
+        model = residual(width, depth)
+        for layer in model.layers:
+            layer.mlp = nn.Sequential(layer.widen, nn.ReLU(), layer.narrow)
+            del layer.widen, layer.narrow
+        return model
+
+    told = {"base": build(16, 2), "block_depth": 2}
+    with pytest.raises(ValueError, match=r"'mlp' is declared as branch_end.*2 matrices.*the one"):
+        make_plan(build(32, 4), branch_ends=["mlp"], **told)
+    assert make_plan(build(32, 4), branch_ends=["mlp.2"], **told)["layers.0.mlp.2.weight"]
