@@ -182,7 +182,7 @@ def _outside(spec: ParamSpec, evidence: Evidence) -> str | None:
     if writes != reads:
         return "input" if writes else "head"
     if evidence.any_width_grows():
-        return "branch" if writes and not evidence.streams else None
+        return "branch" if writes and out not in evidence.vocabularies else None
     return by_order(spec, evidence)
 
 

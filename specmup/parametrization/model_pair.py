@@ -39,6 +39,9 @@ class ScaledParam:
         tied: Whether it is an embedding that is also the head.
         optimizer: Which trains it: the pair's, or its companion.
         law: The update law of that optimizer, as the package runs it on this parameter.
+        own: The constant in series with it by which the model's own forward pass multiplies.
+        own_as_head: Of a tied matrix, the same where it is the head.
+        offset: What the forward pass adds to it before it acts: 1 for a gain kept as 1 + w.
     """
 
     spec: ParamSpec
@@ -51,6 +54,9 @@ class ScaledParam:
     tied: bool
     optimizer: str
     law: UpdateLaw
+    own: ScaledDim = ScaledDim(1, 1)
+    own_as_head: ScaledDim = ScaledDim(1, 1)
+    offset: float = 0.0
 
     @property
     def is_vector(self) -> bool:
