@@ -125,7 +125,8 @@ def _found(spec: ParamSpec, evidence: Evidence) -> str | None:
     found = adapter_of(spec, evidence.target, lambda weight: _told(weight, evidence))
     if found is not None and spec.pattern not in evidence.declared:
         adapter, place = found
-        return adapter.place(spec, place)
+        declared = evidence.declared.get(adapter.first.pattern)
+        return adapter.place(spec, place, first_holds=declared == "branch_end")
     return _told(spec, evidence)
 
 

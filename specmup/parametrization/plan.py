@@ -20,13 +20,14 @@ from specmup.parametrization.initial import offered_multipliers
 from specmup.parametrization.model_pair import ScaledParam
 from specmup.parametrization.notes import SP, notes
 from specmup.parametrization.observation import Observation, is_cheap, observe
+from specmup.parametrization.own_start import draws
 from specmup.parametrization.pairing import pair_models
 from specmup.parametrization.parameter_plan import ParameterPlan, parameter_plans
 from specmup.parametrization.planned import Plan
 from specmup.parametrization.questions import Undeclared
-from specmup.parametrization.resize import resized
+from specmup.parametrization.resize import rebuilder, resized
 from specmup.parametrization.ties import check_foldable, check_tied_values
-from specmup.parametrization.verification import hold_against
+from specmup.parametrization.verification import hold_against, with_own_starts
 from specmup.theory.update import update_law
 from specmup.tracing.copies import built_without_memory
 from specmup.tracing.examples import NotTraced
@@ -96,7 +97,7 @@ def make_plan(
     (0.0025, 0.01)
     """
     _check_words(optimizer, epsilon, places, parametrization)
-    model = _made(model)
+    model, given_base = _made(model), base
     base = resized(model, base) if isinstance(base, Mapping) else _made(base)
     offered = offered_multipliers(model)
     gauge = _gauge(gauge, offers=offered is not None)
@@ -121,6 +122,11 @@ def make_plan(
     if seen is not None and parametrization == "spectral":
         pair, told = hold_against(pair, seen, gauge=gauge, places=places or {})
         unseen = (*unseen, *told)
+    starts = []
+    if seen is not None:
+        starts = draws(base, _builder(given_base, base))
+        pair, told = with_own_starts(pair, starts)
+        unseen = (*unseen, *told)
     given = {"learning_rate": learning_rate, "std": std, "weight_decay": weight_decay}
     values = {
         kind: BaseValues(kind, value, pair, for_matrices=kind in ("std", "weight_decay"))
@@ -133,7 +139,7 @@ def make_plan(
     of_base = _base_multipliers(base, offered)
     scaled = multiplier_factors(parametrization, pair, gauge)
     multipliers = {role: of_base[role] * scaled[role] for role in of_base}
-    start = own_initial_sizes(base, pair)
+    start = own_initial_sizes(base, pair, starts)
     entries = (
         entry
         for param in pair.params
@@ -173,6 +179,13 @@ def _observed(
             f"Nothing was held against the forward pass: {problem}. Give make_plan an input that "
             "the model takes, example=… (a tensor, a tuple, or a mapping by name).",
         )
+
+
+def _builder(given: Model | Mapping[str, int], base: nn.Module) -> Callable[[], nn.Module] | None:
+    """What makes the base again, with memory and another start."""
+    if not isinstance(given, nn.Module | Mapping):
+        return given
+    return rebuilder(base)
 
 
 def _check_words(

@@ -5,12 +5,15 @@ What the caller declared by name counts over what was seen, and is noted.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+
+from torch import nn
 
 from specmup.parametrization.model_pair import ModelPair, ScaledDim, ScaledParam
 from specmup.parametrization.names import abbreviated, canonical
 from specmup.parametrization.observation import Observation, names_of
+from specmup.parametrization.own_start import own_start
 from specmup.parametrization.places import names_match
 from specmup.tracing.branches import Way
 from specmup.tracing.reading import Reading
@@ -70,7 +73,7 @@ def _check_repeats(found: _Names, seen: Observation) -> None:
     """Depth by repetition: the same weights applied one after the other."""
     for name in {**seen.target.repeats, **seen.base.repeats}:
         now, before = (one.repeats.get(name, 1) for one in (seen.target, seen.base))
-        if now != before and not found[name].spec.stacked:
+        if now != before and not found[name].spec.stacked:  # that holds maps of its own for each
             raise ValueError(
                 f"{name} is applied {now} times in a row, in the base {before} times: the model "
                 "grows deeper by running the same blocks again, and no rule here speaks of "
@@ -267,3 +270,23 @@ def _unreached(found: _Names, one: Reading) -> Iterator[str]:
             f"{abbreviated(sorted(names))}: not reached from the output on the example input, so "
             "nothing was seen of it; give make_plan an example= that uses it, or leave it out."
         )
+
+
+def with_own_starts(pair: ModelPair, starts: Sequence[nn.Module]) -> Amended:
+    """The pair with how each parameter starts of itself, and what of it could not be seen."""
+    if not starts:
+        return pair, (
+            "The base's own start was not seen, as it has no memory and cannot be made again: "
+            "gains are told by the names of their classes, all else counts as drawn.",
+        )
+    params = tuple(
+        replace(param, own_start=own_start(param.before, starts)) for param in pair.params
+    )
+    kept = [p.spec.pattern for p in params if p.start_kind == "kept"]
+    notes = []
+    if kept:
+        notes.append(
+            f"{abbreviated(kept)}: no centred draw, so plan.initialise keeps what the model itself "
+            "starts with."
+        )
+    return replace(pair, params=params), tuple(notes)
