@@ -1,12 +1,13 @@
 """Print what a plan says to every causal language model of the installed transformers.
 
 Each type is built on the meta device at its default configuration's width and at twice that, with
-four and eight blocks, as ``specmup plan --model hf:TYPE`` does it, and planned without a declaration.
+four and eight blocks, as ``specmup plan --model hf:TYPE`` does it, and planned without a
+declaration.
 
     .venv/bin/python tools/table_models.py [TYPE …] [--seconds 120]
 
 The verdicts: *planned*; *asks* for a declaration, which the message proposes; *refused*, with the
-cause; *not built* by transformers, at its default configuration either; *traceback*, a fault of ours.
+cause; *not built* by transformers, at its default configuration either; *traceback*, our fault.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_N
 
 from specmup.cli.command import factory
 from specmup.parametrization.plan import make_plan
+from specmup.parametrization.questions import Undeclared
 from specmup.parametrization.resize import NAMES
 
 DEPTHS = {"target": 8, "base": 4}
@@ -55,7 +57,7 @@ def _verdict(model_type: str, seconds: int) -> tuple[str, str]:
     except ValueError as problem:
         if not _builds(model_type):
             return "not built", str(problem)
-        return ("asks" if "branch_ends=" in str(problem) else "refused"), str(problem)
+        return ("asks" if isinstance(problem, Undeclared) else "refused"), str(problem)
     except Exception as problem:  # of any kind: that is what is looked for
         if not _builds(model_type):
             return "not built", f"{type(problem).__name__}: {problem}"

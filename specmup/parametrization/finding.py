@@ -125,7 +125,8 @@ def _found(spec: ParamSpec, evidence: Evidence) -> str | None:
     found = adapter_of(spec, evidence.target, lambda weight: _told(weight, evidence))
     if found is not None and spec.pattern not in evidence.declared:
         adapter, place = found
-        return adapter.place(spec, place)
+        declared = evidence.declared.get(adapter.first.pattern)
+        return adapter.place(spec, place, first_holds=declared == "branch_end")
     return _told(spec, evidence)
 
 
@@ -182,7 +183,7 @@ def _outside(spec: ParamSpec, evidence: Evidence) -> str | None:
     if writes != reads:
         return "input" if writes else "head"
     if evidence.any_width_grows():
-        return "branch" if writes and not evidence.streams else None
+        return "branch" if writes and out not in evidence.vocabularies else None
     return by_order(spec, evidence)
 
 

@@ -31,9 +31,15 @@ class Adapter:
     last: ParamSpec
     surely: bool
 
-    def place(self, spec: ParamSpec, of_weight: str) -> str | None:
-        """The place of A or B, from that of W; None if it is not sure."""
-        if of_weight == "branch" or spec is self.first:
+    def place(self, spec: ParamSpec, of_weight: str, *, first_holds: bool) -> str | None:
+        """The place of A or B, from that of W; None if it is not sure.
+
+        Args:
+            spec: A or B.
+            of_weight: The place of W.
+            first_holds: Whether A was declared to hold the product's share of the factor.
+        """
+        if of_weight == "branch" or spec is self.first or first_holds:
             return "branch"
         return of_weight if of_weight == "branch_end" and self.surely else None
 

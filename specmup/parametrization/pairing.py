@@ -7,7 +7,7 @@ say. A parameter that nothing speaks for raises.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from torch import nn
@@ -16,6 +16,7 @@ from specmup.parametrization.architectures import Architecture, find_architectur
 from specmup.parametrization.finding import Evidence, Pair, place_of, place_of_alias, told
 from specmup.parametrization.gauges import law_as_run
 from specmup.parametrization.model_pair import ModelPair, ScaledDim, ScaledParam
+from specmup.parametrization.observation import Observation, as_seen
 from specmup.parametrization.pair_checks import (
     check_growth,
     check_orientation,
@@ -24,7 +25,7 @@ from specmup.parametrization.pair_checks import (
 from specmup.parametrization.places import declared_places, role_of
 from specmup.parametrization.proposals import questions
 from specmup.parametrization.questions import Declaration
-from specmup.parametrization.seen import Seen
+from specmup.parametrization.seen import Seen, places_seen
 from specmup.parametrization.specs import ModelSpec, ParamSpec, spec_of
 from specmup.theory.rules import COMPANION
 from specmup.theory.update import update_law
@@ -38,7 +39,7 @@ def pair_models(
     block_depth: int | None = None,
     branch_ends: Sequence[str] = (),
     places: Mapping[str, str] | None = None,
-    look: Callable[[], Seen] = Seen,
+    seen: Observation | None = None,
 ) -> ModelPair:
     """Find every parameter's place, role, fans and optimizer, at the target and at the base.
 
@@ -50,33 +51,30 @@ def pair_models(
         block_depth: Number k of maps in a branch; known architectures need none.
         branch_ends: Patterns of the modules that end a branch.
         places: Pattern to place, for parameters that neither architecture nor shape can tell.
-        look: Gives what the forward pass shows; called if anything else is not enough.
+        seen: The forward passes of both, where they were traced.
 
     Raises:
         ValueError: If something is unknown or does not fit; the message says what to declare.
     """
-    target, small = spec_of(model), spec_of(base)
+    target, small = (as_seen(spec_of(m), seen) for m in (model, base))
     check_same_parameters(target, small)
     architecture = None if branch_ends else find_architecture(list(target.params))
-    if architecture is not None:
+    if architecture is not None and seen is None:
         architecture.check(model)
     depths = _depths(target, small)
     if architecture is not None and architecture.depth is not None:
         depths = {None: ScaledDim(architecture.depth(model), architecture.depth(base))}
     deeper = any(size.ratio != 1 for size in depths.values())
     declared = declared_places(target, branch_ends, places or {})
-    evidence = _with_streams(Evidence(target, small, architecture, declared))
+    shown = Seen() if seen is None or branch_ends else places_seen(seen.base, small)
+    if block_depth is None and architecture is None:
+        block_depth = shown.block_depth
+    evidence = Evidence(target, small, architecture, declared, seen=shown.places)
+    evidence = _with_streams(evidence)
     found = {pattern: place_of(spec, evidence) for pattern, spec in target.params.items()}
     asked = Declaration(tuple(branch_ends), places or {}, block_depth)
-    if questions(evidence, found, asked, deeper=deeper) is not None:
-        seen = look()
-        evidence = _with_streams(replace(evidence, seen=seen.places))
-        found = {pattern: place_of(spec, evidence) for pattern, spec in target.params.items()}
-        if block_depth is None and architecture is None:
-            block_depth = seen.block_depth
-        asked = replace(asked, block_depth=block_depth)
-        if (problem := questions(evidence, found, asked, deeper=deeper)) is not None:
-            raise problem
+    if (problem := questions(evidence, found, asked, deeper=deeper)) is not None:
+        raise problem
     known = {pattern: place for pattern, place in found.items() if place is not None}
     if not depths and "branch_end" in known.values():
         raise ValueError(

@@ -33,6 +33,8 @@ class ParamSpec:
         count: Number of blocks in that list; 1 outside.
         in_norm: Whether its module is a normalisation: by the name of its class, and by holding
             no matrix.
+        contracted: The dimension over which the forward pass sums, where that was seen.
+        multiplies: Whether the forward pass was seen to multiply by it.
     """
 
     pattern: str
@@ -43,11 +45,14 @@ class ParamSpec:
     blocks: str | None
     count: int
     in_norm: bool
+    contracted: int | None = None
+    multiplies: bool = False
 
     @property
     def is_gain(self) -> bool:
         """Whether it is the gain of a normalisation."""
-        return self.in_norm and self.pattern.rpartition(".")[2] in GAINS
+        in_norm = self.in_norm and self.pattern.rpartition(".")[2] in GAINS
+        return self.multiplies or in_norm
 
     @property
     def is_vector(self) -> bool:
@@ -57,12 +62,14 @@ class ParamSpec:
     @property
     def stacked(self) -> bool:
         """Whether one tensor holds the maps, or biases, of all blocks."""
-        several = dimensions(self.shape) > (1 if self.is_vector else 2)
+        several = len(self.shape) > (1 if self.is_vector else 2)
         return self.blocks is None and several and not issubclass(self.module, _ConvNd)
 
     @property
     def transposed(self) -> bool:
         """Whether it is stored as (n_in, n_out): Hugging Face's Conv1D, transposed convolutions."""
+        if self.contracted is not None and not self.is_convolution:
+            return self.contracted == len(self.shape) - 2
         return self.module.__name__ == "Conv1D" or "ConvTranspose" in self.module.__name__
 
     @property
@@ -72,9 +79,9 @@ class ParamSpec:
 
     @property
     def oriented(self) -> bool:
-        """Whether the module's class tells which dimension is that of the inputs."""
+        """Whether the forward pass, or the module's class, tells the dimension of the inputs."""
         known = (nn.Linear, nn.MultiheadAttention, _ConvNd)
-        return self.transposed or issubclass(self.module, known)
+        return self.contracted is not None or self.transposed or issubclass(self.module, known)
 
     @property
     def alone(self) -> bool:

@@ -66,6 +66,8 @@ def constants(
             note(behind, way.names[0], way.scale, embeds=False)
 
     for found in flow.maps.values():
+        if found.op.kind in ("embedding", "_embedding_bag"):
+            continue
         for way in branches.ways(found.data):
             follow(way, found.names)
     for value in _ends(flow, branches):
@@ -91,7 +93,7 @@ def _ends(flow: Dataflow, branches: Branches) -> Iterator[Value]:
     yield from branches.starts()
     passes = MOVES | SUMS | HOMOGENEOUS | {"mul", "div"} | set(CONTRACTIONS)
     for op in flow.trace.ops:
-        if op.kind not in passes and flow.norm(op) is None:
+        if op.kind not in passes and flow.norm(op) is None and not flow.measures(op):
             yield from (value for value in op.inputs if flow.is_data(value))
 
 
@@ -110,7 +112,8 @@ def attentions(flow: Dataflow) -> Iterator[Attention]:
 
 
 def _product(flow: Dataflow, softmax: Op) -> Attention | None:
-    value, scale = softmax.inputs[0], 1.0
+    value = softmax.inputs[0]
+    scale: float | None = 1.0
     while (op := flow.trace.producer.get(value)) is not None and value not in flow.maps:
         if op.kind in CONTRACTIONS:
             places = CONTRACTIONS[op.kind]

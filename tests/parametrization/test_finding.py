@@ -50,7 +50,7 @@ def with_module(residual, make, inside=True):
 def test_a_map_in_a_class_called_norm_is_a_map(residual):
     plan = with_module(residual, lambda n: NormLinear(n, n))()
     told, like = plan["layers.0.extra.weight"], plan["layers.0.widen.weight"]
-    assert (told.role, told.is_gain) == ("hidden", False)
+    assert told.role == "hidden"
     assert told.factors == like.factors
     assert told.factors.learning_rate == 1 / 4
     model = residual(64, 8)
@@ -65,7 +65,7 @@ def test_a_table_in_a_class_called_norm_is_an_embedding(residual):
         pass
 
     plan = with_module(residual, lambda n: EmbeddingWithNorm(9, n), inside=False)()
-    assert (plan["extra.weight"].place, plan["extra.weight"].is_gain) == ("embedding", False)
+    assert (plan["extra.weight"].place, plan["extra.weight"].role) == ("embedding", "input")
 
 
 def test_a_vector_beside_a_matrix_is_no_gain(residual):
@@ -82,13 +82,8 @@ def test_a_vector_beside_a_matrix_is_no_gain(residual):
 def test_a_gain_may_have_another_name_and_dimensions_of_one(residual):
     plan = with_module(residual, ChannelNorm)()
     gain, bias = (plan[f"layers.0.extra.{name}"] for name in ("gamma", "bias"))
-    assert (gain.role, gain.is_gain, gain.fan_out, gain.place) == (
-        "norm_gain",
-        True,
-        64,
-        "branch_norm",
-    )
-    assert (bias.role, bias.is_gain, bias.fan_out) == ("hidden_bias", False, 64)
+    assert (gain.role, gain.place, gain.fan_out) == ("norm_gain", "branch_norm", 64)
+    assert (bias.role, bias.fan_out) == ("hidden_bias", 64)
 
 
 def test_a_matrix_called_a_bias_is_asked_for(residual):
