@@ -113,13 +113,13 @@ def own_initial_sizes(
         elif not any(p.is_meta for p in same):
             sizes[spec.pattern] = _measured(param, same)
         elif drawn and (param.is_vector or param.start_kind == "kept"):
-            sizes[spec.pattern] = _measured(param, [drawn[n] for n in param.before.names])
+            sizes[spec.pattern] = _measured(param, [drawn[n] for n in names if n in drawn])
         elif param.is_vector:
             sizes[spec.pattern] = 1.0 if spec.is_gain else 0.0
         else:
             told = _family_std(getattr(base, "config", None), pair, param)
             if told is None and drawn:
-                told = _measured(param, [drawn[n] for n in param.before.names])
+                told = _measured(param, [drawn[n] for n in names if n in drawn])
             sizes[spec.pattern] = told
     return sizes
 

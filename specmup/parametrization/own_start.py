@@ -62,9 +62,8 @@ def own_start(spec: ParamSpec, starts: Sequence[nn.Module]) -> OwnStart:
     values = [list(_values(spec, start)) for start in starts]
     first = values[0]
     constants = {float(v.flatten()[0]) for v in first if _is_constant(v)}
-    same = [
-        all(torch.equal(v, other) for other in others) for v, *others in zip(*values, strict=True)
-    ]
+    each = zip(*values, strict=True)
+    same = [all(torch.equal(value, other) for other in others) for value, *others in each]
     if all(map(_is_constant, first)) and len(constants) == 1 and all(same):
         return OwnStart("constant", constants.pop())
     several = len(starts) > 1
