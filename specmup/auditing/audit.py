@@ -1,0 +1,109 @@
+"""Whose rules are these? One call from training code to the rules that it follows.
+
+The code is a function from (width, depth) to a model and its optimizer. It is called at a few
+sizes, everything that a rule decides is read off, and the powers are held against the condition.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import torch
+
+from specmup.auditing.constants import offered_constants
+from specmup.auditing.findings import Audit
+from specmup.auditing.judging import judged
+from specmup.auditing.laws import main_law
+from specmup.auditing.needs import DEPTH, WIDTH, axes_of, pair_of, trained_by
+from specmup.auditing.reading import Build, OptimizerOf, Reading, read
+from specmup.parametrization.model_pair import ModelPair
+
+__all__ = ["Audit", "audit"]
+
+# Two sizes have a power through any two values.
+FEWEST = 3
+
+
+def audit(
+    build: Build,
+    optimizer_of: OptimizerOf | None = None,
+    *,
+    widths: Sequence[int] = (64, 128, 256),
+    depths: Sequence[int] = (2, 4, 8),
+    optimizer: str | None = None,
+    block_depth: int | None = None,
+    branch_ends: str | Sequence[str] = (),
+    places: Mapping[str, str] | None = None,
+    draws: int = 2,
+) -> Audit:
+    """Read training code off at several sizes, and say whose rules it follows.
+
+    Widths are tried at the smallest depth, depths at the smallest width. Nothing is trained.
+
+    Args:
+        build: From (width, depth) to ``(model, optimizer)``; several optimizers are a list. It may
+            give a model alone if ``optimizer_of`` is there.
+        optimizer_of: From a model to its optimizer, or to several.
+        widths: Three or more; a single one leaves the width unaudited.
+        depths: Likewise.
+        optimizer: The update law, a name in :data:`specmup.theory.update.LAWS`, where the class of
+            the optimizer does not tell it.
+        block_depth: Number k of maps in a branch; known architectures need none.
+        branch_ends: As of :func:`specmup.parametrization.plan.make_plan`.
+        places: Likewise.
+        draws: How often each model is built: starts are drawn, and more draws are surer.
+
+    Raises:
+        ValueError: If the sizes are too few, ``build`` makes something else, or a parameter or an
+            optimizer is not known; the message says what to declare.
+
+    >>> import torch
+    >>> from specmup.models.gpt import GPT, GPTShape
+    >>> def build(width, depth):
+    ...     model = GPT(GPTShape(64, 16, width, depth, head_dimension=16))
+    ...     return model, torch.optim.AdamW(model.parameters(), lr=1e-3)
+    >>> found = audit(build, widths=(16, 32, 64))
+    >>> found.agrees, found.nearest["depth"]
+    (False, 'no rule')
+    """
+    widths, depths = _sizes(WIDTH, widths), _sizes(DEPTH, depths)
+    points = dict.fromkeys(
+        [*((w, depths[0]) for w in widths), *((widths[0], d) for d in depths)]
+    )
+    points[widths[-1], depths[-1]] = None  # tells places, and whether width and depth are apart
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        readings = {
+            (w, d): read(build, optimizer_of, w, d, told=optimizer, draws=draws) for w, d in points
+        }
+    smallest, largest = readings[widths[0], depths[0]], readings[widths[-1], depths[-1]]
+    laws = {pattern: numbers.law for pattern, numbers in smallest.numbers.items()}
+    if not any(laws.values()):
+        raise ValueError("the optimizer holds no parameter of the model: was another one built?")
+    ends = [branch_ends] if isinstance(branch_ends, str) else branch_ends
+    declared = {"block_depth": block_depth, "branch_ends": ends, "places": places}
+    pair = pair_of(largest, smallest, main_law(filter(None, laws.values())), declared)
+    pair = trained_by(pair, laws)
+    along = {
+        WIDTH: _with_constants(pair, [readings[w, depths[0]] for w in widths]),
+        DEPTH: _with_constants(pair, [readings[widths[0], d] for d in depths]),
+    }
+    axes = [
+        axes_of(name, several, pair) for name, several in along.items() if len(several) > 1
+    ]
+    return judged(pair, axes)
+
+
+def _sizes(name: str, sizes: Sequence[int]) -> list[int]:
+    found = sorted(set(sizes))
+    if not found or found[0] < 1 or 1 < len(found) < FEWEST:
+        raise ValueError(
+            f"{name}s are {', '.join(map(str, sizes)) or 'none'}: give {FEWEST} or more, or a "
+            f"single one if no rule for the {name} is asked for"
+        )
+    return found
+
+
+def _with_constants(pair: ModelPair, readings: Sequence[Reading]) -> list[Reading]:
+    return [replace(r, constants=offered_constants(pair, r) or {}) for r in readings]

@@ -1,0 +1,191 @@
+"""From readings to findings: the nearest rule along each axis, and every number that is off."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from fractions import Fraction
+
+from specmup.auditing.blame import Blame, blamed, is_allowed
+from specmup.auditing.deviations import DECAY, EPSILON, MULTIPLIER, RATE, START, Followed
+from specmup.auditing.equations import Broken, Deviation, broken, deviation, trend
+from specmup.auditing.findings import Audit, Fault, Row
+from specmup.auditing.needs import DEPTH, WIDTH, Axis
+from specmup.parametrization.model_pair import ModelPair, ScaledParam
+from specmup.theory.order import ONE, Order
+
+# Along one axis, the parameters that something moves, by pattern.
+Along = Mapping[str, Followed]
+
+
+def judged(pair: ModelPair, axes: Sequence[Axis], notes: Sequence[str] = ()) -> Audit:
+    """Hold what was read against every rule, and against the condition.
+
+    Args:
+        pair: The largest model beside the smallest, each parameter under what moves it.
+        axes: The readings.
+        notes: What is known of them already.
+    """
+    k = pair.block_depth
+    needed = {WIDTH: "μP", DEPTH: "k = 1" if k == 1 else "k ≥ 2"}
+    along = {axis.name: _followed(axis) for axis in axes}
+    blames = {
+        axis.name: {rule: blamed(list(along[axis.name].values()), rule, k) for rule in axis.rules()}
+        for axis in axes
+    }
+    off = _orders({name: found[needed[name]] for name, found in blames.items()})
+    written = _orders({name: _written(followed) for name, followed in along.items()})
+    equations = broken(pair, _deviations(pair, along, needed))
+    params = {param.spec.pattern: param for param in pair.params}
+    faults = [
+        _fault(params[pattern], number, written[pattern, number], size, pair, equations)
+        for (pattern, number), size in off.items()
+    ]
+    return Audit(
+        optimizer=pair.law.title,
+        block_depth=k,
+        sizes={axis.name: tuple(getattr(r, axis.name) for r in axis.readings) for axis in axes},
+        nearest={name: _nearest(found, needed[name], params, k) for name, found in blames.items()},
+        needed={axis.name: needed[axis.name] for axis in axes},
+        rows=tuple(_row(param, axes[-1], written, off) for param in pair.params),
+        faults=tuple(sorted(faults, key=lambda fault: fault.harmless)),
+        broken=tuple(equations),
+        notes=(*notes, *_unsure(along)),
+    )
+
+
+def _followed(axis: Axis) -> Along:
+    return {
+        param.spec.pattern: Followed(param, axis)
+        for param in axis.pairs[-1].params
+        if axis.readings[0].numbers[param.spec.pattern].law is not None
+    }
+
+
+def _written(along: Along) -> Blame:
+    """The exponents of everything as the code has it."""
+    return {
+        (pattern, number): power.exponent
+        for pattern, one in along.items()
+        for number, power in one.written().items()
+    }
+
+
+def _orders(by_axis: Mapping[str, Blame]) -> dict[tuple[str, str], Order]:
+    """Exponents along both axes as one order each."""
+    keys = dict.fromkeys(key for exponents in by_axis.values() for key in exponents)
+
+    def exponent(axis: str, key: tuple[str, str]) -> Fraction:
+        return by_axis.get(axis, {}).get(key, Fraction(0))
+
+    return {key: Order(exponent(WIDTH, key), exponent(DEPTH, key)) for key in keys}
+
+
+def _nearest(
+    found: Mapping[str, Blame], needed: str, params: Mapping[str, ScaledParam], block_depth: int
+) -> str:
+    """The rule of an axis that the fewest numbers are off; of several, the one that is needed."""
+
+    def distance(rule: str) -> tuple[int, bool]:
+        off = [
+            key
+            for key, x in found[rule].items()
+            if not is_allowed(params[key[0]], key[1], x, block_depth)
+        ]
+        return len(off), rule != needed
+
+    return min(found, key=distance)
+
+
+def _deviations(
+    pair: ModelPair, along: Mapping[str, Along], needed: Mapping[str, str]
+) -> dict[str, Deviation]:
+    """Of each moved parameter: start and update off the condition, constants folded in."""
+    each: dict[str, Blame] = {}
+    for axis, followed in along.items():
+        each[axis] = {
+            (pattern, number): power.exponent
+            for pattern, one in followed.items()
+            for number, power in one.deviations(needed[axis]).items()
+            if power.resolved
+        }
+    sizes = _orders(each)
+    moved = dict.fromkeys(pattern for followed in along.values() for pattern in followed)
+    return {
+        param.spec.pattern: deviation(
+            param,
+            pair.block_depth,
+            start=sizes.get((param.spec.pattern, START), ONE),
+            rate=sizes.get((param.spec.pattern, RATE), ONE),
+        )
+        for param in pair.params
+        if param.spec.pattern in moved
+    }
+
+
+def _fault(
+    param: ScaledParam,
+    number: str,
+    read: Order,
+    off: Order,
+    pair: ModelPair,
+    equations: Sequence[Broken],
+) -> Fault:
+    pattern = param.spec.pattern
+    allowed = all(
+        is_allowed(param, number, exponent, pair.block_depth)
+        for exponent in (off.width, off.depth)
+        if exponent
+    )
+    return Fault(
+        pattern=pattern,
+        number=number,
+        read=read,
+        needed=read / off,
+        factor=off.evaluate(pair.width.ratio, pair.depth.ratio),
+        look=_look(number, off, [b for b in equations if pattern in b.where.values()]),
+        harmless=allowed,
+    )
+
+
+def _look(number: str, off: Order, equations: Sequence[Broken]) -> str:
+    if number == EPSILON:
+        if off <= ONE:
+            return "harmless: ε is smaller than it may be"
+        return f"ε {trend(off)} beside the gradient; steps fade where it is the larger one"
+    if number == DECAY:
+        return f"decay {trend(off)} beside the step"
+    return "; ".join(dict.fromkeys(b.look for b in equations)) or "allowed: it stays below its bound"
+
+
+def _row(
+    param: ScaledParam,
+    axis: Axis,
+    written: Mapping[tuple[str, str], Order],
+    off: Mapping[tuple[str, str], Order],
+) -> Row:
+    pattern = param.spec.pattern
+    read = {number: order for (p, number), order in written.items() if p == pattern}
+    return Row(
+        pattern=pattern,
+        count=len(param.spec.names),
+        role=param.role,
+        read=read,
+        needed={number: order / off.get((pattern, number), ONE) for number, order in read.items()},
+        still=axis.readings[0].numbers[pattern].still,
+    )
+
+
+def _unsure(along: Mapping[str, Along]) -> Iterator[str]:
+    """Numbers that could not be judged, or that are no powers."""
+    for axis, followed in along.items():
+        for pattern, one in followed.items():
+            for number in one.fleeting:
+                yield f"{number} of {pattern} is zero at some sizes of the {axis} and not at others"
+            for number, power in one.written().items():
+                if not power.resolved:
+                    yield (
+                        f"the start of {pattern} is too few draws to be judged along the {axis}: "
+                        "give more draws, or larger sizes"
+                    )
+                elif not power.holds and number != MULTIPLIER:
+                    yield f"{number} of {pattern} is no power of the {axis}"
