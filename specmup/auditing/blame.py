@@ -93,8 +93,8 @@ def _rank(members: Sequence[Followed], rule: str, c: Fraction) -> int:
     Where a step is of the size of its weight, a start and a constant are one thing to be wrong.
     It is the constant if the start is what it should be beside the right one.
     """
-    as_written = members[0].start_as_written(rule) == 0
-    return int((c == 0) == (as_written and _indistinct(members)))
+    as_written = _indistinct(members) and members[0].start_as_written(rule) == 0
+    return int((c == 0) == as_written)
 
 
 def _indistinct(members: Sequence[Followed]) -> bool:

@@ -11,10 +11,22 @@ from dataclasses import dataclass, replace
 from functools import cache
 
 from specmup.parametrization.model_pair import ModelPair, ScaledParam
-from specmup.theory.condition import ALPHA, INDEPENDENT_SHARE, Path, ResidualCondition, end_system
+from specmup.theory.condition import (
+    ALIGNED_SHARE,
+    ALPHA,
+    INDEPENDENT_SHARE,
+    Path,
+    ResidualCondition,
+    end_system,
+    norm,
+)
 from specmup.theory.equations import Bound, Equation, Statement, Term
 from specmup.theory.order import ONE, WIDTH, Order
 from specmup.theory.rules import solved_layers
+
+
+# What a parameter outside the blocks moves.
+SUBJECTS = {"output": "the output", "input": "the features", "input_bias": "the features"}
 
 
 @dataclass(frozen=True)
@@ -63,55 +75,50 @@ def broken(pair: ModelPair, deviations: Mapping[str, Deviation]) -> list[Broken]
 
     Args:
         pair: The parameters in their places.
-        deviations: Of each pattern of parameters that is trained.
+        deviations: Of patterns of parameters; others are taken to be as they should.
     """
     found: list[Broken] = []
     for param in pair.params:
-        if param.spec.pattern not in deviations:
-            continue
         if param.role in ("input", "output", "input_bias"):
-            found += _at_an_end(param, deviations[param.spec.pattern])
-        elif param.role == "hidden" and param.place != "branch_end":
-            found += _in_branch(param, _end_of(param, pair), pair.block_depth, deviations)
-        elif param.role == "hidden":
-            found += _in_branch(param, param, pair.block_depth, deviations)
-        else:
+            found += _at_an_end(param, deviations)
+        elif param.role != "hidden":
             found += _vector(param, pair, deviations)
-    return list({(str(b.statement), str(b.where)): b for b in found}.values())
+        elif param.place != "branch_end" or param.spec.stacked or not _before(param, pair):
+            found += _in_branch(param, _end_of(param, pair), pair.block_depth, deviations)
+    return list({(b.statement.name, *b.where.values()): b for b in found}.values())
 
 
-def _at_an_end(param: ScaledParam, off: Deviation) -> Iterator[Broken]:
+def _before(end: ScaledParam, pair: ModelPair) -> bool:
+    """Whether other maps stand in the branch that a map ends."""
+    others = (p for p in pair.params if p.role == "hidden" and p.place != "branch_end")
+    return any(_end_of(param, pair) is end for param in others)
+
+
+def _at_an_end(param: ScaledParam, all_of: Mapping[str, Deviation]) -> Iterator[Broken]:
     start, update = end_system("W").equations
-    where = {"W": param.spec.pattern}
-    small_start = param.role == "input_bias" and not param.spec.is_gain and off.start <= ONE
-    if off.start != ONE and not small_start:
+    off, where = all_of.get(param.spec.pattern, Deviation()), {"W": param.spec.pattern}
+    if off.start != ONE and not (_may_be_small(param) and off.start <= ONE):
         yield Broken(start, where, off.start, _end_start(param, off.start))
     if off.update != ONE:
         yield Broken(update, where, off.update, _end_update(param, off.update))
 
 
+def _may_be_small(param: ScaledParam) -> bool:
+    return param.role in ("input_bias", "hidden_bias") and not param.spec.is_gain
+
+
 def _end_start(param: ScaledParam, off: Order) -> str:
     if param.role != "output":
-        subject = "a bias" if param.role == "input_bias" else "the features after the input"
-        return f"{subject} {trend(off)} at the start"
+        return f"at the start {SUBJECTS[param.role]} {trend(off)}"
     # Rows of a start are independent of the features: √n smaller than what training aligns.
     independent = off * WIDTH ** "-1/2"
     if _grows(independent):
-        return f"logits {trend(independent)} at the start, {trend(off)} once features align"
-    return f"{_shape(off, 'logits', 'the readout')} once features align with its rows"
-
-
-def _shape(off: Order, grown: str, faded: str) -> str:
-    return f"{grown if _grows(off) else faded} {trend(off)}"
+        return f"at the start the output {trend(independent)}, {trend(off)} once features align"
+    return f"the start's share in the output {trend(off)} once features align with it"
 
 
 def _end_update(param: ScaledParam, off: Order) -> str:
-    subjects = {
-        "output": "the change of the logits by a step",
-        "input": "the change of the features by a step of the input layer",
-        "input_bias": "its share in a step's change of the features",
-    }
-    return f"{subjects[param.role]} {trend(off)}"
+    return f"what a step of it adds to {SUBJECTS[param.role]} {trend(off)}"
 
 
 @cache
@@ -125,17 +132,15 @@ def _in_branch(
     """The equations in which one map of a branch and its last one stand."""
     condition = _condition(block_depth)
     path = condition.paths[0]
-    params = dict(zip(path.maps, (last,) if len(path.maps) == 1 else (first, last), strict=True))
+    params = dict(zip(path.maps, (first, last)[-len(path.maps) :], strict=True))
     sizes = {m: all_of.get(p.spec.pattern, Deviation()) for m, p in params.items()}
     where = {m: p.spec.pattern for m, p in params.items()}
     start = _product(path.start, sizes)
-    if condition.start is not None:
-        forced = Equation("start", path.start, condition.start_size)
-        if start != ONE:
-            yield Broken(forced, where, start, _branch_start(start, condition))
-    elif not start <= ONE:
-        bound = Bound("start", path.start, condition.start_size)
-        yield Broken(bound, where, start, _branch_start(start, condition))
+    forced = condition.start is not None
+    if start != ONE and (forced or not start <= ONE):
+        kind = Equation if forced else Bound
+        statement = kind("start", path.start, condition.start_size)
+        yield Broken(statement, where, start, _branch_start(start, condition))
     for subset in path.subsets():
         term = path.moved(subset)
         off = _product(term, sizes)
@@ -145,44 +150,41 @@ def _in_branch(
 
 
 def _branch_start(off: Order, condition: ResidualCondition) -> str:
+    """What the sum over blocks becomes: √L of them as they start, L once they align."""
     if not _grows(off):
-        return f"branches {trend(off)} at the start"
+        return f"at the start the branches {trend(off)}"
     total = off * condition.start_size / INDEPENDENT_SHARE
-    aligned = off * condition.start_size / condition.share(1)
+    aligned = off * condition.start_size / ALIGNED_SHARE
+    told = f"{trend(aligned)} once blocks align"
     if _grows(total):
-        return f"the stream {trend(total)} at the start, {trend(aligned)} once blocks align"
-    return f"level at the start; the stream {trend(aligned)} once blocks align"
+        return f"at the start the stream {trend(total)}, {told}"
+    return f"level at the start, the stream {told}"
 
 
-def _branch_update(off: Order, order: int) -> str:
+def _branch_update(off: Order, order: int, kind: str = "map") -> str:
     if order == 1:
-        return f"the stream's change by a step of this map {trend(off)}"
+        return f"what a step of this {kind} adds to the stream {trend(off)}"
     return f"what two maps of a branch learn together {trend(off)}"
 
 
 def _vector(
     param: ScaledParam, pair: ModelPair, all_of: Mapping[str, Deviation]
 ) -> Iterator[Broken]:
-    """A bias or a gain of a branch moves: its term meets the map at the branch's end."""
-    own, end = all_of[param.spec.pattern], _end_of(param, pair)
-    last = all_of.get(end.spec.pattern, Deviation())
-    inside = param.place != "branch_end" and pair.block_depth > 1
-    letter = "g" if param.role == "norm_gain" else "b"
-    path = Path((letter, "W") if inside or letter == "g" else (letter,))
-    off = _product(path.moved((letter,)), {letter: own, "W": last})
-    where = {letter: param.spec.pattern} | ({"W": end.spec.pattern} if len(path.maps) > 1 else {})
+    """A bias or a gain of a branch: its term meets the map at the branch's end."""
+    condition = _condition(pair.block_depth)
+    end, letter = _end_of(param, pair), "g" if param.role == "norm_gain" else "b"
+    inside = param.place != "branch_end" and (letter == "g" or pair.block_depth > 1)
+    path = Path((letter, "W") if inside else (letter,))
+    params = dict(zip(path.maps, (param, end), strict=False))
+    sizes = {m: all_of.get(p.spec.pattern, Deviation()) for m, p in params.items()}
+    where = {m: p.spec.pattern for m, p in params.items()}
+    off, start = _product(path.moved((letter,)), sizes), sizes[letter].start
     if off != ONE:
-        condition = _condition(pair.block_depth)
         equation = Equation(f"[{letter}]", path.moved((letter,)), condition.share(1))
-        yield Broken(equation, where, off, _branch_update(off, 1).replace("map", "vector"))
-    if param.spec.is_gain and own.start != ONE:
-        start = Equation("start", path.start, condition_start(pair.block_depth))
-        yield Broken(start, where, own.start * last.start, f"the branch's input {trend(own.start)}")
-
-
-def condition_start(block_depth: int) -> Order:
-    """Size of a branch's start."""
-    return _condition(block_depth).start_size
+        yield Broken(equation, where, off, _branch_update(off, 1, "vector"))
+    if start != ONE and not (_may_be_small(param) and start <= ONE):
+        statement = Equation("start", norm(letter), ONE)
+        yield Broken(statement, {letter: where[letter]}, start, _branch_start(start, condition))
 
 
 def _product(term: Term, sizes: Mapping[str, Deviation]) -> Order:

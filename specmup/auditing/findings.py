@@ -16,6 +16,7 @@ class Fault:
 
     Args:
         pattern: Which parameter's.
+        role: Its role.
         number: ``start``, ``learning_rate``, ``weight_decay``, ``epsilon`` or ``multiplier``.
         read: Its power, as the code has it.
         needed: The power that it needs, beside the others of this parameter as they are.
@@ -25,6 +26,7 @@ class Fault:
     """
 
     pattern: str
+    role: str
     number: str
     read: Order
     needed: Order
@@ -93,10 +95,21 @@ class Audit:
     @property
     def rule(self) -> str:
         """The nearest rule by its name."""
-        width, depth = self.nearest.get(WIDTH), self.nearest.get(DEPTH)
-        if (width, depth) == ("SP", "no rule"):
-            return "the standard parametrization"
-        if width == "μP" and depth is not None:
-            return "μP of the width alone" if depth == "no rule" else f"the rule {depth}"
-        told = [f"{rule} in {axis}" for axis, rule in self.nearest.items()]
-        return ", ".join(told)
+        return named(self.nearest)
+
+    @property
+    def asked(self) -> str:
+        """The rule that the condition asks for, by its name."""
+        return named(self.needed)
+
+
+def named(rules: Mapping[str, str]) -> str:
+    """One name for what is done along both axes."""
+    both = rules.get(WIDTH), rules.get(DEPTH)
+    if both == ("SP", "no rule"):
+        return "the standard parametrization"
+    if both == ("μP", "no rule"):
+        return "μP of the width alone"
+    if both[0] == "μP" and both[1] is not None:
+        return f"the rule {both[1]}"
+    return " and ".join(f"{rule} in {axis}" for axis, rule in rules.items())

@@ -6,8 +6,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
 
 from specmup.auditing.blame import Blame, blamed, is_allowed
-from specmup.auditing.deviations import DECAY, EPSILON, MULTIPLIER, RATE, START, Followed
-from specmup.auditing.equations import Broken, Deviation, broken, deviation, trend
+from specmup.auditing.deviations import (
+    DECAY,
+    EPSILON,
+    MULTIPLIER,
+    RATE,
+    START,
+    Followed,
+    gauge_powers,
+)
+from specmup.auditing.equations import Deviation, broken, deviation, trend
 from specmup.auditing.findings import Audit, Fault, Row
 from specmup.auditing.needs import DEPTH, WIDTH, Axis
 from specmup.parametrization.model_pair import ModelPair, ScaledParam
@@ -34,10 +42,9 @@ def judged(pair: ModelPair, axes: Sequence[Axis], notes: Sequence[str] = ()) -> 
     }
     off = _orders({name: found[needed[name]] for name, found in blames.items()})
     written = _orders({name: _written(followed) for name, followed in along.items()})
-    equations = broken(pair, _deviations(pair, along, needed))
     params = {param.spec.pattern: param for param in pair.params}
     faults = [
-        _fault(params[pattern], number, written[pattern, number], size, pair, equations)
+        _fault(params[pattern], number, written[pattern, number], size, pair)
         for (pattern, number), size in off.items()
     ]
     return Audit(
@@ -48,7 +55,7 @@ def judged(pair: ModelPair, axes: Sequence[Axis], notes: Sequence[str] = ()) -> 
         needed={axis.name: needed[axis.name] for axis in axes},
         rows=tuple(_row(param, axes[-1], written, off) for param in pair.params),
         faults=tuple(sorted(faults, key=lambda fault: fault.harmless)),
-        broken=tuple(equations),
+        broken=tuple(broken(pair, _deviations(pair, along, needed))),
         notes=(*notes, *_unsure(along)),
     )
 
@@ -109,7 +116,7 @@ def _deviations(
             if power.resolved
         }
     sizes = _orders(each)
-    moved = dict.fromkeys(pattern for followed in along.values() for pattern in followed)
+    moved = {pattern for followed in along.values() for pattern in followed}
     return {
         param.spec.pattern: deviation(
             param,
@@ -122,39 +129,39 @@ def _deviations(
     }
 
 
-def _fault(
-    param: ScaledParam,
-    number: str,
-    read: Order,
-    off: Order,
-    pair: ModelPair,
-    equations: Sequence[Broken],
-) -> Fault:
-    pattern = param.spec.pattern
-    allowed = all(
-        is_allowed(param, number, exponent, pair.block_depth)
-        for exponent in (off.width, off.depth)
-        if exponent
-    )
+def _fault(param: ScaledParam, number: str, read: Order, off: Order, pair: ModelPair) -> Fault:
+    exponents = [exponent for exponent in (off.width, off.depth) if exponent]
     return Fault(
-        pattern=pattern,
+        pattern=param.spec.pattern,
+        role=param.role,
         number=number,
         read=read,
         needed=read / off,
         factor=off.evaluate(pair.width.ratio, pair.depth.ratio),
-        look=_look(number, off, [b for b in equations if pattern in b.where.values()]),
-        harmless=allowed,
+        look=_look(param, number, off, pair),
+        harmless=all(is_allowed(param, number, x, pair.block_depth) for x in exponents),
     )
 
 
-def _look(number: str, off: Order, equations: Sequence[Broken]) -> str:
+def _look(param: ScaledParam, number: str, off: Order, pair: ModelPair) -> str:
+    """What this number alone does, all others being right: the first equations that it breaks."""
     if number == EPSILON:
         if off <= ONE:
-            return "harmless: ε is smaller than it may be"
-        return f"ε {trend(off)} beside the gradient; steps fade where it is the larger one"
+            return "harmless: ε stays below what it is added to"
+        return f"ε {trend(off)} beside the gradient: steps fade once it is the larger"
     if number == DECAY:
         return f"decay {trend(off)} beside the step"
-    return "; ".join(dict.fromkeys(b.look for b in equations)) or "allowed: it stays below its bound"
+    start = off if number in (START, MULTIPLIER) else ONE
+    rate = off if number == RATE else ONE
+    if number == MULTIPLIER:
+        rate = off ** gauge_powers(param.optimizer)[RATE]
+    alone = {param.spec.pattern: deviation(param, pair.block_depth, start, rate)}
+    own = [
+        b.look
+        for b in broken(pair, alone)
+        if "start" == b.statement.name or b.where.get(b.statement.name[1:-1]) == param.spec.pattern
+    ]
+    return "; ".join(dict.fromkeys(own)) or "allowed: it stays below its bound"
 
 
 def _row(

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from specmup.aligned import aligned
 from specmup.auditing.findings import Audit, Fault, Row
+from specmup.parametrization.specs import abbreviated
 from specmup.theory.order import Order
 
 LETTERS = {
@@ -27,16 +28,40 @@ def plain(audit: Audit) -> str:
 
 def verdict(audit: Audit) -> list[str]:
     """What is right, then what is wrong: a line for each number that is off."""
-    right = len(audit.rows) - len({f.pattern for f in audit.faults})
     sizes = " and ".join(
         f"{'n' if axis == 'width' else 'L'} = {', '.join(map(str, several))}"
         for axis, several in audit.sizes.items()
     )
-    lines = [
-        f"{sizes}, {audit.optimizer}, branches of k = {audit.block_depth}: {audit.rule}",
+    right = len(audit.rows) - len({fault.pattern for fault in audit.faults})
+    verdict = f"{sizes}: this is {audit.rule} for {audit.optimizer}"
+    if audit.rule != audit.asked:
+        verdict += f", but branches of {_maps(audit.block_depth)} need {audit.asked}"
+    elif audit.faults:
+        verdict += f", except for {len(audit.rows) - right} of {len(audit.rows)} parameters"
+    return [
+        verdict,
         f"{right} of {len(audit.rows)} kinds of parameters are as the condition asks",
+        *_by_kind(audit.faults),
     ]
-    return [*lines, *aligned([["", *_told(fault)] for fault in audit.faults])]
+
+
+def _maps(count: int) -> str:
+    return "one map" if count == 1 else f"{count} maps"
+
+
+def _by_kind(faults: Iterable[Fault]) -> Iterator[str]:
+    """Two lines for what is wrong alike with several parameters."""
+    alike: dict[tuple, list[Fault]] = {}
+    for fault in faults:
+        key = fault.role, fault.number, fault.read, fault.needed, fault.look
+        alike.setdefault(key, []).append(fault)
+    for (_, number, read, needed, look), several in alike.items():
+        letter = LETTERS[number]
+        yield (
+            f"  {abbreviated(fault.pattern for fault in several)}: {letter} ∝ {power(read)}, "
+            f"the rule ∝ {power(needed)}: ×{several[0].factor:.4g}"
+        )
+        yield f"    {look}"
 
 
 def to_json(audit: Audit) -> str:
@@ -96,15 +121,6 @@ def _cell(row: Row, number: str) -> str:
         return "–"
     read, needed = row.read[number], row.needed[number]
     return power(read) if read == needed else f"{power(read)} ≠ {power(needed)}"
-
-
-def _told(fault: Fault) -> list[str]:
-    return [
-        fault.pattern,
-        f"{LETTERS[fault.number]} ∝ {power(fault.read)} (rule: {power(fault.needed)})",
-        f"×{fault.factor:.4g}",
-        fault.look,
-    ]
 
 
 def power(order: Order) -> str:
