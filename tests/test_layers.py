@@ -9,7 +9,8 @@ from experiments.__main__ import names
 
 # From the ground up.
 LAYERS = (
-    *("streams", "extras", "aligned", "theory", "norms", "models", "optimizers", "parametrization"),
+    *("streams", "extras", "aligned", "theory", "norms", "models", "optimizers", "tracing"),
+    *("parametrization",),
     *("runs", "data", "training", "probes", "analysis", "figures", "sweeps", "cli"),
 )
 TOP = ("__init__", "__main__")

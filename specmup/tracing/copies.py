@@ -1,0 +1,40 @@
+"""Models whose parameters have no memory: built so, or copied so from a model that has some."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+
+import torch
+from torch import nn
+from torch.overrides import TorchFunctionMode
+
+
+class _NumbersInMemory(TorchFunctionMode):
+    """Under ``torch.device("meta")``, lets tensors of given numbers keep their numbers."""
+
+    def __torch_function__(self, func, types, args=(), kwargs=None):
+        kwargs = kwargs or {}
+        if func in (torch.tensor, torch.as_tensor, torch.scalar_tensor):
+            kwargs = {"device": "cpu", **kwargs}
+        return func(*args, **kwargs)
+
+
+def built_without_memory(build: Callable[[], nn.Module]) -> nn.Module:
+    """What a factory makes, on the meta device but for tensors made of numbers that it gives."""
+    with torch.device("meta"), _NumbersInMemory():
+        return build()
+
+
+def without_memory(model: nn.Module) -> nn.Module:
+    """A copy whose parameters stand on the meta device; buffers keep their numbers, on the CPU.
+
+    Nothing is copied that is large, and the model is not touched.
+    """
+    memo: dict[int, object] = {}
+    for parameter in model.parameters():
+        bare = nn.Parameter(parameter.detach().to("meta"), requires_grad=False)
+        memo[id(parameter)] = bare
+    for buffer in model.buffers():
+        memo[id(buffer)] = buffer if buffer.is_meta else buffer.detach().cpu().clone()
+    return copy.deepcopy(model, memo)
