@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from math import hypot
+from typing import Any
 
 import torch
 
-from specmup.auditing.constants import offered_constants
+from specmup.auditing.constants import constants_of
 from specmup.auditing.findings import Audit
 from specmup.auditing.judging import judged
 from specmup.auditing.laws import main_law
@@ -35,6 +37,7 @@ def audit(
     block_depth: int | None = None,
     branch_ends: str | Sequence[str] = (),
     places: Mapping[str, str] | None = None,
+    example: Any = None,
     draws: int = 2,
 ) -> Audit:
     """Read training code off at several sizes, and say whose rules it follows.
@@ -52,6 +55,9 @@ def audit(
         block_depth: Number k of maps in a branch; known architectures need none.
         branch_ends: As of :func:`specmup.parametrization.plan.make_plan`.
         places: Likewise.
+        example: An input of the models, to trace their forward pass on: a tensor, a tuple of
+            arguments or a mapping by name. ``build`` may give one as a third, of its size. Without,
+            token ids or numbers are tried.
         draws: How often each model is built: starts are drawn, and more draws are surer.
 
     Raises:
@@ -68,9 +74,7 @@ def audit(
     (False, 'no rule')
     """
     widths, depths = _sizes(WIDTH, widths), _sizes(DEPTH, depths)
-    points = dict.fromkeys(
-        [*((w, depths[0]) for w in widths), *((widths[0], d) for d in depths)]
-    )
+    points = dict.fromkeys([*((w, depths[0]) for w in widths), *((widths[0], d) for d in depths)])
     points[widths[-1], depths[-1]] = None  # tells places, and whether width and depth are apart
     with torch.random.fork_rng():
         torch.manual_seed(0)
@@ -85,14 +89,13 @@ def audit(
     declared = {"block_depth": block_depth, "branch_ends": ends, "places": places}
     pair = pair_of(largest, smallest, main_law(filter(None, laws.values())), declared)
     pair = trained_by(pair, laws)
+    readings = {size: _with_constants(pair, r, example) for size, r in readings.items()}
     along = {
-        WIDTH: _with_constants(pair, [readings[w, depths[0]] for w in widths]),
-        DEPTH: _with_constants(pair, [readings[widths[0], d] for d in depths]),
+        WIDTH: [readings[w, depths[0]] for w in widths],
+        DEPTH: [readings[widths[0], d] for d in depths],
     }
-    axes = [
-        axes_of(name, several, pair) for name, several in along.items() if len(several) > 1
-    ]
-    return judged(pair, axes)
+    axes = [axes_of(name, several, pair) for name, several in along.items() if len(several) > 1]
+    return judged(pair, axes, readings[widths[-1], depths[-1]])
 
 
 def _sizes(name: str, sizes: Sequence[int]) -> list[int]:
@@ -105,5 +108,12 @@ def _sizes(name: str, sizes: Sequence[int]) -> list[int]:
     return found
 
 
-def _with_constants(pair: ModelPair, readings: Sequence[Reading]) -> list[Reading]:
-    return [replace(r, constants=offered_constants(pair, r) or {}) for r in readings]
+def _with_constants(pair: ModelPair, reading: Reading, example: Any) -> Reading:
+    """A reading with its forward pass; a gain that is kept as 1 + w starts at what it acts as."""
+    given = reading.example if example is None else example
+    found = constants_of(reading.model, pair, given)
+    numbers = {
+        pattern: replace(own, start=hypot(own.start, found.offsets.get(pattern, 0.0)))
+        for pattern, own in reading.numbers.items()
+    }
+    return replace(reading, numbers=numbers, constants=found)

@@ -18,9 +18,11 @@ from specmup.auditing.deviations import (
     Followed,
     gauge_powers,
 )
+from specmup.auditing.needs import DEPTH, WIDTH
 from specmup.auditing.powers import Power
 from specmup.parametrization.model_pair import ScaledParam
 from specmup.theory.condition import ResidualCondition
+from specmup.theory.order import Order
 
 Blame = dict[tuple[str, str], Fraction]
 
@@ -118,3 +120,13 @@ def is_allowed(param: ScaledParam, number: str, exponent: Fraction, block_depth:
 @cache
 def _start_is_free(block_depth: int) -> bool:
     return ResidualCondition(min(block_depth, 2)).start is None
+
+
+def orders(by_axis: Mapping[str, Blame]) -> dict[tuple[str, str], Order]:
+    """Exponents along both axes as one order each."""
+    keys = dict.fromkeys(key for exponents in by_axis.values() for key in exponents)
+
+    def exponent(axis: str, key: tuple[str, str]) -> Fraction:
+        return by_axis.get(axis, {}).get(key, Fraction(0))
+
+    return {key: Order(exponent(WIDTH, key), exponent(DEPTH, key)) for key in keys}

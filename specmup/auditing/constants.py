@@ -1,36 +1,136 @@
-"""What the forward pass multiplies by, and which parameter each constant stands in front of."""
+"""What the forward pass multiplies by, and which parameter each constant stands in front of.
+
+The forward pass is traced. Where it cannot be, or a constant depends on which use is looked at, the
+multipliers that a model offers are taken, and what was not seen is said.
+"""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
-from specmup.auditing.reading import Reading
+from torch import nn
+
 from specmup.parametrization.initial import offered_multipliers
 from specmup.parametrization.model_pair import ModelPair, ScaledParam
 from specmup.parametrization.places import PLACES
+from specmup.parametrization.specs import canonical
+from specmup.tracing.constants import Attention
+from specmup.tracing.examples import NotTraced, trace_example
+from specmup.tracing.reading import Reading as Traced
+from specmup.tracing.reading import read as read_trace
 
 # Places next to a multiplier: it could be folded into the parameters that stand there.
 BESIDE_MULTIPLIER = ("embedding", "input", "branch_end", "head")
 
 
-def offered_constants(pair: ModelPair, reading: Reading) -> dict[str, float] | None:
-    """The multipliers that a model offers, by pattern of parameters; None if it offers none.
+@dataclass(frozen=True)
+class Constants:
+    """Of one model's forward pass.
+
+    Args:
+        by_pattern: The constant in front of a parameter, where it is not 1.
+        offsets: What is added to a parameter before it acts: gains that are kept as 1 + w.
+        attentions: Scales of the attention logits.
+        unread: What is not known of them.
+    """
+
+    by_pattern: Mapping[str, float] = field(default_factory=dict)
+    offsets: Mapping[str, float] = field(default_factory=dict)
+    attentions: tuple[Attention, ...] = ()
+    unread: tuple[str, ...] = ()
+
+
+def constants_of(model: nn.Module, pair: ModelPair, example: Any = None) -> Constants:
+    """The constants of a forward pass.
+
+    Args:
+        model: Traced without memory for its parameters, so that it may be large.
+        pair: Its parameters in their places.
+        example: An input, as of :func:`specmup.tracing.examples.trace_example`.
+    """
+    offered = _offered(model, pair)
+    try:
+        traced = read_trace(trace_example(model, example))
+    except NotTraced as problem:
+        told = "the multipliers that it offers were taken" if offered else "taken to be constant"
+        return Constants(offered, unread=(f"constants of the forward pass: {told}, as {problem}",))
+    offsets = {canonical(name): offset for name, offset in traced.offsets.items()}
+    read, unread = dict(offered), []
+    for param in pair.params:
+        pattern = param.spec.pattern
+        if len(seen := _seen(traced, param, pair)) == 1 and None not in seen:
+            read[pattern] = seen.pop()
+        elif seen and pattern not in offered:
+            unread.append(f"the constant in front of {pattern}: it differs from use to use")
+    return Constants(
+        by_pattern=read,
+        offsets={
+            p.spec.pattern: offsets[name]
+            for p in pair.params
+            for name in p.spec.names[:1]
+            if name in offsets
+        },
+        attentions=traced.attentions,
+        unread=tuple(unread),
+    )
+
+
+def _seen(traced: Traced, param: ScaledParam, pair: ModelPair) -> set[float | None]:
+    """The constants in front of a parameter: the mean over the blocks, for each of its uses.
+
+    The use as a head of an embedding that is tied is left out: it counts for the gain before it.
+    """
+    uses = {True, False} if not param.tied else {True}
+    found = [
+        values
+        for (name, embeds), values in traced.constants.items()
+        if canonical(name) in (*param.spec.names, *param.spec.aliases) and embeds in uses
+    ]
+    heads = [p for p in pair.params if p.tied]
+    seen: set[float | None] = set()
+    if len(found) == len(param.spec.names) and all(len(values) == 1 for values in found):
+        seen = {_mean([next(iter(values)) for values in found])}
+    else:
+        seen = set().union(*found)
+    if param.place == "final_norm" and heads:
+        return _with_head(traced, heads[0], seen or {1.0})
+    return seen
+
+
+def _with_head(traced: Traced, head: ScaledParam, seen: set[float | None]) -> set[float | None]:
+    """Constants of the last normalisation times those of the tied head behind it."""
+    names = (*head.spec.names, *head.spec.aliases)
+    behind = set().union(
+        *(v for (n, embeds), v in traced.constants.items() if canonical(n) in names and not embeds)
+    ) or {1.0}
+    return {None if a is None or b is None else a * b for a in seen for b in behind}
+
+
+def _mean(values: list[float | None]) -> float | None:
+    known = [abs(value) for value in values if value]
+    if len(known) < len(values):
+        return None
+    return known[0] if len(set(known)) == 1 else math.exp(sum(map(math.log, known)) / len(known))
+
+
+def _offered(model: nn.Module, pair: ModelPair) -> dict[str, float]:
+    """The multipliers that a model offers, by pattern of parameters.
 
     That of a branch stands beside its last map and that map's bias. The maps of a branch that are
     stacked in one tensor share it evenly, as they do in a plan's folded gauge.
     """
-    modules = reading.model.modules()
-    offered = next((o for m in modules if (o := offered_multipliers(m)) is not None), None)
-    if offered is None:
-        return None
+    offered = next((o for m in model.modules() if (o := offered_multipliers(m)) is not None), {})
     return {
-        param.spec.pattern: offered.get(role, 1.0) ** (1 / share(param, pair))
+        param.spec.pattern: offered[role] ** (1 / _share(param, pair))
         for param in pair.params
-        if (role := multiplier_beside(param, pair)) is not None
+        if (role := _multiplier_beside(param, pair)) in offered
     }
 
 
-def multiplier_beside(param: ScaledParam, pair: ModelPair) -> str | None:
+def _multiplier_beside(param: ScaledParam, pair: ModelPair) -> str | None:
     """Role of the multiplier that could be folded into a parameter; None where there is none.
 
     That of a tied head folds into the normalisation before it, as the matrix is also the embedding.
@@ -40,11 +140,6 @@ def multiplier_beside(param: ScaledParam, pair: ModelPair) -> str | None:
     return PLACES[param.place].multiplier if param.place in BESIDE_MULTIPLIER else None
 
 
-def share(param: ScaledParam, pair: ModelPair) -> int:
+def _share(param: ScaledParam, pair: ModelPair) -> int:
     """How many maps share one multiplier within a tensor."""
     return pair.block_depth if param.place == "branch_end" and param.spec.stacked else 1
-
-
-def by_parameter(constants: Mapping[str, float], pattern: str) -> float:
-    """The constant in front of a parameter; 1 where none was read."""
-    return constants.get(pattern, 1.0)

@@ -111,7 +111,7 @@ class Followed:
 
 
 def _constant(reading: Reading, pattern: str) -> float:
-    return reading.constants.get(pattern, 1.0)
+    return reading.constants.by_pattern.get(pattern, 1.0)
 
 
 def _over(values: Sequence[float], needed: Sequence[Factors], name: str) -> list[float]:

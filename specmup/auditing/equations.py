@@ -24,7 +24,6 @@ from specmup.theory.equations import Bound, Equation, Statement, Term
 from specmup.theory.order import ONE, WIDTH, Order
 from specmup.theory.rules import solved_layers
 
-
 # What a parameter outside the blocks moves.
 SUBJECTS = {"output": "the output", "input": "the features", "input_bias": "the features"}
 

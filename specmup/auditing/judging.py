@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from fractions import Fraction
+from collections.abc import Mapping, Sequence
 
-from specmup.auditing.blame import Blame, blamed, is_allowed
+from specmup.auditing.attention import attention_faults
+from specmup.auditing.blame import Blame, blamed, is_allowed, orders
 from specmup.auditing.deviations import (
     DECAY,
     EPSILON,
@@ -18,20 +18,19 @@ from specmup.auditing.deviations import (
 from specmup.auditing.equations import Deviation, broken, deviation, trend
 from specmup.auditing.findings import Audit, Fault, Row
 from specmup.auditing.needs import DEPTH, WIDTH, Axis
+from specmup.auditing.notes import Along, notes
+from specmup.auditing.reading import Reading
 from specmup.parametrization.model_pair import ModelPair, ScaledParam
 from specmup.theory.order import ONE, Order
 
-# Along one axis, the parameters that something moves, by pattern.
-Along = Mapping[str, Followed]
 
-
-def judged(pair: ModelPair, axes: Sequence[Axis], notes: Sequence[str] = ()) -> Audit:
+def judged(pair: ModelPair, axes: Sequence[Axis], corner: Reading) -> Audit:
     """Hold what was read against every rule, and against the condition.
 
     Args:
         pair: The largest model beside the smallest, each parameter under what moves it.
         axes: The readings.
-        notes: What is known of them already.
+        corner: That of the largest width and depth.
     """
     k = pair.block_depth
     needed = {WIDTH: "μP", DEPTH: "k = 1" if k == 1 else "k ≥ 2"}
@@ -40,13 +39,14 @@ def judged(pair: ModelPair, axes: Sequence[Axis], notes: Sequence[str] = ()) -> 
         axis.name: {rule: blamed(list(along[axis.name].values()), rule, k) for rule in axis.rules()}
         for axis in axes
     }
-    off = _orders({name: found[needed[name]] for name, found in blames.items()})
-    written = _orders({name: _written(followed) for name, followed in along.items()})
+    off = orders({name: found[needed[name]] for name, found in blames.items()})
+    written = orders({name: _written(followed) for name, followed in along.items()})
     params = {param.spec.pattern: param for param in pair.params}
     faults = [
         _fault(params[pattern], number, written[pattern, number], size, pair)
         for (pattern, number), size in off.items()
     ]
+    attention = attention_faults(axes, pair)
     return Audit(
         optimizer=pair.law.title,
         block_depth=k,
@@ -54,9 +54,9 @@ def judged(pair: ModelPair, axes: Sequence[Axis], notes: Sequence[str] = ()) -> 
         nearest={name: _nearest(found, needed[name], params, k) for name, found in blames.items()},
         needed={axis.name: needed[axis.name] for axis in axes},
         rows=tuple(_row(param, axes[-1], written, off) for param in pair.params),
-        faults=tuple(sorted(faults, key=lambda fault: fault.harmless)),
+        faults=tuple(sorted([*faults, *attention], key=lambda fault: fault.harmless)),
         broken=tuple(broken(pair, _deviations(pair, along, needed))),
-        notes=(*notes, *_unsure(along)),
+        notes=tuple(notes(axes, along, corner)),
     )
 
 
@@ -74,17 +74,8 @@ def _written(along: Along) -> Blame:
         (pattern, number): power.exponent
         for pattern, one in along.items()
         for number, power in one.written().items()
+        if power.resolved
     }
-
-
-def _orders(by_axis: Mapping[str, Blame]) -> dict[tuple[str, str], Order]:
-    """Exponents along both axes as one order each."""
-    keys = dict.fromkeys(key for exponents in by_axis.values() for key in exponents)
-
-    def exponent(axis: str, key: tuple[str, str]) -> Fraction:
-        return by_axis.get(axis, {}).get(key, Fraction(0))
-
-    return {key: Order(exponent(WIDTH, key), exponent(DEPTH, key)) for key in keys}
 
 
 def _nearest(
@@ -115,7 +106,7 @@ def _deviations(
             for number, power in one.deviations(needed[axis]).items()
             if power.resolved
         }
-    sizes = _orders(each)
+    sizes = orders(each)
     moved = {pattern for followed in along.values() for pattern in followed}
     return {
         param.spec.pattern: deviation(
@@ -180,19 +171,3 @@ def _row(
         needed={number: order / off.get((pattern, number), ONE) for number, order in read.items()},
         still=axis.readings[0].numbers[pattern].still,
     )
-
-
-def _unsure(along: Mapping[str, Along]) -> Iterator[str]:
-    """Numbers that could not be judged, or that are no powers."""
-    for axis, followed in along.items():
-        for pattern, one in followed.items():
-            for number in one.fleeting:
-                yield f"{number} of {pattern} is zero at some sizes of the {axis} and not at others"
-            for number, power in one.written().items():
-                if not power.resolved:
-                    yield (
-                        f"the start of {pattern} is too few draws to be judged along the {axis}: "
-                        "give more draws, or larger sizes"
-                    )
-                elif not power.holds and number != MULTIPLIER:
-                    yield f"{number} of {pattern} is no power of the {axis}"

@@ -9,13 +9,16 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from specmup.auditing.constants import Constants
 from specmup.auditing.laws import law_name
 from specmup.parametrization.specs import ModelSpec, ParamSpec, parameters_by_name, spec_of
+from specmup.theory.rules import COMPANION
 
 Build = Callable[[int, int], object]
 OptimizerOf = Callable[[nn.Module], Optimizer | Sequence[Optimizer]]
@@ -38,6 +41,8 @@ class Numbers:
         law: Name of the update law that moves it; None where nothing does.
         still: Why nothing moves it; empty where something does.
         uneven: Which numbers differ from block to block.
+        scheduled: Whether a schedule has already set another learning rate.
+        coupled: Whether its decay is added to the gradient where the law subtracts it.
     """
 
     start: float
@@ -49,6 +54,8 @@ class Numbers:
     law: str | None = None
     still: str = ""
     uneven: tuple[str, ...] = ()
+    scheduled: bool = False
+    coupled: bool = False
 
 
 @dataclass(frozen=True)
@@ -62,7 +69,8 @@ class Reading:
         spec: Its parameters.
         numbers: What each pattern of parameters is given.
         optimizers: Names of the optimizers' classes.
-        constants: What the forward pass multiplies the output of a parameter by, where not 1.
+        example: An input that the build gave.
+        constants: Of the forward pass.
     """
 
     width: int
@@ -71,7 +79,8 @@ class Reading:
     spec: ModelSpec
     numbers: Mapping[str, Numbers]
     optimizers: tuple[str, ...]
-    constants: Mapping[str, float] = field(default_factory=dict)
+    example: Any = None
+    constants: Constants = field(default_factory=Constants)
 
 
 def read(
@@ -86,7 +95,8 @@ def read(
     """Build at one size, and read.
 
     Args:
-        build: From (width, depth) to a model and its optimizer, or to a model alone.
+        build: From (width, depth) to a model and its optimizer, or to a model alone; a third thing
+            that it gives is an example of its input.
         optimizer_of: From a model to its optimizer, or several; None where ``build`` gives them.
         width: Size.
         depth: Size.
@@ -96,7 +106,7 @@ def read(
     Raises:
         ValueError: If ``build`` makes anything else, or a size it cannot make.
     """
-    model, optimizers = _built(build, optimizer_of, width, depth)
+    model, optimizers, example = _built(build, optimizer_of, width, depth)
     starts = [parameters_by_name(model)]
     starts += [parameters_by_name(_model(build(width, depth))) for _ in range(draws - 1)]
     spec, groups = spec_of(model), _groups(optimizers)
@@ -109,12 +119,13 @@ def read(
             pattern: _numbers(param, starts, groups, told) for pattern, param in spec.params.items()
         },
         optimizers=tuple(type(optimizer).__name__ for optimizer in optimizers),
+        example=example,
     )
 
 
 def _built(
     build: Build, optimizer_of: OptimizerOf | None, width: int, depth: int
-) -> tuple[nn.Module, list[Optimizer]]:
+) -> tuple[nn.Module, list[Optimizer], Any]:
     made = build(width, depth)
     model = _model(made)
     if optimizer_of is not None:
@@ -128,7 +139,7 @@ def _built(
                 f"build({width}, {depth}) gave {optimizer!r} for an optimizer: return (model, "
                 "optimizer), or give optimizer_of, a function from the model to it"
             )
-    return model, optimizers
+    return model, optimizers, made[2] if isinstance(made, tuple) and len(made) > 2 else None
 
 
 def _model(made: object) -> nn.Module:
@@ -164,20 +175,32 @@ def _numbers(
     found = [groups[id(parameter)] for parameter in own if id(parameter) in groups]
     if len(found) < len(own):
         return Numbers(start, error, still=MISSING)
-    rates = [float(group.get("initial_lr", group["lr"])) for _, group in found]
-    decays = [float(group.get("weight_decay", 0.0)) for _, group in found]
-    epsilons = [group.get("eps") for _, group in found]
-    uneven = {"learning rate": rates, "decay": decays, "ε": epsilons}
+    groups_of = [group for _, group in found]
+    law = law_name(*found[0], told=told)
+    rates = [float(group.get("initial_lr", group["lr"])) for group in groups_of]
+    decays = [float(group.get("weight_decay", 0.0)) for group in groups_of]
+    epsilons = [group.get("eps") for group in groups_of]
+    coupled = law == COMPANION and _is_coupled(*found[0]) and max(decays) > 0
+    uneven = {"the learning rate": rates, "the decay": decays, "ε": epsilons}
     return Numbers(
         start,
         error,
         learning_rate=_mean(rates),
-        weight_decay=_mean(decays),
+        weight_decay=None if coupled else _mean(decays),
         epsilon=_epsilon(epsilons),
-        betas=_betas(found[0][1]),
-        law=law_name(*found[0], told=told),
+        betas=groups_of[0].get("betas", groups_of[0].get("momentum")),
+        law=law,
         uneven=tuple(name for name, values in uneven.items() if len(set(map(str, values))) > 1),
+        scheduled=any(
+            float(group["lr"]) != rate for group, rate in zip(groups_of, rates, strict=True)
+        ),
+        coupled=coupled,
     )
+
+
+def _is_coupled(optimizer: Optimizer, group: Mapping) -> bool:
+    """Whether an Adam adds its decay to the gradient: torch says so in the group."""
+    return not group.get("decoupled_weight_decay", type(optimizer).__name__ != "Adam")
 
 
 def _known(param: ParamSpec, parameters: Mapping[str, nn.Parameter]) -> list[str]:
@@ -198,14 +221,12 @@ def _mean(values: Sequence[float]) -> float:
     """The geometric mean; zero if any value is."""
     if min(values) <= 0:
         return 0.0
-    return values[0] if len(set(values)) == 1 else math.exp(sum(map(math.log, values)) / len(values))
+    return (
+        values[0] if len(set(values)) == 1 else math.exp(sum(map(math.log, values)) / len(values))
+    )
 
 
 def _epsilon(values: Sequence[object]) -> float | None:
     """Muon's ε is none of the theory's; nor is a pair of them, as Adafactor has."""
     numbers = [float(value) for value in values if isinstance(value, int | float)]
     return _mean(numbers) if len(numbers) == len(values) else None
-
-
-def _betas(group: Mapping) -> object:
-    return group.get("betas", group.get("momentum"))

@@ -39,7 +39,9 @@ def test_a_plan_has_none_in_any_gauge(optimizer, block_depth, gauge):
     build = planned(optimizer, gauge=gauge, block_depth=block_depth, bias=True)
     faults, result = found(build, block_depth=block_depth)
     assert faults == set() and result.agrees and not result.broken
-    assert result.rule == result.asked == ("the rule k = 1" if block_depth == 1 else "the rule k ≥ 2")
+    assert (
+        result.rule == result.asked == ("the rule k = 1" if block_depth == 1 else "the rule k ≥ 2")
+    )
 
 
 @pytest.mark.parametrize("gauge", ["forward", "folded"])
