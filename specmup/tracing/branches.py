@@ -1,0 +1,269 @@
+"""The residual stream in a trace: what is added to it, and which parameters stand last before.
+
+An addition is residual if one of its terms, the branch, is computed from the other, the stream,
+through a map. No name is asked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+
+from specmup.tracing.dataflow import HOMOGENEOUS, MOVES, SUMS, Dataflow, moved
+from specmup.tracing.trace import Op, Value
+
+MANY = 256  # ways back that are followed from one addition
+
+
+@dataclass(frozen=True)
+class Way:
+    """One way back from a value, over operations that a factor passes, to where it passes no more.
+
+    Args:
+        names: Parameters that multiply on it, the last first; of one factor that is made of several
+            parameters, all. A factor in any one of them is a factor on the way's end.
+        added: Parameters that are added on it behind its first map or gain, each with the product
+            of the constants behind it.
+        scale: Product of the constants behind the first map or gain; None if one is not known.
+        before: Product of the constants further back.
+        stop: What no factor passes: ``norm``, a non-linearity, ``product``, ``stream``, ``input``.
+    """
+
+    names: tuple[tuple[str, ...], ...] = ()
+    added: tuple[tuple[str, float | None], ...] = ()
+    scale: float | None = 1.0
+    before: float | None = 1.0
+    stop: str = "input"
+
+    def scaled(self, by: float | None) -> Way:
+        """With one more constant, nearer to the end than all that is there."""
+        added = tuple((name, times(own, by)) for name, own in self.added)
+        return replace(self, scale=times(self.scale, by), added=added)
+
+    def behind(self, names: tuple[str, ...], added: tuple[str, ...] = ()) -> Way:
+        """With one more factor, nearer to the end."""
+        before = times(self.scale, self.before)
+        return Way((names, *self.names), tuple((n, 1.0) for n in added), 1.0, before, self.stop)
+
+    def plus(self, added: tuple[str, ...]) -> Way:
+        """With parameters that are added to it."""
+        return replace(self, added=(*self.added, *((name, 1.0) for name in added)))
+
+
+def times(one: float | None, other: float | None) -> float | None:
+    """A product of which either may be unknown."""
+    return None if one is None or other is None else one * other
+
+
+@dataclass(frozen=True, eq=False)
+class Branch:
+    """One addition to the residual stream.
+
+    Args:
+        op: The addition.
+        skip: The stream before.
+        value: What is added.
+        ways: Back from what is added.
+        skip_scale: Product of the constants that multiply the stream on its way from the addition
+            before; None if not known.
+        stream_gains: Parameters of normalisations on that way.
+        stream_norm: Whether there is one.
+    """
+
+    op: Op
+    skip: Value
+    value: Value
+    ways: tuple[Way, ...]
+    skip_scale: float | None
+    stream_gains: tuple[str, ...]
+    stream_norm: bool
+    inside: tuple[str, ...] = field(default=())
+
+
+class Branches:
+    """The residual additions of a trace, in order, those inside a branch left out."""
+
+    def __init__(self, flow: Dataflow) -> None:
+        """Find them."""
+        self.flow = flow
+        self._sums: dict[Value, tuple[Value, Value]] = {}  # by output: skip and branch
+        for op in flow.trace.ops:
+            if (terms := self._terms(op)) is not None:
+                self._sums[op.outputs[0]] = terms
+        self._drop_nested()
+        producer = flow.trace.producer
+        self.found = tuple(self._branch(producer[out], *terms) for out, terms in self._sums.items())
+
+    def ways(self, value: Value) -> tuple[Way, ...]:
+        """The ways back from a value, at most :data:`MANY`."""
+        return tuple(dict.fromkeys(self._back(value, {})))[:MANY]
+
+    def starts(self) -> Iterator[Value]:
+        """What a stream is before anything was added to it."""
+        for skip, _ in self._sums.values():
+            if not any(point in self._sums for point in self._normed_points(skip)):
+                yield skip
+
+    def entries(self) -> tuple[Way, ...]:
+        """The ways back from where a stream begins."""
+        return tuple(way for value in self.starts() for way in self.ways(value))
+
+    def _terms(self, op: Op) -> tuple[Value, Value] | None:
+        """Stream and branch of a residual addition."""
+        flow = self.flow
+        if op.kind != "add" or len(op.inputs) != 2 or op.outputs[0] not in flow.trace.live:
+            return None
+        one, other = op.inputs
+        shape = op.outputs[0].shape
+        if one.shape != shape or other.shape != shape:
+            return None
+        for skip, branch in ((one, other), (other, one)):
+            for start in self._stream_points(skip):
+                if start is not branch and flow.depends(branch, start):
+                    if flow.map_between(start, branch):
+                        return skip, branch
+        return None
+
+    def _stream_points(self, value: Value) -> Iterator[Value]:
+        """A value and what it was before moves, factors and additions to the same stream."""
+        flow = self.flow
+        while True:
+            yield value
+            op = flow.trace.producer.get(value)
+            if value in self._sums:
+                value = self._sums[value][0]
+            elif op is None:
+                return
+            elif op.kind in MOVES:
+                value = moved(op, flow)
+            elif (factor := flow.factor(op)) is not None:
+                value = factor[0]
+            elif op.kind == "mul" and (data := self._beside_weight(op)) is not None:
+                value = data
+            else:
+                return
+
+    def _beside_weight(self, op: Op) -> Value | None:
+        """The data that an operation multiplies by a weight."""
+        data = [value for value in op.inputs if not self.flow.is_weight(value)]
+        return data[0] if len(data) == 1 and len(op.inputs) == 2 else None
+
+    def _drop_nested(self) -> None:
+        """An addition inside the branch of another is not on the stream."""
+        flow = self.flow
+        for outer, (skip, branch) in list(self._sums.items()):
+            on_stream = flow.above(skip)
+            for inner in list(self._sums):
+                if inner is outer or on_stream >> inner.index & 1:
+                    continue
+                if flow.depends(branch, inner) and flow.depends(inner, skip):
+                    del self._sums[inner]
+
+    def _normed_points(self, value: Value) -> Iterator[Value]:
+        """As stream points, but through normalisations as well."""
+        while True:
+            points = list(self._stream_points(value))
+            yield from points
+            op = self.flow.trace.producer.get(points[-1])
+            norm = None if op is None else self.flow.norm(op)
+            if norm is None:
+                return
+            value = norm[0]
+
+    def _branch(self, op: Op, skip: Value, value: Value) -> Branch:
+        scale: float | None = 1.0
+        gains: list[str] = []
+        normed = False
+        point = skip
+        while point not in self._sums and (made := self.flow.trace.producer.get(point)):
+            if made.kind in MOVES:
+                point = moved(made, self.flow)
+            elif (factor := self.flow.factor(made)) is not None:
+                point, by = factor
+                scale = times(scale, by)
+            elif (norm := self.flow.norm(made)) is not None:
+                point, own = norm
+                gains.extend(own)
+                normed = True
+            elif made.kind in ("mul", "add") and (data := self._beside_weight(made)) is not None:
+                gains.extend(
+                    n for v in made.inputs if v is not data for n in self.flow.parameters(v)
+                )
+                point = data
+            else:
+                break
+        if point not in self._sums:  # the first addition: what is before is the input
+            scale, gains, normed = 1.0, [], False
+        branch = Branch(op, skip, value, self.ways(value), scale, tuple(gains), normed)
+        return replace(branch, inside=self._inside(branch))
+
+    def _inside(self, branch: Branch) -> tuple[str, ...]:
+        """Parameters that act between the stream and the addition."""
+        flow = self.flow
+        points = list(self._stream_points(branch.skip))
+        start = next(p for p in points if flow.depends(branch.value, p))
+        names: dict[str, None] = {}
+        for op in flow.trace.ops:
+            out = op.outputs[0] if op.outputs else None
+            if out is None or not flow.depends(branch.value, out) or not flow.depends(out, start):
+                continue
+            for value in op.inputs:
+                if flow.is_weight(value):
+                    names |= dict.fromkeys(flow.parameters(value))
+        return tuple(names)
+
+    def _back(self, value: Value, seen: dict[Value, list[Way]]) -> list[Way]:
+        if value not in seen:
+            seen[value] = []  # nothing goes in circles, but a value is followed once
+            seen[value] = list(dict.fromkeys(self._step(value, seen)))[:MANY]
+        return seen[value]
+
+    def _step(self, value: Value, seen: dict[Value, list[Way]]) -> list[Way]:
+        flow = self.flow
+        op = flow.trace.producer.get(value)
+        if value in self._sums:
+            return [Way(stop="stream")]
+        if flow.is_weight(value):
+            return [Way((flow.parameters(value),), stop="weight")]
+        if op is None or not flow.is_data(value):
+            return [Way(stop="input")]
+        if (found := flow.maps.get(value)) is not None:
+            if op.kind in ("embedding", "_embedding_bag"):
+                return [Way((found.names,))]
+            return [way.behind(found.names, found.bias) for way in self._back(found.data, seen)]
+        if (norm := flow.norm(op)) is not None:
+            own = norm[1]
+            return [Way(stop="norm").behind(own)] if own else [Way(stop="norm")]
+        if (factor := flow.factor(op)) is not None:
+            return [way.scaled(factor[1]) for way in self._back(factor[0], seen)]
+        if op.kind == "mul" and (data := self._beside_weight(op)) is not None:
+            own = tuple(n for v in op.inputs if v is not data for n in flow.parameters(v))
+            return [way.behind(own) for way in self._back(data, seen)]
+        if op.kind in MOVES:
+            return self._back(moved(op, flow), seen)
+        if op.kind in SUMS or op.kind in HOMOGENEOUS:
+            return self._summed(op, seen)
+        if op.kind in ("mul", "div"):
+            return self._gated(op, seen)
+        return [Way(stop=op.kind)]
+
+    def _summed(self, op: Op, seen: dict[Value, list[Way]]) -> list[Way]:
+        flow = self.flow
+        added = tuple(n for v in op.inputs if flow.is_weight(v) for n in flow.parameters(v))
+        alpha = op.options.get("alpha", 1.0)
+        ways = []
+        for place, value in enumerate(op.inputs):
+            if not flow.is_data(value):
+                continue
+            by = float(alpha) if place == 1 and op.kind in ("add", "sub") else 1.0
+            for way in self._back(value, seen):
+                ways.append(way.scaled(by).plus(added))
+        return ways or [Way(stop="input")]
+
+    def _gated(self, op: Op, seen: dict[Value, list[Way]]) -> list[Way]:
+        """Data times data: of the two, that which a factor passes on its way to a map."""
+        each = [self._back(value, seen) for value in op.inputs if self.flow.is_data(value)]
+        with_maps = [ways for ways in each if any(way.names for way in ways)]
+        if len(with_maps) == 1:
+            return with_maps[0]
+        return [Way(stop="product")]

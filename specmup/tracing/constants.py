@@ -1,0 +1,153 @@
+"""Constants of a forward pass: by which numbers it multiplies, and where they stand.
+
+A constant stands behind a map if it multiplies what the map gives before anything else than moves,
+sums and constants is done with it; in front of a map if no map or sum of the stream stands before.
+A constant in front of a normalisation changes nothing and is passed over.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from specmup.tracing.branches import Branches, Way, times
+from specmup.tracing.dataflow import CONTRACTIONS, HOMOGENEOUS, MOVES, SUMS, Dataflow, moved
+from specmup.tracing.trace import Op, Value
+
+Constants = dict[tuple[str, bool], set[float | None]]
+DIGITS = 9  # of a single-precision number, with one to spare for rounding
+
+
+@dataclass(frozen=True)
+class Attention:
+    """One product of queries and keys.
+
+    Args:
+        module: Where it is.
+        scale: By which it is multiplied; None if not known.
+        dimension: Of the vectors that are multiplied.
+    """
+
+    module: str
+    scale: float | None
+    dimension: int
+
+
+def constants(
+    flow: Dataflow, branches: Branches
+) -> Mapping[tuple[str, bool], frozenset[float | None]]:
+    """Product of the constants in series with each parameter, over all its uses.
+
+    Keys are names, with whether the parameter is read as an embedding.
+    """
+    behind: Constants = {}
+    front: Constants = {}
+    mapping = {name for found in flow.maps.values() for name in found.names}
+    looked_up = {
+        name
+        for found in flow.maps.values()
+        if found.op.kind in ("embedding", "_embedding_bag")
+        for name in found.names
+    }
+
+    def note(found: Constants, names: tuple[str, ...], by: float | None, *, embeds: bool) -> None:
+        for name in names:
+            found.setdefault((name, embeds), set()).add(_rounded(by))
+
+    def follow(way: Way, names_in_front: tuple[str, ...] = ()) -> None:
+        for name, by in way.added:
+            note(behind, (name,), by, embeds=False)
+        if way.names and set(way.names[0]) & mapping:
+            embeds = way.stop == "input" and len(way.names) == 1
+            note(behind, way.names[0], way.scale, embeds=embeds and way.names[0][0] in looked_up)
+        elif names_in_front:
+            note(front, names_in_front, way.scale, embeds=False)
+        elif way.names:
+            note(behind, way.names[0], way.scale, embeds=False)
+
+    for found in flow.maps.values():
+        for way in branches.ways(found.data):
+            follow(way, found.names)
+    for value in _ends(flow, branches):
+        for way in branches.ways(value):
+            follow(way)
+    for branch in branches.found:
+        for way in branch.ways:
+            follow(way.scaled(_inverse(branch.skip_scale) if branch.stream_norm else 1.0))
+    keys = {*behind, *front}
+    return {
+        key: frozenset(
+            _rounded(times(one, other))
+            for one in behind.get(key, {1.0})
+            for other in front.get(key, {1.0})
+        )
+        for key in keys
+    }
+
+
+def _ends(flow: Dataflow, branches: Branches) -> Iterator[Value]:
+    """Outputs, starts of the stream, and what enters operations that no factor passes."""
+    yield from flow.trace.outputs
+    yield from branches.starts()
+    passes = MOVES | SUMS | HOMOGENEOUS | {"mul", "div"} | set(CONTRACTIONS)
+    for op in flow.trace.ops:
+        if op.kind not in passes and flow.norm(op) is None:
+            yield from (value for value in op.inputs if flow.is_data(value))
+
+
+def attentions(flow: Dataflow) -> Iterator[Attention]:
+    """The products of data with data that a softmax takes."""
+    for op in flow.trace.ops:
+        if op.kind.startswith("_scaled_dot_product"):
+            dimension = op.inputs[0].shape[-1]
+            own = op.options.get("scale")
+            scale = dimension**-0.5 if own is None else float(own)
+            for operand in op.inputs[:2]:
+                scale = times(scale, _scale_of(flow, operand))
+            yield Attention(op.module, _rounded(scale), dimension)
+        elif op.kind.endswith("softmax") and (found := _product(flow, op)) is not None:
+            yield found
+
+
+def _product(flow: Dataflow, softmax: Op) -> Attention | None:
+    value, scale = softmax.inputs[0], 1.0
+    while (op := flow.trace.producer.get(value)) is not None and value not in flow.maps:
+        if op.kind in CONTRACTIONS:
+            places = CONTRACTIONS[op.kind]
+            for place in places:
+                scale = times(scale, _scale_of(flow, op.args[place]))
+            scale = times(scale, float(op.options.get("alpha", 1)))
+            dimension = op.args[places[0]].shape[-1]
+            return Attention(softmax.module, _rounded(scale), dimension)
+        if (factor := flow.factor(op)) is not None:
+            value, by = factor
+            scale = times(scale, by)
+        elif op.kind in MOVES:
+            value = moved(op, flow)
+        elif op.kind in SUMS | {"tanh"}:
+            value = max(op.inputs, key=flow.is_data)
+        else:
+            return None
+    return None
+
+
+def _scale_of(flow: Dataflow, value: Value) -> float | None:
+    """Product of the constants directly behind which an operand stands."""
+    scale: float | None = 1.0
+    while (op := flow.trace.producer.get(value)) is not None and value not in flow.maps:
+        if op.kind in MOVES:
+            value = moved(op, flow)
+        elif (factor := flow.factor(op)) is not None and factor[1] is not None:
+            value, by = factor
+            scale = times(scale, by)
+        else:
+            break
+    return scale
+
+
+def _inverse(number: float | None) -> float | None:
+    return 1 / number if number else None
+
+
+def _rounded(number: float | None) -> float | None:
+    return None if number is None else float(f"{number:.{DIGITS - 2}g}")

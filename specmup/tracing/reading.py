@@ -1,0 +1,138 @@
+"""What one trace says of each parameter, by name: all that a plan is held against."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from specmup.tracing.branches import Branch, Branches, Way
+from specmup.tracing.constants import Attention, attentions, constants
+from specmup.tracing.dataflow import MOVES, Dataflow, Map
+from specmup.tracing.trace import Trace, Value
+
+
+@dataclass(frozen=True)
+class Reading:
+    """A forward pass, read.
+
+    Args:
+        unreached: Parameters that do not reach the output.
+        repeats: How often a parameter is applied one after the other, of those applied repeatedly.
+        contracted: Which dimension of a matrix, or of a stack of them, is summed over.
+        offsets: The constant that is added to a vector before it acts, of gains kept as 1 + w.
+        constants: Product of the constants in series with a parameter, by parameter and whether it
+            is read as an embedding; several where its uses differ, None where it is not known.
+        branches: The additions to the residual stream, in order.
+        entries: Ways back from the first addition of each stream.
+        exits: Ways back from the outputs.
+        attentions: Scales of the attention logits.
+        made_up: Operations that parameters steer, whose answers were made up.
+    """
+
+    unreached: tuple[str, ...]
+    repeats: Mapping[str, int]
+    contracted: Mapping[str, int]
+    offsets: Mapping[str, float]
+    constants: Mapping[tuple[str, bool], frozenset[float | None]]
+    branches: tuple[Branch, ...]
+    entries: tuple[Way, ...]
+    exits: tuple[Way, ...]
+    attentions: tuple[Attention, ...]
+    made_up: tuple[str, ...]
+
+
+def read(trace: Trace) -> Reading:
+    """Read a trace."""
+    flow = Dataflow(trace)
+    branches = Branches(flow)
+    return Reading(
+        unreached=tuple(n for value, n in trace.parameters.items() if value not in trace.live),
+        repeats=_repeats(flow),
+        contracted=_contracted(flow),
+        offsets=_offsets(flow),
+        constants=constants(flow, branches),
+        branches=branches.found,
+        entries=branches.entries(),
+        exits=tuple(way for value in trace.outputs for way in branches.ways(value)),
+        attentions=tuple(attentions(flow)),
+        made_up=trace.made_up,
+    )
+
+
+def _uses(flow: Dataflow) -> dict[str, list[Map]]:
+    """The maps that each parameter makes, in order."""
+    found: dict[str, list[Map]] = {}
+    for used in flow.maps.values():
+        for name in used.names:
+            found.setdefault(name, []).append(used)
+    return found
+
+
+def _repeats(flow: Dataflow) -> dict[str, int]:
+    """Length of the longest chain of a parameter's maps, each computed from the one before."""
+    longest = {}
+    for name, uses in _uses(flow).items():
+        lengths: dict[Map, int] = {}
+        for use in uses if len(uses) > 1 else ():
+            before = (n for m, n in lengths.items() if flow.depends(use.data, m.op.outputs[0]))
+            lengths[use] = 1 + max(before, default=0)
+        if (most := max(lengths.values(), default=1)) > 1:
+            longest[name] = most
+    return longest
+
+
+def _contracted(flow: Dataflow) -> dict[str, int]:
+    """The dimension of a parameter over which its maps sum, told by the strides of its view."""
+    found: dict[str, set[int]] = {}
+    by_name = {name: value for value, name in flow.trace.parameters.items()}
+    for use in flow.maps.values():
+        if len(use.names) != 1 or use.op.kind in ("embedding", "_embedding_bag", "convolution"):
+            continue
+        own, weight = by_name[use.names[0]], use.weight
+        if not _is_view(flow, weight, own) or len(own.shape) < 2:
+            continue
+        # The contracted dimension of a right operand is its last but one, of a left one its last.
+        right = use.op.inputs.index(weight) > use.op.inputs.index(use.data)
+        place = len(weight.shape) - 2 if right and len(weight.shape) > 1 else -1
+        stride = weight.strides[place]
+        fits = [d for d, s in enumerate(own.strides) if s == stride and own.shape[d] > 1]
+        if len(fits) == 1:
+            found.setdefault(use.names[0], set()).add(fits[0])
+    return {name: dims.pop() for name, dims in found.items() if len(dims) == 1}
+
+
+def _is_view(flow: Dataflow, value: Value, own: Value) -> bool:
+    """Whether a value is reached from a parameter without its entries being put anew."""
+    while value is not own:
+        op = flow.trace.producer.get(value)
+        if op is None or op.kind not in MOVES - {"clone", "contiguous", "index", "index_select"}:
+            return False
+        value = op.inputs[0]
+    return True
+
+
+def _offsets(flow: Dataflow) -> dict[str, float]:
+    """The constant added to a vector wherever it is used, as in (1 + w)·x."""
+    found = {}
+    for own, name in flow.trace.parameters.items():
+        if len(own.shape) != 1:
+            continue
+        seen = set(_added_to(flow, own))
+        if len(seen) == 1 and (offset := seen.pop()) != 0 and offset is not None:
+            found[name] = offset
+    return found
+
+
+def _added_to(flow: Dataflow, value: Value) -> Iterator[float | None]:
+    """The constants that are added to a vector; None for each use without."""
+    for op in flow.trace.consumers.get(value, ()):
+        if op.outputs and op.outputs[0] not in flow.trace.live:
+            continue
+        others = [arg for arg in op.args if arg is not value]
+        if op.kind in MOVES:
+            yield from _added_to(flow, op.outputs[0])
+        elif op.kind == "add" and len(others) == 1:
+            number = getattr(others[0], "number", others[0])
+            yield float(number) if isinstance(number, int | float) else None
+        else:
+            yield None
