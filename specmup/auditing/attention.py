@@ -10,7 +10,7 @@ from specmup.auditing.blame import Blame, orders
 from specmup.auditing.deviations import MULTIPLIER
 from specmup.auditing.equations import trend
 from specmup.auditing.findings import Fault
-from specmup.auditing.needs import Axis
+from specmup.auditing.needs import Axis, factors_at
 from specmup.auditing.powers import fit_power
 from specmup.parametrization.model_pair import ModelPair
 from specmup.theory.order import ONE
@@ -25,7 +25,7 @@ def attention_faults(axes: Sequence[Axis], pair: ModelPair) -> list[Fault]:
     off: dict[str, Blame] = {}
     for axis in axes:
         each = [reading.constants.attentions for reading in axis.readings]
-        known = [[(a.scale, a.dimension) for a in found if a.scale] for found in each]
+        known = [[(a.own, a.dimension) for a in found if a.own] for found in each]
         if not all(known) or [len(k) for k in known] != [len(found) for found in each]:
             continue
         scales = [exp(fmean(log(s) for s, _ in found)) for found in known]
@@ -43,7 +43,7 @@ def attention_faults(axes: Sequence[Axis], pair: ModelPair) -> list[Fault]:
             number=MULTIPLIER,
             read=own,
             needed=own / wrong,
-            factor=wrong.evaluate(pair.width.ratio, pair.depth.ratio),
+            factors=factors_at(wrong, pair),
             look=f"their size {trend(wrong)} once queries and keys align",
             harmless=False,
         )

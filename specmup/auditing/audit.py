@@ -16,8 +16,8 @@ import torch
 from specmup.auditing.constants import constants_of
 from specmup.auditing.findings import Audit
 from specmup.auditing.judging import judged
-from specmup.auditing.laws import main_law
-from specmup.auditing.needs import DEPTH, WIDTH, axes_of, pair_of, trained_by
+from specmup.auditing.laws import checked
+from specmup.auditing.needs import DEPTH, WIDTH, axes_of, pair_of
 from specmup.auditing.reading import Build, OptimizerOf, Reading, read
 from specmup.parametrization.model_pair import ModelPair
 
@@ -50,8 +50,8 @@ def audit(
         optimizer_of: From a model to its optimizer, or to several.
         widths: Three or more; a single one leaves the width unaudited.
         depths: Likewise.
-        optimizer: The update law, a name in :data:`specmup.theory.update.LAWS`, where the class of
-            the optimizer does not tell it.
+        optimizer: The update law, a name in :data:`specmup.auditing.laws.KNOWN`, where the class of
+            the optimizer does not tell it: whoever writes a Muon chooses its factor of the shape.
         block_depth: Number k of maps in a branch; known architectures need none.
         branch_ends: As of :func:`specmup.parametrization.plan.make_plan`.
         places: Likewise.
@@ -79,16 +79,13 @@ def audit(
     with torch.random.fork_rng():
         torch.manual_seed(0)
         readings = {
-            (w, d): read(build, optimizer_of, w, d, told=optimizer, draws=draws) for w, d in points
+            (w, d): read(build, optimizer_of, w, d, told=checked(optimizer), draws=draws)
+            for w, d in points
         }
     smallest, largest = readings[widths[0], depths[0]], readings[widths[-1], depths[-1]]
-    laws = {pattern: numbers.law for pattern, numbers in smallest.numbers.items()}
-    if not any(laws.values()):
-        raise ValueError("the optimizer holds no parameter of the model: was another one built?")
     ends = [branch_ends] if isinstance(branch_ends, str) else branch_ends
     declared = {"block_depth": block_depth, "branch_ends": ends, "places": places}
-    pair = pair_of(largest, smallest, main_law(filter(None, laws.values())), declared)
-    pair = trained_by(pair, laws)
+    pair = pair_of(largest, smallest, declared)
     readings = {size: _with_constants(pair, r, example) for size, r in readings.items()}
     along = {
         WIDTH: [readings[w, depths[0]] for w in widths],

@@ -11,6 +11,7 @@ from fractions import Fraction
 from functools import cache
 
 from specmup.auditing.deviations import (
+    DECAY,
     EPSILON,
     MULTIPLIER,
     RATE,
@@ -56,22 +57,38 @@ def _of_group(members: Sequence[Followed], rule: str, block_depth: int) -> Blame
 
     params = {one.pattern: one.param for one in members}
 
-    def length(c: Fraction) -> int:
-        allowed = (is_allowed(params[p], n, x, block_depth) for (p, n), x in left[c].items())
-        return sum(not it for it in allowed) + (c != 0)
+    def length(c: Fraction) -> tuple[int, int]:
+        first, rest = weight(left[c], params, block_depth)
+        return first + (c != 0), rest
 
-    c = min(left, key=lambda c: (length(c), _rank(members, rule, c)))
+    c = min(left, key=lambda c: (*length(c), _rank(members, rule, c)))
     return left[c] | ({(members[0].pattern, MULTIPLIER): c} if c else {})
+
+
+def weight(off: Blame, params: Mapping[str, ScaledParam], block_depth: int) -> tuple[int, int]:
+    """How much is wrong: numbers of which training is made, then decays and ε; not what may be."""
+    wrong = [
+        key for key, x in off.items() if not is_allowed(params[key[0]], key[1], x, block_depth)
+    ]
+    rest = sum(number in (DECAY, EPSILON) for _, number in wrong)
+    return len(wrong) - rest, rest
 
 
 def _candidates(
     members: Sequence[Followed], deviations: Mapping[str, Mapping[str, Power]]
 ) -> list[Fraction]:
-    """Exponents of a wrong constant that would explain some start or some rate."""
+    """Exponents of a wrong constant: it shows in every start in front of which it stands.
+
+    Where everything starts at zero, it shows in the rates.
+    """
     found = [Fraction(0)]
-    for one in members:
-        powers, own = gauge_powers(one.numbers[0].law), deviations[one.pattern]
-        found += [own[n].exponent / powers[n] for n in (START, RATE) if n in own and powers[n]]
+    for name in (START, RATE):
+        for one in members:
+            own, power = deviations[one.pattern], gauge_powers(one.numbers[0].law).get(name)
+            if name in own and own[name].resolved and power:
+                found.append(own[name].exponent / power)
+        if len(found) > 1:
+            break
     return list(dict.fromkeys(found))
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from functools import cache, cached_property
 
+from specmup.auditing.laws import stand_in
 from specmup.auditing.needs import Axis
 from specmup.auditing.powers import Power, fit_power
 from specmup.auditing.reading import Numbers, Reading
@@ -31,7 +32,7 @@ def gauge_powers(law: str | None) -> Mapping[str, int]:
     """
     if law is None:
         return {START: 1}
-    change = gauge_change(law)
+    change = gauge_change(stand_in(law))
     powers = {START: 1, RATE: change.rate, DECAY: -change.rate}
     return powers if change.epsilon is None else powers | {EPSILON: -change.epsilon}
 

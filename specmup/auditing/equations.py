@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from functools import cache
 
 from specmup.parametrization.model_pair import ModelPair, ScaledParam
@@ -151,10 +152,9 @@ def _in_branch(
 def _branch_start(off: Order, condition: ResidualCondition) -> str:
     """What the sum over blocks becomes: √L of them as they start, L once they align."""
     if not _grows(off):
-        return f"at the start the branches {trend(off)}"
-    total = off * condition.start_size / INDEPENDENT_SHARE
-    aligned = off * condition.start_size / ALIGNED_SHARE
-    told = f"{trend(aligned)} once blocks align"
+        return f"at the start a branch {trend(off)}"
+    total = _grown(off * condition.start_size / INDEPENDENT_SHARE)
+    told = f"{trend(_grown(off * condition.start_size / ALIGNED_SHARE))} once blocks align"
     if _grows(total):
         return f"at the start the stream {trend(total)}, {told}"
     return f"level at the start, the stream {told}"
@@ -210,6 +210,11 @@ def _end_of(param: ScaledParam, pair: ModelPair) -> ScaledParam:
         return common, place > after, -place
 
     return max(ends, key=kinship)
+
+
+def _grown(off: Order) -> Order:
+    """Along the axes in which it grows: what fades beside them shows nowhere."""
+    return Order(max(off.width, Fraction(0)), max(off.depth, Fraction(0)))
 
 
 def _grows(off: Order) -> bool:

@@ -20,7 +20,7 @@ class Fault:
         number: ``start``, ``learning_rate``, ``weight_decay``, ``epsilon`` or ``multiplier``.
         read: Its power, as the code has it.
         needed: The power that it needs, beside the others of this parameter as they are.
-        factor: By how much it is off at the largest sizes.
+        factors: By how much it is off at the largest size of each axis, where it is.
         look: What it will look like in training.
         harmless: Whether the condition allows it.
     """
@@ -30,7 +30,7 @@ class Fault:
     number: str
     read: Order
     needed: Order
-    factor: float
+    factors: Mapping[str, float]
     look: str
     harmless: bool
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from specmup.auditing.attention import attention_faults
-from specmup.auditing.blame import Blame, blamed, is_allowed, orders
+from specmup.auditing.blame import Blame, blamed, is_allowed, orders, weight
 from specmup.auditing.deviations import (
     DECAY,
     EPSILON,
@@ -17,11 +17,13 @@ from specmup.auditing.deviations import (
 )
 from specmup.auditing.equations import Deviation, broken, deviation, trend
 from specmup.auditing.findings import Audit, Fault, Row
-from specmup.auditing.needs import DEPTH, WIDTH, Axis
+from specmup.auditing.needs import DEPTH, WIDTH, Axis, factors_at
 from specmup.auditing.notes import Along, notes
 from specmup.auditing.reading import Reading
 from specmup.parametrization.model_pair import ModelPair, ScaledParam
 from specmup.theory.order import ONE, Order
+
+QUANTITIES = (MULTIPLIER, START, RATE, DECAY, EPSILON)
 
 
 def judged(pair: ModelPair, axes: Sequence[Axis], corner: Reading) -> Audit:
@@ -48,16 +50,26 @@ def judged(pair: ModelPair, axes: Sequence[Axis], corner: Reading) -> Audit:
     ]
     attention = attention_faults(axes, pair)
     return Audit(
-        optimizer=pair.law.title,
+        optimizer=_title(pair),
         block_depth=k,
         sizes={axis.name: tuple(getattr(r, axis.name) for r in axis.readings) for axis in axes},
         nearest={name: _nearest(found, needed[name], params, k) for name, found in blames.items()},
         needed={axis.name: needed[axis.name] for axis in axes},
         rows=tuple(_row(param, axes[-1], written, off) for param in pair.params),
-        faults=tuple(sorted([*faults, *attention], key=lambda fault: fault.harmless)),
+        faults=tuple(sorted([*faults, *attention], key=_by_weight)),
         broken=tuple(broken(pair, _deviations(pair, along, needed))),
         notes=tuple(notes(axes, along, corner)),
     )
+
+
+def _title(pair: ModelPair) -> str:
+    """The laws that train it, that of the maps first."""
+    laws = [param.law for param in pair.params if param.role == "hidden"]
+    return laws[0].title if laws else pair.law.title
+
+
+def _by_weight(fault: Fault) -> tuple[bool, int]:
+    return fault.harmless, QUANTITIES.index(fault.number)
 
 
 def _followed(axis: Axis) -> Along:
@@ -83,13 +95,8 @@ def _nearest(
 ) -> str:
     """The rule of an axis that the fewest numbers are off; of several, the one that is needed."""
 
-    def distance(rule: str) -> tuple[int, bool]:
-        off = [
-            key
-            for key, x in found[rule].items()
-            if not is_allowed(params[key[0]], key[1], x, block_depth)
-        ]
-        return len(off), rule != needed
+    def distance(rule: str) -> tuple[int, int, bool]:
+        return (*weight(found[rule], params, block_depth), rule != needed)
 
     return min(found, key=distance)
 
@@ -128,7 +135,7 @@ def _fault(param: ScaledParam, number: str, read: Order, off: Order, pair: Model
         number=number,
         read=read,
         needed=read / off,
-        factor=off.evaluate(pair.width.ratio, pair.depth.ratio),
+        factors=factors_at(off, pair),
         look=_look(param, number, off, pair),
         harmless=all(is_allowed(param, number, x, pair.block_depth) for x in exponents),
     )

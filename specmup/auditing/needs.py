@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from specmup.auditing.laws import law_of, main_law, stand_in
 from specmup.auditing.reading import Reading
 from specmup.parametrization.factors import Factors, factors_of
-from specmup.parametrization.gauges import law_as_run
 from specmup.parametrization.model_pair import ModelPair, ScaledDim, ScaledParam
 from specmup.parametrization.pairing import pair_models
+from specmup.theory.order import Order
 
 WIDTH, DEPTH = AXES = ("width", "depth")
 # The rules that an axis may follow, by name: what the solver gives for k maps in a branch (None
@@ -77,7 +78,11 @@ def pair_of(
         ValueError: If something is unknown, or the sizes make no difference; the message says what
             to declare.
     """
-    pair = pair_models(largest.model, smallest.model, optimizer=optimizer, **declarations)
+    laws = {p: n.law for p, n in smallest.numbers.items() if n.law is not None}
+    if not laws:
+        raise ValueError("the optimizer holds no parameter of the model: was another one built?")
+    main = main_law(laws.values())
+    pair = pair_models(largest.model, smallest.model, optimizer=stand_in(main), **declarations)
     for axis, asked, base in (
         (pair.width, largest.width, smallest.width),
         (pair.depth, largest.depth, smallest.depth),
@@ -88,17 +93,17 @@ def pair_of(
                 f"build makes models of the same {name}, {axis.base:g}, when it is asked for "
                 f"{base} and {asked}: hand on its arguments (width, depth) to the model"
             )
-    return pair
+    return trained_by(pair, laws)
 
 
-def trained_by(pair: ModelPair, laws: Mapping[str, str | None]) -> ModelPair:
+def trained_by(pair: ModelPair, laws: Mapping[str, str]) -> ModelPair:
     """The pair with each parameter under the optimizer that really moves it."""
 
     def moved(param: ScaledParam) -> ScaledParam:
         name = laws.get(param.spec.pattern)
         if name is None or name == param.optimizer:
             return param
-        law = law_as_run(name, transposed=param.spec.transposed)
+        law = law_of(name, transposed=param.spec.transposed)
         return replace(param, optimizer=name, law=law)
 
     return replace(pair, params=tuple(moved(param) for param in pair.params))
@@ -140,8 +145,14 @@ def at_size(pair: ModelPair, reading: Reading) -> ModelPair:
 
 
 def _blocks(pair: ModelPair, reading: Reading, path: str | None) -> float:
-    """How many blocks a list holds; 1 outside of any, unless the architecture counts them itself."""
+    """How many blocks a list holds; outside of any 1, or what the architecture counts."""
     architecture = pair.architecture
     if architecture is not None and architecture.depth is not None and path is None:
         return architecture.depth(reading.model)
     return reading.spec.depths[path] if path is not None else 1
+
+
+def factors_at(order: Order, pair: ModelPair) -> dict[str, float]:
+    """A power of the sizes as a number at the largest size of each axis, where it is one."""
+    found = {WIDTH: order.evaluate(pair.width.ratio, 1), DEPTH: order.evaluate(1, pair.depth.ratio)}
+    return {axis: factor for axis, factor in found.items() if factor != 1}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 from specmup.aligned import aligned
 from specmup.auditing.findings import Audit, Fault, Row
@@ -32,16 +32,19 @@ def verdict(audit: Audit) -> list[str]:
         f"{'n' if axis == 'width' else 'L'} = {', '.join(map(str, several))}"
         for axis, several in audit.sizes.items()
     )
-    right = len(audit.rows) - len({fault.pattern for fault in audit.faults})
+    wrong = {fault.pattern for fault in audit.faults}
+    right = sum(row.pattern not in wrong for row in audit.rows)
     verdict = f"{sizes}: this is {audit.rule} for {audit.optimizer}"
     if audit.rule != audit.asked:
         verdict += f", but branches of {_maps(audit.block_depth)} need {audit.asked}"
+    elif not audit.agrees:
+        verdict += ", but for what is said below"
     elif audit.faults:
-        verdict += f", except for {len(audit.rows) - right} of {len(audit.rows)} parameters"
+        verdict += ", but for what is harmless"
     return [
         verdict,
         f"{right} of {len(audit.rows)} kinds of parameters are as the condition asks",
-        *_by_kind(audit.faults),
+        *_by_kind(audit),
     ]
 
 
@@ -49,17 +52,25 @@ def _maps(count: int) -> str:
     return "one map" if count == 1 else f"{count} maps"
 
 
-def _by_kind(faults: Iterable[Fault]) -> Iterator[str]:
+def _factors(audit: Audit, fault: Fault) -> str:
+    letters = {"width": "n", "depth": "L"}
+    return ", ".join(
+        f"×{factor:.3g} at {letters[axis]} = {audit.sizes[axis][-1]}"
+        for axis, factor in fault.factors.items()
+    )
+
+
+def _by_kind(audit: Audit) -> Iterator[str]:
     """Two lines for what is wrong alike with several parameters."""
     alike: dict[tuple, list[Fault]] = {}
-    for fault in faults:
-        key = fault.role, fault.number, fault.read, fault.needed, fault.look
+    for fault in audit.faults:
+        key = fault.number, fault.read, fault.needed, fault.look
         alike.setdefault(key, []).append(fault)
-    for (_, number, read, needed, look), several in alike.items():
+    for (number, read, needed, look), several in alike.items():
         letter = LETTERS[number]
         yield (
             f"  {abbreviated(fault.pattern for fault in several)}: {letter} ∝ {power(read)}, "
-            f"the rule ∝ {power(needed)}: ×{several[0].factor:.4g}"
+            f"the rule ∝ {power(needed)}: {_factors(audit, several[0])}"
         )
         yield f"    {look}"
 
@@ -80,7 +91,7 @@ def to_json(audit: Audit) -> str:
                 "number": fault.number,
                 "read": fault.read.exponents(),
                 "needed": fault.needed.exponents(),
-                "factor": fault.factor,
+                "factors": dict(fault.factors),
                 "harmless": fault.harmless,
                 "look": fault.look,
             }
