@@ -14,11 +14,11 @@ from typing import Any
 import torch
 
 from specmup.auditing.constants import constants_of
-from specmup.auditing.findings import Audit
 from specmup.auditing.judging import judged
 from specmup.auditing.laws import checked
 from specmup.auditing.needs import DEPTH, WIDTH, axes_of, pair_of
 from specmup.auditing.reading import Build, OptimizerOf, Reading, read
+from specmup.auditing.report import Audit
 from specmup.parametrization.model_pair import ModelPair
 
 __all__ = ["Audit", "audit"]
@@ -73,14 +73,14 @@ def audit(
     >>> found.agrees, found.nearest["depth"]
     (False, 'no rule')
     """
+    told = checked(optimizer)
     widths, depths = _sizes(WIDTH, widths), _sizes(DEPTH, depths)
     points = dict.fromkeys([*((w, depths[0]) for w in widths), *((widths[0], d) for d in depths)])
     points[widths[-1], depths[-1]] = None  # tells places, and whether width and depth are apart
     with torch.random.fork_rng():
         torch.manual_seed(0)
         readings = {
-            (w, d): read(build, optimizer_of, w, d, told=checked(optimizer), draws=draws)
-            for w, d in points
+            (w, d): read(build, optimizer_of, w, d, told=told, draws=draws) for w, d in points
         }
     smallest, largest = readings[widths[0], depths[0]], readings[widths[-1], depths[-1]]
     ends = [branch_ends] if isinstance(branch_ends, str) else branch_ends

@@ -1,12 +1,10 @@
-"""What an audit found: the nearest rules, what is off them, the equations that break."""
+"""What an audit finds of one parameter: its powers, and the numbers that are off."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from specmup.auditing.equations import Broken
-from specmup.auditing.needs import DEPTH, WIDTH
 from specmup.theory.order import Order
 
 
@@ -59,57 +57,3 @@ class Row:
     read: Mapping[str, Order]
     needed: Mapping[str, Order]
     still: str
-
-
-@dataclass(frozen=True)
-class Audit:
-    """The answer of :func:`specmup.auditing.audit.audit`.
-
-    Args:
-        optimizer: The update law's name in prose.
-        block_depth: Number k of maps in a branch.
-        sizes: Those of each axis that were built.
-        nearest: For each axis, the rule that the fewest numbers are off.
-        needed: For each axis, the rule that the condition asks for.
-        rows: One for each pattern of parameters.
-        faults: Numbers that are off what the condition asks for.
-        broken: Equations of the condition that do not hold.
-        notes: What to know of this audit.
-    """
-
-    optimizer: str
-    block_depth: int
-    sizes: Mapping[str, tuple[int, ...]]
-    nearest: Mapping[str, str]
-    needed: Mapping[str, str]
-    rows: tuple[Row, ...]
-    faults: tuple[Fault, ...]
-    broken: tuple[Broken, ...]
-    notes: tuple[str, ...]
-
-    @property
-    def agrees(self) -> bool:
-        """Whether all numbers are as the condition asks, but for harmless ones."""
-        return all(fault.harmless for fault in self.faults)
-
-    @property
-    def rule(self) -> str:
-        """The nearest rule by its name."""
-        return named(self.nearest)
-
-    @property
-    def asked(self) -> str:
-        """The rule that the condition asks for, by its name."""
-        return named(self.needed)
-
-
-def named(rules: Mapping[str, str]) -> str:
-    """One name for what is done along both axes."""
-    both = rules.get(WIDTH), rules.get(DEPTH)
-    if both == ("SP", "no rule"):
-        return "the standard parametrization"
-    if both == ("μP", "no rule"):
-        return "μP of the width alone"
-    if both[0] == "μP" and both[1] is not None:
-        return f"the rule {both[1]}"
-    return " and ".join(f"{rule} in {axis}" for axis, rule in rules.items())

@@ -16,10 +16,11 @@ from specmup.auditing.deviations import (
     gauge_powers,
 )
 from specmup.auditing.equations import Deviation, broken, deviation, trend
-from specmup.auditing.findings import Audit, Fault, Row
+from specmup.auditing.findings import Fault, Row
 from specmup.auditing.needs import DEPTH, WIDTH, Axis, factors_at
 from specmup.auditing.notes import Along, notes
 from specmup.auditing.reading import Reading
+from specmup.auditing.report import Audit
 from specmup.parametrization.model_pair import ModelPair, ScaledParam
 from specmup.theory.order import ONE, Order
 

@@ -69,10 +69,8 @@ def axes_of(name: str, readings: Sequence[Reading], corner: ModelPair) -> Axis:
     return Axis(name, tuple(readings), tuple(at_size(corner, reading) for reading in readings))
 
 
-def pair_of(
-    largest: Reading, smallest: Reading, optimizer: str, declarations: Mapping
-) -> ModelPair:
-    """Places and roles of all parameters, as a plan would find them.
+def pair_of(largest: Reading, smallest: Reading, declarations: Mapping) -> ModelPair:
+    """Places and roles of all parameters as a plan would find them, under what really moves them.
 
     Raises:
         ValueError: If something is unknown, or the sizes make no difference; the message says what

@@ -1,12 +1,15 @@
-"""An audit to be read: one table and one verdict, as plain text or JSON."""
+"""The answer of an audit: one verdict and one table, as text or JSON."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 
 from specmup.aligned import aligned
-from specmup.auditing.findings import Audit, Fault, Row
+from specmup.auditing.equations import Broken
+from specmup.auditing.findings import Fault, Row
+from specmup.auditing.needs import DEPTH, WIDTH
 from specmup.parametrization.specs import abbreviated
 from specmup.theory.order import Order
 
@@ -19,11 +22,94 @@ LETTERS = {
 }
 
 
+@dataclass(frozen=True, repr=False)
+class Audit:
+    """The answer of :func:`specmup.auditing.audit.audit`; prints as a verdict and a table.
+
+    Args:
+        optimizer: The update law's name in prose.
+        block_depth: Number k of maps in a branch.
+        sizes: Those of each axis that were built.
+        nearest: For each axis, the rule that the fewest numbers are off.
+        needed: For each axis, the rule that the condition asks for.
+        rows: One for each pattern of parameters.
+        faults: Numbers that are off what the condition asks for.
+        broken: Equations of the condition that do not hold.
+        notes: What to know of this audit.
+    """
+
+    optimizer: str
+    block_depth: int
+    sizes: Mapping[str, tuple[int, ...]]
+    nearest: Mapping[str, str]
+    needed: Mapping[str, str]
+    rows: tuple[Row, ...]
+    faults: tuple[Fault, ...]
+    broken: tuple[Broken, ...]
+    notes: tuple[str, ...]
+
+    @property
+    def agrees(self) -> bool:
+        """Whether all numbers are as the condition asks, but for harmless ones."""
+        return all(fault.harmless for fault in self.faults)
+
+    @property
+    def rule(self) -> str:
+        """The nearest rule by its name."""
+        return named(self.nearest)
+
+    @property
+    def asked(self) -> str:
+        """The rule that the condition asks for, by its name."""
+        return named(self.needed)
+
+    def __str__(self) -> str:
+        """The verdict, the table, the equations that do not hold, and the notes."""
+        return plain(self)
+
+    def __repr__(self) -> str:
+        """One line."""
+        return f"<Audit: {self.rule}, {len(self.faults)} numbers off>"
+
+    def to_json(self) -> str:
+        """Everything that was found; powers as exponents of n and L."""
+        return json.dumps(_told(self), indent=2, ensure_ascii=False)
+
+
+def named(rules: Mapping[str, str]) -> str:
+    """One name for what is done along both axes."""
+    both = rules.get(WIDTH), rules.get(DEPTH)
+    if both == ("SP", "no rule"):
+        return "the standard parametrization"
+    if both == ("μP", "no rule"):
+        return "μP of the width alone"
+    if both[0] == "μP" and both[1] is not None:
+        return f"the rule {both[1]}"
+    return " and ".join(f"{rule} in {axis}" for axis, rule in rules.items())
+
+
 def plain(audit: Audit) -> str:
     """The verdict, the table and the notes."""
     head = ["parameter", "role", *LETTERS.values()]
     table = aligned([head, *(_cells(row) for row in audit.rows)])
-    return "\n".join([*verdict(audit), "", *table, "", *(f"- {note}" for note in audit.notes)])
+    parts = [verdict(audit), table, list(_equations(audit)), [f"- {n}" for n in audit.notes]]
+    return "\n\n".join("\n".join(part) for part in parts if part)
+
+
+def _equations(audit: Audit) -> Iterator[str]:
+    """The equations that do not hold: a line for each way in which one does not."""
+    alike: dict[tuple[str, Order, str], list[Broken]] = {}
+    for one in audit.broken:
+        alike.setdefault((str(one.statement), one.off, one.look), []).append(one)
+    if alike:
+        yield "equations of the condition that do not hold:"
+    for (statement, off, look), several in alike.items():
+        where = "; ".join(
+            dict.fromkeys(", ".join(f"{k} = {v}" for k, v in b.where.items()) for b in several[:2])
+        )
+        more = f" and {len(several) - 2} more" if len(several) > 2 else ""
+        yield f"  {statement}, but ∝ {power(off)} times it: {look}"
+        yield f"    ({where}{more})"
 
 
 def verdict(audit: Audit) -> list[str]:
@@ -75,9 +161,8 @@ def _by_kind(audit: Audit) -> Iterator[str]:
         yield f"    {look}"
 
 
-def to_json(audit: Audit) -> str:
-    """Everything that was found; powers as exponents of n and L."""
-    told = {
+def _told(audit: Audit) -> dict:
+    return {
         "agrees": audit.agrees,
         "rule": audit.rule,
         "nearest": dict(audit.nearest),
@@ -117,7 +202,6 @@ def to_json(audit: Audit) -> str:
         },
         "notes": list(audit.notes),
     }
-    return json.dumps(told, indent=2, ensure_ascii=False)
 
 
 def _cells(row: Row) -> list[str]:

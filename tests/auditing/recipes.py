@@ -1,4 +1,4 @@
-"""Published recipes, each written anew as training code: from (width, depth) to model and optimizer.
+"""Published recipes, each written anew as training code: (width, depth) to model and optimizer.
 
 All but those named otherwise are the same pre-norm transformer with heads of a fixed dimension. Its
 forward pass hides its constants in its code, as everybody's does.
@@ -62,7 +62,7 @@ def ratios(width, depth):
 
 
 def kinds(model):
-    """The parameters as most codes sort them: maps of the blocks, the readout's matrix, the rest."""
+    """The parameters as most codes sort them: maps of the blocks, the readout, the rest."""
     hidden = [p for n, p in model.named_parameters() if "blocks" in n and p.ndim == 2]
     chosen = {id(p) for p in [*hidden, model.read.weight]}
     return hidden, [model.read.weight], [p for p in model.parameters() if id(p) not in chosen]
@@ -146,9 +146,11 @@ def depth_mup(width, depth):
 class UnitLinear(nn.Linear):
     """u-μP (arXiv 2407.17465): entries of size one, and 1/√fan_in in the forward pass."""
 
+    def __init__(self, n_in, n_out):
+        super().__init__(n_in, n_out, bias=False)
+
     def reset_parameters(self):
         nn.init.normal_(self.weight)
-        nn.init.zeros_(self.bias)
 
     def forward(self, x):
         return super().forward(x) / math.sqrt(self.in_features)
@@ -204,23 +206,46 @@ mup_adam = with_mup(mup.MuAdamW)
 mup_sgd = with_mup(mup.MuSGD)
 
 
-def muon(scale, rate=lambda r_n, r_L: 1.0):
-    """Muon on the blocks' maps with torch's own factor of the shape, AdamW on the rest."""
+class OwnMuon(torch.optim.Muon):
+    """As many write it: a step that has its own factor of the shape, and names none."""
+
+    def __init__(self, params, **options):
+        super().__init__(params, **options)
+        for group in self.param_groups:
+            del group["adjust_lr_fn"]
+
+
+def muon(make, rate=lambda r_n: 1.0):
+    """Muon on the blocks' maps, AdamW on the rest; α and the readout as the rule k ≥ 2 has them.
+
+    Args:
+        make: From the maps and their rate to Muon.
+        rate: What its rate is multiplied by, from r_n.
+    """
 
     def build(width, depth):
         r_n, r_L = ratios(width, depth)
         model = Transformer(width, depth, alpha=1 / r_L, scale=1 / r_n)
         draw(model, 0.02 / math.sqrt(r_n), 0.02)
+        inside = {id(p) for p in model.blocks.parameters()}
         hidden, readout, rest = kinds(model)
-        main = torch.optim.Muon(
-            hidden, lr=RATE * rate(r_n, r_L), adjust_lr_fn=scale, weight_decay=0.0
-        )
-        other = torch.optim.AdamW([*readout, *rest], lr=RATE, weight_decay=0.0, eps=1e-30)
-        return model, [main, other]
+        vectors = [p for p in rest if id(p) in inside]
+        ends = [p for p in [*readout, *rest] if id(p) not in inside]
+        groups = [
+            {"params": vectors, "eps": 1e-8 / r_n / r_L},
+            {"params": ends, "eps": 1e-8 / r_n},
+        ]
+        other = torch.optim.AdamW(groups, lr=RATE, weight_decay=0.0)
+        return model, [make(hidden, RATE * rate(r_n)), other]
 
     return build
 
 
-muon_original = muon("original")
-muon_kimi = muon("match_rms_adamw", rate=lambda r_n, r_L: r_n**-0.5)
-muon_kimi_without = muon("match_rms_adamw")
+def torch_muon(adjust_lr_fn):
+    return lambda maps, rate: torch.optim.Muon(
+        maps, lr=rate, adjust_lr_fn=adjust_lr_fn, weight_decay=0.0
+    )
+
+
+def own_muon(maps, rate):
+    return OwnMuon(maps, lr=rate, weight_decay=0.0)
