@@ -87,6 +87,10 @@ def audit(
     declared = {"block_depth": block_depth, "branch_ends": ends, "places": places}
     pair = pair_of(largest, smallest, declared)
     readings = {size: _with_constants(pair, r, example) for size, r in readings.items()}
+    base = readings[widths[0], depths[0]].constants
+    readings = {
+        size: replace(r, constants=r.constants.beside(base)) for size, r in readings.items()
+    }
     along = {
         WIDTH: [readings[w, depths[0]] for w in widths],
         DEPTH: [readings[widths[0], d] for d in depths],

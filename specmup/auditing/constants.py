@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from torch import nn
@@ -31,16 +31,33 @@ class Constants:
     """Of one model's forward pass.
 
     Args:
-        by_pattern: The constant in front of a parameter, where it is not 1.
+        by_pattern: The constant in front of a parameter; 1 where there is none.
+        several: All constants, of a parameter whose uses have different ones.
         offsets: What is added to a parameter before it acts: gains that are kept as 1 + w.
         attentions: Scales of the attention logits.
         unread: What is not known of them.
     """
 
     by_pattern: Mapping[str, float] = field(default_factory=dict)
+    several: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
     offsets: Mapping[str, float] = field(default_factory=dict)
     attentions: tuple[Attention, ...] = ()
     unread: tuple[str, ...] = ()
+
+    def beside(self, base: Constants) -> Constants:
+        """The same with one constant for all uses of a parameter, if they grew alike from a base.
+
+        An activation may use its input several times, with a constant each time.
+        """
+        read, unread = dict(self.by_pattern), list(self.unread)
+        for pattern, values in self.several.items():
+            pairs = list(zip(values, base.several.get(pattern, ()), strict=False))
+            ratios = {float(f"{now / before:.6g}") for now, before in pairs if before}
+            if len(ratios) == 1 and len(pairs) == len(values):
+                read[pattern] = ratios.pop()
+            else:
+                unread.append(f"the constant in front of {pattern}, which differs from use to use")
+        return replace(self, by_pattern=read, unread=tuple(unread))
 
 
 def constants_of(model: nn.Module, pair: ModelPair, example: Any = None) -> Constants:
@@ -58,15 +75,20 @@ def constants_of(model: nn.Module, pair: ModelPair, example: Any = None) -> Cons
         told = "the multipliers that it offers were taken" if offered else "taken to be constant"
         return Constants(offered, unread=(f"constants of the forward pass: {told}, as {problem}",))
     offsets = {canonical(name): offset for name, offset in traced.offsets.items()}
-    read, unread = dict(offered), []
+    read, several, unread = dict(offered), {}, []
     for param in pair.params:
         pattern = param.spec.pattern
         if len(seen := _seen(traced, param, pair)) == 1 and None not in seen:
             read[pattern] = seen.pop()
         elif seen and pattern not in offered:
-            unread.append(f"the constant in front of {pattern}: it differs from use to use")
+            known = [value for value in seen if value is not None]
+            if len(known) == len(seen):
+                several[pattern] = tuple(sorted(known))
+            else:
+                unread.append(f"the constant in front of {pattern}, which is no single number")
     return Constants(
         by_pattern=read,
+        several=several,
         offsets={
             p.spec.pattern: offsets[name]
             for p in pair.params

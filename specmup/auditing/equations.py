@@ -25,9 +25,6 @@ from specmup.theory.equations import Bound, Equation, Statement, Term
 from specmup.theory.order import ONE, WIDTH, Order
 from specmup.theory.rules import solved_layers
 
-# What a parameter outside the blocks moves.
-SUBJECTS = {"output": "the output", "input": "the features", "input_bias": "the features"}
-
 
 @dataclass(frozen=True)
 class Deviation:
@@ -108,8 +105,8 @@ def _may_be_small(param: ScaledParam) -> bool:
 
 
 def _end_start(param: ScaledParam, off: Order) -> str:
-    if param.role != "output":
-        return f"at the start {SUBJECTS[param.role]} {trend(off)}"
+    if _moved_by(param) == "stream":
+        return f"at the start the stream {trend(off)}"
     # Rows of a start are independent of the features: √n smaller than what training aligns.
     independent = off * WIDTH ** "-1/2"
     if _grows(independent):
@@ -118,7 +115,12 @@ def _end_start(param: ScaledParam, off: Order) -> str:
 
 
 def _end_update(param: ScaledParam, off: Order) -> str:
-    return f"what a step of it adds to {SUBJECTS[param.role]} {trend(off)}"
+    return f"what a step of it adds to the {_moved_by(param)} {trend(off)}"
+
+
+def _moved_by(param: ScaledParam) -> str:
+    """What a parameter outside the blocks moves: the stream's start, or what is read out."""
+    return "output" if param.place in ("head", "final_norm") else "stream"
 
 
 @cache

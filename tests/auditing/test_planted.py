@@ -50,17 +50,33 @@ def test_a_tied_plan_has_none(gauge):
     assert faults == set() and result.agrees
 
 
-@pytest.mark.parametrize("power", POWERS)
 @pytest.mark.parametrize("number", NUMBERS)
 @pytest.mark.parametrize("place", PLACES)
-def test_a_number_of_one_parameter(place, number, power):
-    pattern, off = PLACES[place], POWERS[power]
+def test_a_number_of_one_parameter(place, number):
+    pattern, off = PLACES[place], POWERS["both"]
     if number == "start" and "bias" in pattern:
         pytest.skip("it starts at zero")
     faults, result = found(planned(fault=(pattern, number, off), bias=True))
     assert faults == {(pattern, number, off)}
     assert result.rule == "the rule k ≥ 2"
     assert not result.agrees
+    (fault,) = result.faults
+    assert fault.factors == {"width": 0.5, "depth": 2.0}
+    assert bool(result.broken) == (number in ("start", "learning_rate"))
+
+
+@pytest.mark.parametrize("number", NUMBERS)
+@pytest.mark.parametrize("gauge", ["forward", "folded"])
+def test_one_that_grows_only_in_depth(gauge, number):
+    pattern = PLACES["hidden at the end"]
+    faults, result = found(planned(gauge=gauge, fault=(pattern, number, DEPTH)))
+    assert faults == {(pattern, number, DEPTH)}
+    assert [f.factors for f in result.faults] == [{"depth": DEPTHS[-1] / DEPTHS[0]}]
+
+
+def test_an_epsilon_that_is_smaller_than_it_may_be_is_harmless():
+    faults, result = found(planned(fault=("tokens.weight", "epsilon", DEPTH**-1)))
+    assert faults == {("tokens.weight", "epsilon", DEPTH**-1)} and result.agrees
 
 
 @pytest.mark.parametrize("power", POWERS)
