@@ -181,7 +181,7 @@ def _numbers(
     decays = [float(group.get("weight_decay", 0.0)) for group in groups_of]
     epsilons = [group.get("eps") for group in groups_of]
     coupled = law == COMPANION and _is_coupled(*found[0]) and max(decays) > 0
-    uneven = {"the learning rate": rates, "the decay": decays, "ε": epsilons}
+    uneven: dict[str, list] = {"the learning rate": rates, "the decay": decays, "ε": epsilons}
     return Numbers(
         start,
         error,
