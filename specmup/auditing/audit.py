@@ -20,6 +20,8 @@ from specmup.auditing.needs import DEPTH, WIDTH, axes_of, pair_of
 from specmup.auditing.reading import Build, OptimizerOf, Reading, read
 from specmup.auditing.report import Audit
 from specmup.parametrization.model_pair import ModelPair
+from specmup.parametrization.observation import Observation, as_seen, observe
+from specmup.tracing.examples import NotTraced
 
 __all__ = ["Audit", "audit"]
 
@@ -82,12 +84,14 @@ def audit(
         readings = {
             (w, d): read(build, optimizer_of, w, d, told=told, draws=draws) for w, d in points
         }
-    smallest, largest = readings[widths[0], depths[0]], readings[widths[-1], depths[-1]]
+    smallest, largest = (widths[0], depths[0]), (widths[-1], depths[-1])
+    seen = _observed(readings[largest], readings[smallest], example)
+    readings = {size: replace(r, spec=as_seen(r.spec, seen)) for size, r in readings.items()}
     ends = [branch_ends] if isinstance(branch_ends, str) else branch_ends
-    declared = {"block_depth": block_depth, "branch_ends": ends, "places": places}
-    pair = pair_of(largest, smallest, declared)
+    declared = {"block_depth": block_depth, "branch_ends": ends, "places": places, "seen": seen}
+    pair = pair_of(readings[largest], readings[smallest], declared)
     readings = {size: _with_constants(pair, r, example) for size, r in readings.items()}
-    base = readings[widths[0], depths[0]].constants
+    base = readings[smallest].constants
     readings = {
         size: replace(r, constants=r.constants.beside(base)) for size, r in readings.items()
     }
@@ -96,7 +100,7 @@ def audit(
         DEPTH: [readings[widths[0], d] for d in depths],
     }
     axes = [axes_of(name, several, pair) for name, several in along.items() if len(several) > 1]
-    return judged(pair, axes, readings[widths[-1], depths[-1]])
+    return judged(pair, axes, readings[largest])
 
 
 def _sizes(name: str, sizes: Sequence[int]) -> list[int]:
@@ -107,6 +111,15 @@ def _sizes(name: str, sizes: Sequence[int]) -> list[int]:
             f"single one if no rule for the {name} is asked for"
         )
     return found
+
+
+def _observed(largest: Reading, smallest: Reading, example: Any) -> Observation | None:
+    """Both forward passes; None where they do not run, which their constants' reading then says."""
+    try:
+        given = smallest.example if example is None else example
+        return observe(largest.model, smallest.model, given)
+    except NotTraced:
+        return None
 
 
 def _with_constants(pair: ModelPair, reading: Reading, example: Any) -> Reading:

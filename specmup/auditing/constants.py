@@ -75,15 +75,17 @@ def constants_of(model: nn.Module, pair: ModelPair, example: Any = None) -> Cons
         told = "the multipliers that it offers were taken" if offered else "taken to be constant"
         return Constants(offered, unread=(f"constants of the forward pass: {told}, as {problem}",))
     offsets = {canonical(name): offset for name, offset in traced.offsets.items()}
-    read, several, unread = dict(offered), {}, []
+    read, unread = dict(offered), []
+    several: dict[str, tuple[float, ...]] = {}
     for param in pair.params:
         pattern = param.spec.pattern
-        if len(seen := _seen(traced, param, pair)) == 1 and None not in seen:
-            read[pattern] = seen.pop()
+        seen = _seen(traced, param, pair)
+        known = sorted(value for value in seen if value is not None)
+        if len(known) == len(seen) == 1:
+            read[pattern] = known[0]
         elif seen and pattern not in offered:
-            known = [value for value in seen if value is not None]
             if len(known) == len(seen):
-                several[pattern] = tuple(sorted(known))
+                several[pattern] = tuple(known)
             else:
                 unread.append(f"the constant in front of {pattern}, which is no single number")
     return Constants(
@@ -148,7 +150,7 @@ def _offered(model: nn.Module, pair: ModelPair) -> dict[str, float]:
     return {
         param.spec.pattern: offered[role] ** (1 / _share(param, pair))
         for param in pair.params
-        if (role := _multiplier_beside(param, pair)) in offered
+        if (role := _multiplier_beside(param, pair)) is not None and role in offered
     }
 
 

@@ -99,6 +99,7 @@ def _plan(asked: argparse.Namespace, make: Factory, parametrization: str, model:
         std=asked.std,
         **declared(asked),
         parametrization=parametrization,
+        verify=True,
     )
 
 

@@ -51,6 +51,7 @@ def run(asked: argparse.Namespace) -> None:
         weight_decay=asked.weight_decay,
         epsilon=asked.epsilon,
         gauge=asked.gauge,
+        verify=True,
         **declared(asked),
     )
     if asked.format == "json":

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from math import isfinite
 from numbers import Real
 
-from torch import nn
+from torch import Tensor, nn
 
 from specmup.parametrization.initial import root_mean_square
 from specmup.parametrization.model_pair import ModelPair, ScaledParam
@@ -60,7 +60,9 @@ class BaseValues:
 
     def of(self, param: ScaledParam) -> float | None:
         """The value for a parameter; None if no key fits it."""
-        passed_over = "*" if self.for_matrices and param.is_vector else None
+        # A number for all is meant for what is drawn, and for matrices where they alone are meant.
+        structure = self.kind == "std" and param.start_kind != "drawn"
+        passed_over = "*" if (self.for_matrices and param.is_vector) or structure else None
         fitting = (v for k, v in self.given.items() if k != passed_over and _fits(k, param))
         return next(fitting, None)
 
@@ -83,26 +85,48 @@ def _fits(key: str, param: ScaledParam) -> bool:
     return key == param.role or any(names_match(name, key) for name in names)
 
 
-def own_initial_sizes(base: nn.Module, pair: ModelPair) -> dict[str, float | None]:
+def own_initial_sizes(
+    base: nn.Module, pair: ModelPair, starts: Sequence[nn.Module] = ()
+) -> dict[str, float | None]:
     """Root mean square at the base's start, by pattern of names; None where it cannot be known.
 
-    A base with memory is measured, over all its blocks. For one on the meta device, gains are taken
-    to start at one and biases at zero, and an architecture may know the rest from its
-    configuration.
+    A base with memory is measured, over all its blocks, rows that are kept at zero left out; of a
+    constant it is the constant itself, with what the forward pass adds to it. For a base on the
+    meta device, gains are taken to start at one and biases at zero where no start was drawn, and an
+    architecture may know the rest from its configuration.
+
+    Args:
+        base: The tuned model.
+        pair: Its parameters.
+        starts: Models as the base starts, with memory.
     """
     found = parameters_by_name(base)
+    drawn = parameters_by_name(starts[0]) if starts else {}
     sizes: dict[str, float | None] = {}
     for param in pair.params:
         spec = param.spec
         same = [found[n] for n in (*spec.names, *spec.aliases) if n in found]
-        if not any(p.is_meta for p in same):
-            squares = [root_mean_square(p) ** 2 for p in same]
-            sizes[spec.pattern] = (sum(squares) / len(squares)) ** 0.5
+        own = param.own_start
+        if own is not None and own.constant is not None:
+            sizes[spec.pattern] = own.constant + param.offset
+        elif not any(p.is_meta for p in same):
+            sizes[spec.pattern] = _measured(param, same)
+        elif drawn and (param.is_vector or param.start_kind == "kept"):
+            sizes[spec.pattern] = _measured(param, [drawn[n] for n in spec.names])
         elif param.is_vector:
             sizes[spec.pattern] = 1.0 if spec.is_gain else 0.0
         else:
-            sizes[spec.pattern] = _family_std(getattr(base, "config", None), pair, param)
+            told = _family_std(getattr(base, "config", None), pair, param)
+            if told is None and drawn:
+                told = _measured(param, [drawn[n] for n in spec.names])
+            sizes[spec.pattern] = told
     return sizes
+
+
+def _measured(param: ScaledParam, same: Sequence[Tensor]) -> float:
+    rows = () if param.own_start is None else param.own_start.zero_rows
+    squares = [root_mean_square(p + param.offset, without=rows) ** 2 for p in same]
+    return (sum(squares) / len(squares)) ** 0.5
 
 
 def _family_std(config: object, pair: ModelPair, param: ScaledParam) -> float | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from specmup.parametrization.gauges import folded_by
 from specmup.parametrization.model_pair import ModelPair, ScaledDim, ScaledParam
@@ -93,7 +93,7 @@ def spectral_factors(param: ScaledParam, pair: ModelPair, gauge: str) -> Factors
             if target.epsilon is None or base.epsilon is None
             else _ratio(target.epsilon, base.epsilon)
         ),
-        folded=_ratio(c_base, c) if gauge == "folded" else 1.0,
+        folded=_ratio(c_base, c) if gauge == "folded" and param.place != "stream_norm" else 1.0,
     )
 
 
@@ -119,17 +119,33 @@ def _rule(
     param: ScaledParam, pair: ModelPair, gauge: str, side: Side
 ) -> tuple[Rule[Number], Number]:
     """The rule at the target's or the base's sizes, and the constant of its gauge."""
-    c = _gauge_constant(param, pair, gauge, side)
-    return _solved(param, param.role, pair, side).regauged(c).rule(param.law), c
+    c = _gauge_constant(param, pair, gauge, side) * _own_constant(param, pair, side)
+    solved = _solved(param, param.role, pair, side).regauged(c)
+    if param.place == "stream_norm":
+        # It moves as little as a gain that holds the multiplier, but is as large as any.
+        solved = replace(solved, layer=replace(solved.layer, weight_norm=Number(1.0)))
+    return solved.rule(param.law), c
+
+
+def _own_constant(param: ScaledParam, pair: ModelPair, side: Side) -> Number:
+    """The constant by which the model's own forward pass multiplies W' already: W = c·W'.
+
+    A tied matrix takes that of the embedding; what this changes for the head, and the head's own,
+    stands with the readout's multiplier in the final normalisation.
+    """
+    own = side(param.own)
+    if param.place == "final_norm" and (tied := next((p for p in pair.params if p.tied), None)):
+        own *= side(tied.own_as_head) / side(tied.own)
+    return Number(own)
 
 
 def _gauge_constant(param: ScaledParam, pair: ModelPair, gauge: str, side: Side) -> Number:
     """The constant c by which a parameter is regauged, W = c·W'."""
-    if gauge == "forward":
+    if gauge == "forward" and param.place != "stream_norm":
         if param.place == "head" and param.is_vector:
             # α stands in front of the bracket that holds the bias, which must not shrink with it.
             return _solved(param, "output", pair, side).multiplier
-    elif param.place == "branch_end":
+    elif param.place in ("branch_end", "stream_norm"):
         # Maps stacked in one tensor share their branch's multiplier evenly.
         share = pair.block_depth if param.spec.stacked else 1
         return folded_by(_solved(param, "hidden", pair, side), share)

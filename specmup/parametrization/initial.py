@@ -17,12 +17,24 @@ class Start:
     """How a parameter starts.
 
     Args:
-        size: Root mean square: the standard deviation of a draw, or a constant. None if unknown.
-        constant: Whether all entries are equal: a gain.
+        size: Standard deviation of a draw; a constant, with the offset; root mean square of what is
+            kept. None if unknown.
+        kind: ``drawn``, ``constant`` or ``kept``.
+        offset: What the forward pass adds to the parameter.
+        zero_rows: Rows that stay zero.
+        scaled: Whether the plan changes its size; what is kept and not scaled is let alone.
     """
 
     size: float | None
-    constant: bool
+    kind: str
+    offset: float = 0.0
+    zero_rows: tuple[int, ...] = ()
+    scaled: bool = True
+
+    @property
+    def untouched(self) -> bool:
+        """Whether it stays as the model makes it."""
+        return self.kind == "kept" and not self.scaled
 
 
 Starts = Sequence[tuple[str, nn.Parameter, Start]]
@@ -30,7 +42,7 @@ Starts = Sequence[tuple[str, nn.Parameter, Start]]
 
 @torch.no_grad()
 def redraw(parameters: Starts, seed: int) -> None:
-    """Draw each parameter from N(0, size²), one after the other; gains become their constant.
+    """Draw what is drawn from N(0, size²), one after the other; set constants, keep structure.
 
     The draw is made on the CPU in float32, so it does not depend on device or precision.
 
@@ -38,12 +50,16 @@ def redraw(parameters: Starts, seed: int) -> None:
         ValueError: If a size is unknown or a parameter is on the meta device.
     """
     generator = stream("weights", seed)
-    for _, parameter, size, constant in _known(parameters):
-        if constant or size == 0:
-            parameter.fill_(size)
+    for name, parameter, start, size in _known(parameters):
+        if start.kind == "kept":
+            _rescale(name, parameter, start, size)
+        elif start.kind == "constant" or size == 0:
+            parameter.fill_(size - start.offset)
         else:
             drawn = torch.randn(parameter.shape, generator=generator) * size
             parameter.copy_(drawn)
+            for row in start.zero_rows:
+                parameter[row] = 0
 
 
 @torch.no_grad()
@@ -56,21 +72,30 @@ def rescale(parameters: Starts) -> None:
         ValueError: If a size is unknown, a parameter is on the meta device, or one that is zero
             should not be.
     """
-    for name, parameter, size, _ in _known(parameters):
-        own = root_mean_square(parameter)
-        if math.isclose(own, size, rel_tol=torch.finfo(parameter.dtype).eps):
-            continue
-        if own == 0:
-            raise ValueError(
-                f"{name} is zero and should start at {size:g}, to which nothing scales it: "
-                "initialise the model first, or give plan.initialise a seed to draw with"
-            )
-        parameter.mul_(size / own)
+    for name, parameter, start, size in _known(parameters):
+        _rescale(name, parameter, start, size)
 
 
-def root_mean_square(tensor: Tensor) -> float:
-    """√ of the mean square of all entries, in double precision."""
-    return tensor.detach().double().square().mean().sqrt().item()
+def _rescale(name: str, parameter: nn.Parameter, start: Start, size: float) -> None:
+    if start.untouched:
+        return
+    own = root_mean_square(parameter + start.offset, without=start.zero_rows)
+    if math.isclose(own, abs(size), rel_tol=torch.finfo(parameter.dtype).eps):
+        return
+    if own == 0:
+        raise ValueError(
+            f"{name} is zero and should start at {size:g}, to which nothing scales it: "
+            "initialise the model first, or give plan.initialise a seed to draw with"
+        )
+    parameter.add_(start.offset).mul_(abs(size) / own).sub_(start.offset)
+
+
+def root_mean_square(tensor: Tensor, *, without: Sequence[int] = ()) -> float:
+    """√ of the mean square of all entries, in double precision, but for those of some rows."""
+    values = tensor.detach().double()
+    if without:
+        values = values[[row for row in range(len(values)) if row not in without]]
+    return values.square().mean().sqrt().item()
 
 
 def offered_multipliers(model: nn.Module) -> MutableMapping[str, float] | None:
@@ -101,8 +126,8 @@ def set_multipliers(model: nn.Module, values: Mapping[str, float]) -> None:
     offered.update(values)
 
 
-def _known(parameters: Starts) -> list[tuple[str, nn.Parameter, float, bool]]:
-    """Name, parameter, size and whether it is a constant, if all are there to be set."""
+def _known(parameters: Starts) -> list[tuple[str, nn.Parameter, Start, float]]:
+    """Name, parameter, start and size, if all are there to be set."""
     known = []
     for name, parameter, start in parameters:
         if start.size is None:
@@ -114,5 +139,5 @@ def _known(parameters: Starts) -> list[tuple[str, nn.Parameter, float, bool]]:
             raise ValueError(
                 f"{name} is on the meta device and has no values: model.to_empty(device=…) first"
             )
-        known.append((name, parameter, start.size, start.constant))
+        known.append((name, parameter, start, start.size))
     return known

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from specmup.parametrization.architectures import Architecture
+from specmup.parametrization.own_start import OwnStart
 from specmup.parametrization.places import PLACES
 from specmup.parametrization.specs import ParamSpec
 from specmup.theory.update import UpdateLaw
@@ -38,6 +39,10 @@ class ScaledParam:
         tied: Whether it is an embedding that is also the head.
         optimizer: Which trains it: the pair's, or its companion.
         law: The update law of that optimizer, as the package runs it on this parameter.
+        own: The constant in series with it by which the model's own forward pass multiplies.
+        own_as_head: Of a tied matrix, the same where it is the head.
+        offset: What the forward pass adds to it before it acts: 1 for a gain kept as 1 + w.
+        own_start: How it starts of itself; None where no start was seen.
     """
 
     spec: ParamSpec
@@ -49,11 +54,22 @@ class ScaledParam:
     tied: bool
     optimizer: str
     law: UpdateLaw
+    own: ScaledDim = ScaledDim(1, 1)
+    own_as_head: ScaledDim = ScaledDim(1, 1)
+    offset: float = 0.0
+    own_start: OwnStart | None = None
 
     @property
     def is_vector(self) -> bool:
         """Whether it is a bias, a gain or another vector."""
         return self.role not in ("input", "hidden", "output")
+
+    @property
+    def start_kind(self) -> str:
+        """How it starts: as was seen, or a constant for a gain and drawn for all else."""
+        if self.own_start is not None:
+            return self.own_start.kind
+        return "constant" if self.spec.is_gain else "drawn"
 
     @property
     def multiplier_role(self) -> str | None:

@@ -14,6 +14,7 @@ from torch import nn
 from specmup.parametrization.architectures import Architecture, find_architecture
 from specmup.parametrization.gauges import law_as_run
 from specmup.parametrization.model_pair import ModelPair, ScaledDim, ScaledParam
+from specmup.parametrization.observation import Observation, as_seen
 from specmup.parametrization.pair_checks import (
     check_growth,
     check_orientation,
@@ -33,6 +34,7 @@ def pair_models(
     block_depth: int | None = None,
     branch_ends: Sequence[str] = (),
     places: Mapping[str, str] | None = None,
+    seen: Observation | None = None,
 ) -> ModelPair:
     """Find every parameter's place, role, fans and optimizer, at the target and at the base.
 
@@ -44,11 +46,12 @@ def pair_models(
         block_depth: Number k of maps in a branch; known architectures need none.
         branch_ends: Patterns of the modules that end a branch.
         places: Pattern to place, for parameters that neither architecture nor shape can tell.
+        seen: The forward passes of both, where they were traced.
 
     Raises:
         ValueError: If something is unknown or does not fit; the message says what to declare.
     """
-    target, small = spec_of(model), spec_of(base)
+    target, small = (as_seen(spec_of(m), seen) for m in (model, base))
     check_same_parameters(target, small)
     architecture = None if branch_ends else find_architecture(list(target.params))
     if architecture is not None:

@@ -24,13 +24,15 @@ class ParameterPlan:
         fan_in: Number of inputs; 1 for vectors and for one-hot inputs.
         optimizer: What trains it.
         multiplier: α of the term in which it stands, as the forward pass must compute it.
-        init_std: Standard deviation at the start, or the constant at which a gain starts; None if
-            the base's is not known.
+        init_std: Standard deviation at the start; of a constant the constant, with ``offset``; of
+            what is kept its root mean square. None if the base's is not known.
         learning_rate: η; None if the base's was not given.
         weight_decay: Decoupled decay λ; a step subtracts η·λ·W.
         epsilon: ε; None where the optimizer has none.
         factors: What the base values were multiplied by.
-        is_gain: Whether it starts at a constant.
+        start: How it starts: ``drawn``, ``constant``, or ``kept`` as the model makes it.
+        offset: What the forward pass adds to it before it acts: 1 for a gain kept as 1 + w.
+        zero_rows: Rows that stay zero though the others are drawn.
         tied: Other names of the same tensor.
         pattern: Its name with ``*`` for the number of the block.
     """
@@ -48,7 +50,9 @@ class ParameterPlan:
     weight_decay: float
     epsilon: float | None
     factors: Factors
-    is_gain: bool = False
+    start: str = "drawn"
+    offset: float = 0.0
+    zero_rows: tuple[int, ...] = ()
     tied: tuple[str, ...] = ()
     pattern: str = ""
 
@@ -81,7 +85,9 @@ def parameter_plans(
             optimizer=param.optimizer,
             multiplier=multiplier,
             factors=factors,
-            is_gain=spec.is_gain,
+            start=param.start_kind,
+            offset=param.offset,
+            zero_rows=() if param.own_start is None else param.own_start.zero_rows,
             tied=spec.aliases,
             pattern=spec.pattern,
             **numbers,

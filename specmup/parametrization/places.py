@@ -41,6 +41,9 @@ PLACES: dict[str, Place] = {
     "branch": Place("hidden", "hidden_bias", multiplier="hidden"),
     "branch_end": Place("hidden", "hidden_bias", "norm_gain", multiplier="hidden"),
     "branch_norm": Place(None, "hidden_bias", "norm_gain", multiplier="hidden"),
+    # A normalisation of the stream itself, behind an addition: no multiplier stands in front, and
+    # each of the L changes what all later ones read.
+    "stream_norm": Place(None, "hidden_bias", "norm_gain"),
     "final_norm": Place(None, "input_bias", "input_bias"),
     "head": Place("output", "input_bias", multiplier="output"),
 }

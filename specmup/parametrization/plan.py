@@ -8,8 +8,8 @@ optimizer = plan.optimizer(large, betas=(0.9, 0.95))
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
-import torch
 from torch import nn
 
 from specmup.parametrization.base_values import BaseValues, NumberOrByName, own_initial_sizes
@@ -18,12 +18,17 @@ from specmup.parametrization.gauges import GAUGES
 from specmup.parametrization.initial import offered_multipliers
 from specmup.parametrization.model_pair import ScaledParam
 from specmup.parametrization.notes import SP, notes
+from specmup.parametrization.observation import Observation, is_cheap, observe
+from specmup.parametrization.own_start import draws
 from specmup.parametrization.pairing import pair_models
 from specmup.parametrization.parameter_plan import ParameterPlan, parameter_plans
 from specmup.parametrization.planned import Plan
-from specmup.parametrization.resize import resized
+from specmup.parametrization.resize import rebuilder, resized
 from specmup.parametrization.ties import check_foldable, check_tied_values
+from specmup.parametrization.verification import hold_against, with_own_starts
 from specmup.theory.update import update_law
+from specmup.tracing.copies import built_without_memory
+from specmup.tracing.examples import NotTraced
 
 Model = nn.Module | Callable[[], nn.Module]
 
@@ -44,6 +49,8 @@ def make_plan(
     branch_ends: str | Sequence[str] = (),
     places: Mapping[str, str] | None = None,
     parametrization: str = "spectral",
+    verify: bool | None = None,
+    example: Any = None,
 ) -> Plan:
     """The plan for a model, from base values that were tuned on a smaller one.
 
@@ -70,6 +77,12 @@ def make_plan(
         places: Pattern to place (:data:`specmup.parametrization.places.PLACES`), for what nothing
             else tells.
         parametrization: ``spectral``, or ``sp`` for the standard parametrization to compare with.
+        verify: Hold the plan against the forward passes of model and base, traced without memory,
+            and against the base's own start, drawn twice. What can be put right is: constants that
+            differ between the sizes, gains kept as 1 + w, layouts of bare tensors, normalisations
+            of the stream. What cannot is refused. By default where that takes a second or so.
+        example: An input to trace with: a tensor, a tuple of arguments or a mapping of arguments by
+            name; found from the model if not given.
 
     Raises:
         ValueError: If the base does not fit the model, something is unknown, or a tie cannot be
@@ -82,10 +95,11 @@ def make_plan(
     (0.0025, 0.01)
     """
     _check_words(optimizer, epsilon, places, parametrization)
-    model = _made(model)
+    model, given_base = _made(model), base
     base = resized(model, base) if isinstance(base, Mapping) else _made(base)
     offered = offered_multipliers(model)
     gauge = _gauge(gauge, offers=offered is not None)
+    seen, unseen = _observed(model, base, verify, example)
     pair = pair_models(
         model,
         base,
@@ -93,7 +107,16 @@ def make_plan(
         block_depth=block_depth,
         branch_ends=[branch_ends] if isinstance(branch_ends, str) else branch_ends,
         places=places,
+        seen=seen,
     )
+    if seen is not None and parametrization == "spectral":
+        pair, told = hold_against(pair, seen, gauge=gauge, places=places or {})
+        unseen = (*unseen, *told)
+    starts = []
+    if seen is not None:
+        starts = draws(base, _builder(given_base, base))
+        pair, told = with_own_starts(pair, starts)
+        unseen = (*unseen, *told)
     given = {"learning_rate": learning_rate, "std": std, "weight_decay": weight_decay}
     values = {
         kind: BaseValues(kind, value, pair, for_matrices=kind in ("std", "weight_decay"))
@@ -106,7 +129,7 @@ def make_plan(
     of_base = _base_multipliers(base, offered)
     scaled = multiplier_factors(parametrization, pair, gauge)
     multipliers = {role: of_base[role] * scaled[role] for role in of_base}
-    start = own_initial_sizes(base, pair)
+    start = own_initial_sizes(base, pair, starts)
     entries = (
         entry
         for param in pair.params
@@ -129,8 +152,30 @@ def make_plan(
         entries=tuple(entries),
         multipliers=multipliers,
         keeps_own_start=pair.at_base and std is None,
-        notes=SP if parametrization == "sp" else notes(pair, gauge, model, base),
+        notes=SP if parametrization == "sp" else (*unseen, *notes(pair, gauge, model, base)),
     )
+
+
+def _observed(
+    model: nn.Module, base: nn.Module, verify: bool | None, example: Any
+) -> tuple[Observation | None, tuple[str, ...]]:
+    """Both forward passes, if they are asked for and run; and a note if they do not."""
+    if verify is False or (verify is None and not is_cheap(model)):
+        return None, ()
+    try:
+        return observe(model, base, example), ()
+    except NotTraced as problem:
+        return None, (
+            f"Nothing was held against the forward pass: {problem}. Give make_plan an input that "
+            "the model takes, example=… (a tensor, a tuple, or a mapping by name).",
+        )
+
+
+def _builder(given: Model | Mapping[str, int], base: nn.Module) -> Callable[[], nn.Module] | None:
+    """What makes the base again, with memory and another start."""
+    if not isinstance(given, nn.Module | Mapping):
+        return given
+    return rebuilder(base)
 
 
 def _check_words(
@@ -158,8 +203,7 @@ def _made(model: Model) -> nn.Module:
         return model
     if not callable(model):
         raise ValueError(f"a model is a module or a factory of one, not {model!r}")
-    with torch.device("meta"):
-        made = model()
+    made = built_without_memory(model)
     if not isinstance(made, nn.Module):
         raise ValueError(
             f"the factory {model!r} made a {type(made).__name__}: it must return a module"

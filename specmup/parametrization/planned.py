@@ -94,10 +94,11 @@ class Plan(Mapping[str, ParameterPlan]):
     def initialise(self, model: M, seed: int | None = None) -> M:
         """Give the model the plan's multipliers and initial sizes, in place.
 
-        With a seed, matrices are drawn anew from N(0, std²), gains set to their constant, biases
-        drawn or zeroed. Without one, the values that the model holds are kept but for their size:
-        each parameter is rescaled until its root mean square is ``init_std``, which a second call
-        changes no more; and a model as large as its base is left as it is.
+        With a seed, what the model draws is drawn anew from N(0, std²), a constant is set, and what
+        else the model makes (tables, log-spaced rates) stays as it is. Without one, the values that
+        the model holds are kept but for their size: each parameter is rescaled until its root mean
+        square is ``init_std``, which a second call changes no more; and a model as large as its
+        base is left as it is.
 
         Args:
             model: The target, with memory, before any training.
@@ -112,10 +113,7 @@ class Plan(Mapping[str, ParameterPlan]):
         """
         found = self._found(model)
         set_multipliers(model, self.multipliers)
-        starts = [
-            (entry.name, found[entry.name], Start(entry.init_std, entry.is_gain))
-            for entry in self.entries
-        ]
+        starts = [(entry.name, found[entry.name], _start(entry)) for entry in self.entries]
         if seed is not None:
             redraw(starts, seed)
         elif not self.keeps_own_start:
@@ -273,6 +271,10 @@ def _told(entry: ParameterPlan) -> dict:
 
 
 def _entry(name: str, numbers: Mapping) -> ParameterPlan:
-    shape, tied = tuple(numbers["shape"]), tuple(numbers["tied"])
-    factors = Factors(**numbers["factors"])
-    return ParameterPlan(name, **{**numbers, "shape": shape, "tied": tied, "factors": factors})
+    lists = {key: tuple(numbers[key]) for key in ("shape", "tied", "zero_rows")}
+    return ParameterPlan(name, **{**numbers, **lists, "factors": Factors(**numbers["factors"])})
+
+
+def _start(entry: ParameterPlan) -> Start:
+    scaled = entry.factors.init_std != 1
+    return Start(entry.init_std, entry.start, entry.offset, entry.zero_rows, scaled)

@@ -7,7 +7,7 @@ Hugging Face models have ``config``, nanoGPT's a dataclass of that name, those o
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, is_dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -61,6 +61,15 @@ def resized(model: nn.Module, sizes: Mapping[str, int]) -> nn.Module:
     more = [model.multipliers] if hasattr(model, "multipliers") else []
     with torch.device("meta"):
         return type(model)(resized_config(config, sizes), *more)
+
+
+def rebuilder(model: nn.Module) -> Callable[[], nn.Module] | None:
+    """What makes a model anew, with memory, from its configuration; None if it keeps none."""
+    config = _configuration(model)
+    if config is None:
+        return None
+    more = [model.multipliers] if hasattr(model, "multipliers") else []
+    return lambda: type(model)(config, *more)
 
 
 def _configuration(model: nn.Module) -> DataclassInstance | OfHuggingFace | None:

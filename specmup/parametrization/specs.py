@@ -28,6 +28,8 @@ class ParamSpec:
         shape: Of each.
         module: Class of that module.
         blocks: Name of the list of blocks in which it stands; None outside.
+        contracted: The dimension over which the forward pass sums, where that was seen.
+        multiplies: Whether the forward pass was seen to multiply by it.
     """
 
     pattern: str
@@ -36,11 +38,13 @@ class ParamSpec:
     shape: tuple[int, ...]
     module: type[nn.Module]
     blocks: str | None
+    contracted: int | None = None
+    multiplies: bool = False
 
     @property
     def is_gain(self) -> bool:
         """Whether it is the gain of a normalisation."""
-        return self.in_norm and self.pattern.endswith("weight")
+        return self.multiplies or (self.in_norm and self.pattern.endswith("weight"))
 
     @property
     def in_norm(self) -> bool:
@@ -61,13 +65,15 @@ class ParamSpec:
     @property
     def transposed(self) -> bool:
         """Whether it is stored as (n_in, n_out): Hugging Face's Conv1D, transposed convolutions."""
+        if self.contracted is not None:
+            return self.contracted == len(self.shape) - 2
         return self.module.__name__ == "Conv1D" or "ConvTranspose" in self.module.__name__
 
     @property
     def oriented(self) -> bool:
-        """Whether the module's class tells which dimension is that of the inputs."""
+        """Whether the forward pass, or the module's class, tells the dimension of the inputs."""
         known = (nn.Linear, nn.MultiheadAttention, _ConvNd)
-        return self.transposed or issubclass(self.module, known)
+        return self.contracted is not None or self.transposed or issubclass(self.module, known)
 
     def fans(self, *, one_hot: bool = False) -> tuple[int, int]:
         """(fan_out, fan_in); fan_in is 1 for vectors and for one-hot inputs."""

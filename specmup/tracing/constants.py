@@ -68,6 +68,8 @@ def constants(
             note(behind, way.names[0], way.scale, embeds=False)
 
     for found in flow.maps.values():
+        if found.op.kind in ("embedding", "_embedding_bag"):
+            continue
         for way in branches.ways(found.data):
             follow(way, found.names)
     for value in _ends(flow, branches):
@@ -95,7 +97,8 @@ def _ends(flow: Dataflow, branches: Branches) -> Iterator[Value]:
     for op in flow.trace.ops:
         # Of data with data, as queries with keys, a contraction is passed by no factor.
         of_data = op.kind in CONTRACTIONS and op.outputs[0] not in flow.maps
-        if (of_data or op.kind not in passes) and flow.norm(op) is None:
+        ends = (of_data or op.kind not in passes) and not flow.measures(op)
+        if ends and flow.norm(op) is None:
             yield from (value for value in op.inputs if flow.is_data(value))
 
 
@@ -105,14 +108,15 @@ def attentions(flow: Dataflow) -> Iterator[Attention]:
         if op.kind.startswith("_scaled_dot_product"):
             dimension = op.inputs[0].shape[-1]
             own = op.options.get("scale")
-            scale = dimension**-0.5 if own is None else float(own)
-            yield _attention(flow, op.module, scale, op.inputs[:2], dimension)
+            told = dimension**-0.5 if own is None else float(own)
+            yield _attention(flow, op.module, told, op.inputs[:2], dimension)
         elif op.kind.endswith("softmax") and (found := _product(flow, op)) is not None:
             yield found
 
 
 def _product(flow: Dataflow, softmax: Op) -> Attention | None:
-    value, scale = softmax.inputs[0], 1.0
+    value = softmax.inputs[0]
+    scale: float | None = 1.0
     while (op := flow.trace.producer.get(value)) is not None and value not in flow.maps:
         if op.kind in CONTRACTIONS:
             places = CONTRACTIONS[op.kind]

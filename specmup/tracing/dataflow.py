@@ -153,6 +153,21 @@ class Dataflow:
                 return one, ()
         return None
 
+    def measures(self, op: Op) -> bool:
+        """Whether an operation helps to compute the size by which a normalisation divides."""
+        return any(self._measuring >> value.index & 1 for value in op.outputs)
+
+    @cached_property
+    def _measuring(self) -> int:
+        found = 0
+        for op in self.trace.ops:
+            norm = None if op.kind in NORMS else self.norm(op)
+            if norm is not None:
+                by = next(value for value in op.inputs if value is not norm[0])
+                starts = [s for s in self._centred(norm[0]) if self.depends(by, s)]
+                found |= self.above(by) & ~self.above(starts[-1])
+        return found
+
     def _centred(self, value: Value) -> Iterator[Value]:
         """A value without moves, and without the subtraction of its mean."""
         root = self.root(value)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Iterator, Mapping
-from itertools import product
+from itertools import islice, product
 from typing import Any
 
 import torch
@@ -16,6 +16,7 @@ from specmup.tracing.trace import Trace, trace
 TOKENS = 4
 BATCH = 2
 IMAGE = 32
+FIRST = 4  # modules whose inputs are tried
 
 # Arguments of a call, by place and by name.
 Call = tuple[tuple[Any, ...], Mapping[str, Any]]
@@ -101,9 +102,10 @@ def _tokens() -> Tensor:
 
 
 def _first_inputs(model: nn.Module) -> Iterator[Tensor]:
-    """Of the shapes that the first module with parameters takes, or the first bare matrix."""
-    for module in model.modules():
-        own = list(module.parameters(recurse=False))
+    """Of the shapes that the first few modules with parameters take, bare parameters included."""
+    holding = (m for m in model.modules() if any(True for _ in m.parameters(recurse=False)))
+    for module in islice(holding, FIRST):
+        own = next(module.parameters(recurse=False))
         if isinstance(module, nn.Embedding):
             yield _tokens()
         elif isinstance(module, _ConvNd):
@@ -111,13 +113,8 @@ def _first_inputs(model: nn.Module) -> Iterator[Tensor]:
             yield torch.zeros(BATCH, module.in_channels, *sides)
         elif isinstance(module, nn.Linear):
             yield from _vectors(module.in_features)
-        elif own and own[0].dim() >= 2:
-            yield from _vectors(own[0].shape[-1])
-        elif not own:
-            continue
         else:
-            yield from _vectors(own[0].numel())
-        return
+            yield from _vectors(own.shape[-1] if own.dim() else 1)
 
 
 def _vectors(size: int) -> Iterator[Tensor]:

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from specmup.tracing.branches import Branch, Branches, Way
 from specmup.tracing.constants import Attention, attentions, constants
-from specmup.tracing.dataflow import MOVES, Dataflow, Map
+from specmup.tracing.dataflow import MOVES, NORMS, Dataflow, Map
+from specmup.tracing.dimensions import dimensions_of
 from specmup.tracing.trace import Trace, Value
 
 
@@ -19,6 +20,7 @@ class Reading:
         unreached: Parameters that do not reach the output.
         repeats: How often a parameter is applied one after the other, of those applied repeatedly.
         contracted: Which dimension of a matrix, or of a stack of them, is summed over.
+        gains: Vectors that multiply what flows, and are not added to it.
         offsets: The constant that is added to a vector before it acts, of gains kept as 1 + w.
         constants: Product of the constants in series with a parameter, by parameter and whether it
             is read as an embedding; several where its uses differ, None where it is not known.
@@ -32,6 +34,7 @@ class Reading:
     unreached: tuple[str, ...]
     repeats: Mapping[str, int]
     contracted: Mapping[str, int]
+    gains: frozenset[str]
     offsets: Mapping[str, float]
     constants: Mapping[tuple[str, bool], frozenset[float | None]]
     branches: tuple[Branch, ...]
@@ -49,6 +52,7 @@ def read(trace: Trace) -> Reading:
         unreached=tuple(n for value, n in trace.parameters.items() if value not in trace.live),
         repeats=_repeats(flow),
         contracted=_contracted(flow),
+        gains=frozenset(_gains(flow)),
         offsets=_offsets(flow),
         constants=constants(flow, branches),
         branches=branches.found,
@@ -82,33 +86,39 @@ def _repeats(flow: Dataflow) -> dict[str, int]:
 
 
 def _contracted(flow: Dataflow) -> dict[str, int]:
-    """The dimension of a parameter over which its maps sum, told by the strides of its view."""
+    """Which of the last two dimensions of a parameter its maps sum over."""
     found: dict[str, set[int]] = {}
     by_name = {name: value for value, name in flow.trace.parameters.items()}
     for use in flow.maps.values():
         if len(use.names) != 1 or use.op.kind in ("embedding", "_embedding_bag", "convolution"):
             continue
         own, weight = by_name[use.names[0]], use.weight
-        if not _is_view(flow, weight, own) or len(own.shape) < 2:
-            continue
         # The contracted dimension of a right operand is its last but one, of a left one its last.
         right = use.op.inputs.index(weight) > use.op.inputs.index(use.data)
         place = len(weight.shape) - 2 if right and len(weight.shape) > 1 else -1
-        stride = weight.strides[place]
-        fits = [d for d, s in enumerate(own.strides) if s == stride and own.shape[d] > 1]
-        if len(fits) == 1:
-            found.setdefault(use.names[0], set()).add(fits[0])
+        dims = dimensions_of(flow, weight, own)[place]
+        last = {d for d in dims if d >= len(own.shape) - 2}
+        if len(last) == 1 and len(own.shape) > 1:
+            found.setdefault(use.names[0], set()).update(last)
     return {name: dims.pop() for name, dims in found.items() if len(dims) == 1}
 
 
-def _is_view(flow: Dataflow, value: Value, own: Value) -> bool:
-    """Whether a value is reached from a parameter without its entries being put anew."""
-    while value is not own:
-        op = flow.trace.producer.get(value)
-        if op is None or op.kind not in MOVES - {"clone", "contiguous", "index", "index_select"}:
-            return False
-        value = op.inputs[0]
-    return True
+def _gains(flow: Dataflow) -> Iterator[str]:
+    """Vectors that multiply data, or what a normalisation gives."""
+    by_name = {name: value for value, name in flow.trace.parameters.items()}
+    for op in flow.trace.ops:
+        if op.kind in NORMS:
+            # The gain stands before the bias among the arguments.
+            gains = [v for v in op.args[1:] if isinstance(v, Value) and flow.is_weight(v)][:1]
+            if op.kind in ("native_layer_norm", "layer_norm") and not op.args[2:3] == tuple(gains):
+                gains = []
+        elif op.kind == "mul" and len(op.inputs) == 2:
+            gains = [v for v in op.inputs if flow.is_weight(v)]
+            gains = gains if any(map(flow.is_data, op.inputs)) else []
+        else:
+            continue
+        for gain in gains:
+            yield from (n for n in flow.parameters(gain) if len(by_name[n].shape) == 1)
 
 
 def _offsets(flow: Dataflow) -> dict[str, float]:

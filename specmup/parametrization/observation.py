@@ -1,0 +1,85 @@
+"""What the forward passes of a model and of its base show, as far as they can be traced."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from torch import nn
+
+from specmup.parametrization.initial import offered_multipliers
+from specmup.parametrization.specs import ModelSpec, ParamSpec, canonical
+from specmup.tracing.copies import without_memory
+from specmup.tracing.examples import NotTraced, trace_example
+from specmup.tracing.reading import Reading, read
+
+# Tracing takes some milliseconds a parameter; models with more are traced if one asks for it.
+CHEAP = 500
+
+
+@dataclass(frozen=True)
+class Observation:
+    """Both forward passes.
+
+    Args:
+        target: Of the model.
+        base: Of its base.
+    """
+
+    target: Reading
+    base: Reading
+
+    @property
+    def contracted(self) -> Mapping[str, int]:
+        """The dimension over which a parameter's maps sum, where both agree."""
+        other = self.base.contracted
+        return {n: d for n, d in self.target.contracted.items() if other.get(n, d) == d}
+
+
+def is_cheap(model: nn.Module) -> bool:
+    """Whether a model is small enough to be traced unasked."""
+    return sum(1 for _ in model.parameters()) <= CHEAP
+
+
+def observe(model: nn.Module, base: nn.Module, example: Any = None) -> Observation:
+    """Trace and read a model and its base.
+
+    Raises:
+        NotTraced: If one of them does not run on the example, or on what was found for it.
+    """
+    return Observation(_reading(model, example), _reading(base, example))
+
+
+def _reading(model: nn.Module, example: Any) -> Reading:
+    if offered_multipliers(model) is not None:
+        # A plan sets these: what is looked for is what the model multiplies by besides.
+        model = without_memory(model)
+        offered = offered_multipliers(model)
+        assert offered is not None
+        offered.update(dict.fromkeys(offered, 1.0))
+    try:
+        return read(trace_example(model, example))
+    except NotTraced as problem:
+        raise NotTraced(f"{type(model).__name__}: {problem}") from problem
+
+
+def as_seen(spec: ModelSpec, seen: Observation | None) -> ModelSpec:
+    """The same parameters, with what was seen of them: the dimension of the inputs, the gains."""
+    if seen is None:
+        return spec
+    contracted = {canonical(name): dimension for name, dimension in seen.contracted.items()}
+    gains = {canonical(name) for name in seen.target.gains | seen.base.gains}
+
+    def placed(param: ParamSpec) -> ParamSpec:
+        if param.is_vector:
+            return replace(param, multiplies=gains.issuperset(param.names))
+        found = {contracted.get(name) for name in names_of(param)} - {None}
+        return replace(param, contracted=found.pop()) if len(found) == 1 else param
+
+    return replace(spec, params={key: placed(param) for key, param in spec.params.items()})
+
+
+def names_of(param: ParamSpec) -> Iterable[str]:
+    """All names under which a parameter may have been seen."""
+    return (*param.names, *param.aliases)

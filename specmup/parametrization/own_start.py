@@ -1,0 +1,99 @@
+"""What of a model's own start is a draw, and what is structure that stays.
+
+Drawn twice with different seeds, what changes is a draw and what does not is structure: gains
+whatever they are called, log-spaced rates, tables, the row of an embedding that is padding. From a
+single start only constants, equal rows and rows of zeros can be told.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from specmup.parametrization.specs import ParamSpec, parameters_by_name
+
+KINDS = ("drawn", "constant", "kept")
+# More numbers than that are not drawn twice.
+LARGEST = 5 * 10**7
+SPREAD = 6  # standard errors of a mean within which a draw counts as centred
+
+
+@dataclass(frozen=True)
+class OwnStart:
+    """How a parameter starts of itself.
+
+    Args:
+        kind: ``drawn`` from a centred distribution, ``constant``, or ``kept``: anything else.
+        constant: The constant; None if it is none.
+        zero_rows: Rows of a draw that are zero all the same.
+    """
+
+    kind: str
+    constant: float | None = None
+    zero_rows: tuple[int, ...] = ()
+
+
+def draws(base: nn.Module, build: Callable[[], nn.Module] | None) -> list[nn.Module]:
+    """The base, if it has memory, and as many starts more as make two, if it can be built."""
+    found = [base] if not any(p.is_meta for p in base.parameters()) else []
+    if build is None or sum(p.numel() for p in base.parameters()) > LARGEST:
+        return found
+    with torch.random.fork_rng(devices=[]):
+        for seed in range(1, 3):
+            torch.manual_seed(seed)
+            found.append(build())
+    return found
+
+
+def own_start(spec: ParamSpec, starts: Sequence[nn.Module]) -> OwnStart:
+    """How the parameters of one pattern start, from one or more starts of one model.
+
+    Args:
+        spec: The parameters.
+        starts: Models with memory, not yet trained.
+    """
+    values = [list(_values(spec, start)) for start in starts]
+    first = values[0]
+    constants = {float(v.flatten()[0]) for v in first if _is_constant(v)}
+    same = [
+        all(torch.equal(v, other) for other in others) for v, *others in zip(*values, strict=True)
+    ]
+    if all(map(_is_constant, first)) and len(constants) == 1 and all(same):
+        return OwnStart("constant", constants.pop())
+    several = len(starts) > 1
+    if several and all(same):
+        return OwnStart("kept")
+    if not several and any(map(_has_equal_rows, first)):
+        return OwnStart("kept")
+    if not spec.pattern.endswith("bias") and not all(map(_is_centred, first)):
+        return OwnStart("kept")
+    return OwnStart("drawn", zero_rows=_zero_rows(first) if first[0].dim() > 1 else ())
+
+
+def _values(spec: ParamSpec, model: nn.Module) -> Iterator[Tensor]:
+    found = parameters_by_name(model)
+    for name in (*spec.names, *spec.aliases):
+        if name in found:
+            yield found[name].detach().double()
+
+
+def _is_constant(value: Tensor) -> bool:
+    return bool((value == value.flatten()[0]).all())
+
+
+def _has_equal_rows(value: Tensor) -> bool:
+    return value.dim() > 1 and len(value) > 1 and bool((value == value[0]).all())
+
+
+def _is_centred(value: Tensor) -> bool:
+    """Whether a mean is no further from zero than that of a draw; few numbers tell nothing."""
+    error = value.std() / value.numel() ** 0.5 if value.numel() > 1 else value.abs().max()
+    return bool(value.mean().abs() <= SPREAD * error)
+
+
+def _zero_rows(values: Sequence[Tensor]) -> tuple[int, ...]:
+    each = [set((value.flatten(1) == 0).all(1).nonzero().flatten().tolist()) for value in values]
+    return tuple(sorted(set.intersection(*each)))

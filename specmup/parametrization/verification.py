@@ -1,0 +1,290 @@
+"""A plan held against the forward pass: put right where that can be done, refused, or noted.
+
+What the caller declared by name counts over what was seen, and is noted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from torch import nn
+
+from specmup.parametrization.model_pair import ModelPair, ScaledDim, ScaledParam
+from specmup.parametrization.observation import Observation, names_of
+from specmup.parametrization.own_start import own_start
+from specmup.parametrization.places import names_match
+from specmup.parametrization.specs import abbreviated, canonical
+from specmup.tracing.branches import Way
+from specmup.tracing.reading import Reading
+
+WITH_WHAT_IS_ADDED = "it learns as slowly in depth as what is added there"
+Amended = tuple[ModelPair, tuple[str, ...]]
+
+
+def hold_against(
+    pair: ModelPair, seen: Observation, *, gauge: str, places: Mapping[str, str]
+) -> Amended:
+    """The pair with what was seen of it, and notes.
+
+    Args:
+        pair: Model and base as names, shapes and declarations tell them.
+        seen: Their forward passes.
+        gauge: Of the plan.
+        places: What the caller declared for parameters by name.
+
+    Raises:
+        ValueError: If the plan would be wrong; with what was seen and what to do.
+    """
+    found = _Names(pair, places)
+    _check_repeats(found, seen)
+    _check_stream(pair, seen)
+    _check_attention(seen)
+    pair, notes = _with_constants(pair, found, seen)
+    pair, more = _with_stream_norms(pair, _Names(pair, places), seen.target)
+    pair, offsets = _with_offsets(pair, seen.target)
+    found = _Names(pair, places)
+    ends = _check_ends(found, seen.target) if gauge == "folded" and pair.depth.ratio != 1 else ()
+    return pair, (*notes, *more, *offsets, *ends, *_unreached(found, seen.target))
+
+
+class _Names:
+    """Parameters by the names that a trace gives them."""
+
+    def __init__(self, pair: ModelPair, places: Mapping[str, str]) -> None:
+        self.params = {name: param for param in pair.params for name in names_of(param.spec)}
+        self.declared = {
+            param.spec.pattern
+            for param in pair.params
+            if any(names_match(param.spec.pattern, pattern) for pattern in places)
+        }
+
+    def __getitem__(self, name: str) -> ScaledParam:
+        return self.params[canonical(name)]
+
+    def pattern(self, name: str) -> str:
+        return self[name].spec.pattern
+
+    def is_declared(self, name: str) -> bool:
+        return self.pattern(name) in self.declared
+
+
+def _check_repeats(found: _Names, seen: Observation) -> None:
+    """Depth by repetition: the same weights applied one after the other."""
+    for name in {**seen.target.repeats, **seen.base.repeats}:
+        now, before = (one.repeats.get(name, 1) for one in (seen.target, seen.base))
+        if now != before and not found[name].spec.stacked:  # that holds maps of its own for each
+            raise ValueError(
+                f"{name} is applied {now} times in a row, in the base {before} times: the model "
+                "grows deeper by running the same blocks again, and no rule here speaks of "
+                "that; give every block weights of its own, or let model and base repeat them as "
+                "often"
+            )
+
+
+def _check_stream(pair: ModelPair, seen: Observation) -> None:
+    """The stream itself multiplied by a constant, so that early blocks count for less."""
+    now, before = (
+        {branch.skip_scale for branch in one.branches if not branch.stream_norm}
+        for one in (seen.target, seen.base)
+    )
+    if now == before and (pair.depth.ratio == 1 or now <= {1.0}):
+        return
+    where = next(b for b in seen.target.branches if b.skip_scale != 1.0 or now != before)
+    told = "an unknown number" if where.skip_scale is None else f"{where.skip_scale:.4g}"
+    raise ValueError(
+        f"the residual stream itself is multiplied by {told} on its way to {where.op.module}, "
+        "which a plan does not count: what a block adds then fades or grows with every later one. "
+        "Multiply the branches instead"
+    )
+
+
+def _check_attention(seen: Observation) -> None:
+    """Another factor on attention logits though the heads are as large."""
+    now, before = (
+        {(found.dimension, found.scale) for found in one.attentions}
+        for one in (seen.target, seen.base)
+    )
+    if {d for d, _ in now} != {d for d, _ in before} or now == before:
+        return
+    other = next(iter(sorted(now ^ before, key=str)))
+    where = next(
+        f.module
+        for f in (*seen.target.attentions, *seen.base.attentions)
+        if (f.dimension, f.scale) == other
+    )
+    raise ValueError(
+        f"attention logits are multiplied by {_told({s for _, s in now})} in the model and by "
+        f"{_told({s for _, s in before})} in the base (seen in {where}), though heads keep their "
+        "dimension: a plan leaves that factor as it is; make it the same at all sizes and in "
+        "all blocks"
+    )
+
+
+def _told(numbers: set[float | None]) -> str:
+    known = sorted(number for number in numbers if number is not None)
+    told = [f"{number:.4g}" for number in known] + ["an unknown number"] * (None in numbers)
+    return abbreviated(told)
+
+
+def _with_constants(pair: ModelPair, found: _Names, seen: Observation) -> Amended:
+    """Constants that differ from the base's, counted as a change of gauge."""
+    params, notes = [], []
+    for param in pair.params:
+        own = _own(param, seen, embeds=param.place == "embedding")
+        as_head = _own(param, seen, embeds=False) if param.tied else ScaledDim(1, 1)
+        for size, what in ((own, "what it gives"), (as_head, "the logits")):
+            if size.ratio != 1:
+                notes.append(
+                    f"{param.spec.names[0]}: the forward pass itself multiplies {what} by "
+                    f"{size.target:.4g}, in the base by {size.base:.4g}; its numbers count that in."
+                )
+        params.append(replace(param, own=own, own_as_head=as_head))
+    return replace(pair, params=tuple(params)), tuple(notes)
+
+
+def _own(param: ScaledParam, seen: Observation, *, embeds: bool) -> ScaledDim:
+    """The constants in series with a parameter, or one where they are as at the base."""
+    now, before = (_constants(param, one, embeds=embeds) for one in (seen.target, seen.base))
+    if now == before or not now or not before:
+        return ScaledDim(1, 1)
+    one, other = next(iter(now)), next(iter(before))
+    if len(now) == len(before) == 1 and one is not None and other is not None:
+        return ScaledDim(one, other)
+    raise ValueError(
+        f"{param.spec.pattern}: the forward pass multiplies what it gives by {_told(now)}, in the "
+        f"base by {_told(before)}: numbers that differ from block to block, or are not known, "
+        "cannot be counted in; multiply by the same number in every block, and give the model as "
+        "a factory so that it is known"
+    )
+
+
+def _constants(param: ScaledParam, one: Reading, *, embeds: bool) -> set[float | None]:
+    found: set[float | None] = set()
+    for name in names_of(param.spec):
+        found |= one.constants.get((name, embeds), frozenset())
+        if not param.tied:
+            found |= one.constants.get((name, not embeds), frozenset())
+    return found
+
+
+def _with_stream_norms(pair: ModelPair, found: _Names, one: Reading) -> Amended:
+    """Normalisations of the stream itself, behind an addition."""
+    seen = {found.pattern(name) for branch in one.branches for name in branch.stream_gains}
+    those = [p for p in pair.params if p.spec.pattern in seen and p.place == "branch_norm"]
+    notes = []
+    for declared in (True, False):
+        names = [p.spec.pattern for p in those if (p.spec.pattern in found.declared) == declared]
+        what = "planned as declared, as in front of a branch" if declared else WITH_WHAT_IS_ADDED
+        if names:
+            notes.append(f"{abbreviated(names)}: on the stream itself, behind an addition; {what}.")
+    params = tuple(
+        replace(param, place="stream_norm")
+        if param in those and param.spec.pattern not in found.declared
+        else param
+        for param in pair.params
+    )
+    return replace(pair, params=params), tuple(notes)
+
+
+def _with_offsets(pair: ModelPair, one: Reading) -> Amended:
+    """Gains that are kept as what they differ from one."""
+    offsets = {canonical(name): offset for name, offset in one.offsets.items()}
+    params = tuple(
+        replace(param, offset=offsets.get(param.spec.names[0], 0.0)) for param in pair.params
+    )
+    return replace(pair, params=params), ()
+
+
+@dataclass(frozen=True)
+class _End:
+    """One way into the stream, and which of its factors hold the multiplier."""
+
+    way: Way
+    holding: tuple[str, ...]
+    module: str
+
+
+def _check_ends(found: _Names, one: Reading) -> Iterator[str]:
+    """Each way into the stream must hold the branch's multiplier once: no more, no less."""
+    ends = [
+        _End(way, tuple(n for n in names_on(way) if found[n].place == "branch_end"), b.op.module)
+        for b in one.branches
+        for way in b.ways
+        if way.names and not any(found[n].spec.stacked for n in names_on(way))
+    ]
+    wrong = {
+        tuple(found.pattern(n) for n in names_on(end.way)): end
+        for end in ends
+        if len(_factors_with(end)) != 1
+    }
+    blocked = [b for b in one.branches if not any(way.names for way in b.ways)]
+    asked = [end for end in wrong.values() if not any(map(found.is_declared, names_on(end.way)))]
+    if asked:
+        proposed = dict.fromkeys(found.pattern(end.way.names[0][0]) for end in ends)
+        problems = dict.fromkeys(_problem(end, found) for end in asked)
+        raise ValueError(
+            f"{abbreviated(problems, 3)}: the multiplier of a branch must stand exactly once on "
+            f"each way into the stream. Declare branch_ends={list(proposed)} and block_depth, or "
+            "say otherwise for a parameter by name in places"
+        )
+    for branch in blocked:
+        kinds = {way.stop for way in branch.ways} - {"input", "stream"}
+        if kinds:
+            raise ValueError(
+                f"what {branch.op.module} adds to the stream comes out of {', '.join(kinds)}, "
+                "through which no factor of a parameter passes, so the branch's multiplier cannot "
+                "be folded: end the branch in a map, or give the model a `multipliers` dictionary"
+            )
+    for end in wrong.values():
+        if end not in asked:
+            yield f"{_problem(end, found)}: planned so, as places declares it."
+
+
+def names_on(way: Way) -> tuple[str, ...]:
+    """All parameters that multiply on a way."""
+    return tuple(name for factor in way.names for name in factor)
+
+
+def _factors_with(end: _End) -> list[tuple[str, ...]]:
+    return [factor for factor in end.way.names if set(factor) & set(end.holding)]
+
+
+def _problem(end: _End, found: _Names) -> str:
+    if len(end.holding) > 1:
+        several = " and ".join(found.pattern(name) for name in end.holding)
+        return f"{several} follow one another in {end.module} and both hold the multiplier"
+    last = end.way.names[0][0]
+    alone = end.way.stop == "norm" and len(end.way.names) == 1
+    behind = ", behind a normalisation," if alone else ""
+    return (
+        f"{found.pattern(last)} is the last that acts on what {end.module} adds to the stream"
+        f"{behind} and is planned as {found[last].place}"
+    )
+
+
+def _unreached(found: _Names, one: Reading) -> Iterator[str]:
+    names = {found.pattern(name) for name in one.unreached}
+    if names and not one.made_up:
+        yield (
+            f"{abbreviated(sorted(names))}: not reached from the output on the example input, so "
+            "nothing was seen of it; give make_plan an example= that uses it, or leave it out."
+        )
+
+
+def with_own_starts(pair: ModelPair, starts: Sequence[nn.Module]) -> Amended:
+    """The pair with how each parameter starts of itself, and what of it could not be seen."""
+    if not starts:
+        return pair, (
+            "The base's own start was not seen, as it has no memory and cannot be made again: "
+            "gains are told by the names of their classes, all else counts as drawn.",
+        )
+    params = tuple(replace(param, own_start=own_start(param.spec, starts)) for param in pair.params)
+    kept = [p.spec.pattern for p in params if p.start_kind == "kept"]
+    notes = []
+    if kept:
+        notes.append(
+            f"{abbreviated(kept)}: no centred draw, so plan.initialise keeps what the model itself "
+            "starts with."
+        )
+    return replace(pair, params=params), tuple(notes)

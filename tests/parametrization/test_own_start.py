@@ -1,0 +1,132 @@
+"""A seeded start draws what the model draws, and leaves alone what it makes."""
+
+import math
+
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from specmup.parametrization.own_start import own_start
+from specmup.parametrization.plan import make_plan
+from specmup.parametrization.specs import ParamSpec
+
+V = 12
+
+
+class Unit(nn.Module):
+    """A block full of things that are no centred draw."""
+
+    def __init__(self, width):
+        super().__init__()
+        self.gamma = nn.Parameter(torch.ones(width))
+        self.rates_log = nn.Parameter(torch.arange(1.0, 5.0).log().repeat(width, 1))  # (width, 4)
+        self.step = nn.Parameter(torch.rand(width) - 4)  # drawn, about a mean of its own
+        self.jump = nn.Parameter(torch.full((width,), -2.0))
+        self.into, self.out = nn.Linear(width, width), nn.Linear(width, width)
+
+    def forward(self, h):
+        x = F.rms_norm(h, h.shape[-1:]) * self.gamma
+        x = self.into(x) * torch.sigmoid(self.step) * self.rates_log.exp().sum(-1)
+        return h + self.out(F.relu(x)) * self.jump
+
+
+class Model(nn.Module):
+    def __init__(self, width, depth):
+        super().__init__()
+        self.words = nn.Embedding(V, width, padding_idx=3)
+        angle = torch.arange(8.0)[:, None] / 10 ** torch.linspace(0, 1, width)
+        self.where = nn.Parameter(angle.sin())
+        self.units = nn.ModuleList(Unit(width) for _ in range(depth))
+        self.out = nn.Linear(width, V, bias=False)
+
+    def forward(self, tokens):
+        h = self.words(tokens) + self.where[: tokens.shape[-1]]
+        for unit in self.units:
+            h = unit(h)
+        return self.out(h)
+
+
+DECLARED = {
+    "branch_ends": ["units.*.out"],
+    "block_depth": 2,
+    "places": {
+        "where": "embedding",
+        **dict.fromkeys(["rates_log", "step"], "branch"),
+        "jump": "branch_norm",
+    },
+}
+
+
+def planned(base):
+    return make_plan(Model(32, 4), base=base, learning_rate=1.0, std=0.5, **DECLARED)
+
+
+KEPT = ("where", "units.0.rates_log", "units.3.step", "units.1.jump", "units.2.gamma")
+
+
+@pytest.mark.parametrize("base", [lambda: Model(16, 2), Model(16, 2)], ids=["factory", "instance"])
+def test_structure_stays_and_draws_are_drawn(base):
+    plan = planned(base)
+    torch.manual_seed(5)
+    model = Model(32, 4)
+    before = {name: p.detach().clone() for name, p in model.named_parameters()}
+    plan.initialise(model, seed=1)
+    now = dict(model.named_parameters())
+    drawn_step = callable(base)
+    for name in KEPT if drawn_step else [n for n in KEPT if "step" not in n]:
+        assert torch.equal(now[name], before[name]), name
+    assert torch.equal(now["words.weight"][3], torch.zeros(32))
+    for name in ("words.weight", "units.0.into.weight", "out.weight"):
+        assert not torch.equal(now[name], before[name])
+        rows = torch.arange(len(now[name])) != 3 if name == "words.weight" else slice(None)
+        assert now[name][rows].square().mean().sqrt().item() == pytest.approx(
+            plan[name].init_std, rel=0.2
+        )
+
+
+def test_two_calls_are_one():
+    plan, model = planned(lambda: Model(16, 2)), Model(32, 4)
+    for seed in (None, 3):
+        once = {n: p.clone() for n, p in plan.initialise(model, seed).named_parameters()}
+        for name, value in plan.initialise(model, seed).named_parameters():
+            assert torch.allclose(value, once[name]), name
+
+
+def test_what_is_kept_is_noted_and_written_down():
+    plan = planned(lambda: Model(16, 2))
+    note = next(note for note in plan.notes if "no centred draw" in note)
+    assert all(name in note for name in ("where", "units.*.rates_log", "units.*.step"))
+    assert type(plan).from_json(plan.to_json())["words.weight"].zero_rows == (3,)
+    assert plan["units.0.jump"].start == "constant" and plan["units.0.jump"].init_std == -2
+
+
+def test_a_base_on_the_meta_device_that_cannot_be_made_again_is_noted():
+    with torch.device("meta"):
+        base = Model(16, 2)
+    assert any("own start was not seen" in note for note in planned(base).notes)
+
+
+@pytest.mark.parametrize(
+    ("start", "kind", "constant"),
+    [
+        (lambda: torch.randn(8, 4), "drawn", None),
+        (lambda: torch.rand(64, 64), "kept", None),
+        (lambda: torch.full((5,), 0.3), "constant", 0.3),
+        (lambda: torch.zeros(4, 4), "constant", 0.0),
+        (lambda: torch.eye(4), "kept", None),
+        (lambda: torch.nn.init.trunc_normal_(torch.empty(30, 30)), "drawn", None),
+        (lambda: torch.nn.init.orthogonal_(torch.empty(9, 9)), "drawn", None),
+        (lambda: torch.linspace(-1, 1, 9), "kept", None),
+    ],
+)
+def test_two_draws_tell_a_draw_from_structure(start, kind, constant):
+    def model():
+        made = nn.Module()
+        made.w = nn.Parameter(start())
+        return made
+
+    shape = tuple(start().shape)
+    found = own_start(ParamSpec("w", ("w",), (), shape, nn.Module, None), [model(), model()])
+    assert found.kind == kind
+    assert found.constant == constant or math.isclose(found.constant, constant, rel_tol=1e-6)
