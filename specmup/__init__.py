@@ -12,6 +12,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:  # for editors and type checkers
+    from specmup.auditing.audit import audit as audit
+    from specmup.auditing.report import Audit as Audit
     from specmup.norms import rms_operator_norm as rms_operator_norm
     from specmup.norms import spectral_norm as spectral_norm
     from specmup.optimizers.enforced import Enforced as Enforced
@@ -25,9 +27,11 @@ if TYPE_CHECKING:  # for editors and type checkers
 __version__ = "0.1.0"
 
 _HOMES = {
+    "Audit": "auditing.report",
     "Enforced": "optimizers.enforced",
     "Plan": "parametrization.planned",
     "Rules": "theory.tables",
+    "audit": "auditing.audit",
     "coordinate_check": "probes.coordinate_check",
     "make_optimizer": "optimizers.registry",
     "make_plan": "parametrization.plan",

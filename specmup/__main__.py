@@ -1,4 +1,4 @@
-"""The command line: scaling rules, plans for models and checks of them, sweeps and their text."""
+"""The command line: scaling rules, plans, checks and audits of models, sweeps and their text."""
 
 from __future__ import annotations
 
@@ -7,10 +7,17 @@ import sys
 from collections.abc import Sequence
 
 from specmup import __version__
-from specmup.cli import check, plan, rules, sweep, text
+from specmup.cli import audit, check, plan, rules, sweep, text
 from specmup.cli.command import OneLineParser
 
-COMMANDS = {"rules": rules, "plan": plan, "check": check, "sweep": sweep, "text": text}
+COMMANDS = {
+    "rules": rules,
+    "plan": plan,
+    "check": check,
+    "audit": audit,
+    "sweep": sweep,
+    "text": text,
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -10,7 +10,7 @@ from experiments.__main__ import names
 # From the ground up.
 LAYERS = (
     *("streams", "extras", "aligned", "theory", "norms", "models", "optimizers", "tracing"),
-    *("parametrization",),
+    *("parametrization", "auditing"),
     *("runs", "data", "training", "probes", "analysis", "figures", "sweeps", "cli"),
 )
 TOP = ("__init__", "__main__")

@@ -30,14 +30,37 @@ def test_the_code_prints_what_is_shown():
 BRIEFLY = {
     "check": ["--seeds", "1", "--steps", "1", "--widths", "1", "2", "3", "--depths", "1", "2"],
     "sweep": ["--dry-run"],
+    "audit": ["--widths", "16,32,64"],
 }
+# Training code as a reader may have it.
+MYTRAIN = """
+import specmup
+from specmup.models.gpt import GPT, GPTShape
+
+
+def gpt(width, depth):
+    return GPT(GPTShape(32, 8, width, depth, head_dimension=8))
+
+
+def build(width, depth):
+    model, base = gpt(width, depth), lambda: gpt(16, 2)
+    plan = specmup.make_plan(model, base=base, learning_rate=0.01, std=0.02)
+    return plan.initialise(model, seed=0), plan.optimizer(model)
+"""
 # What a command prints, or the file that it writes.
-SHOWN = {"plan": "hidden", "rules": "hidden", "check": "check.svg", "sweep": "hours"}
+SHOWN = {
+    "plan": "hidden",
+    "rules": "hidden",
+    "check": "check.svg",
+    "sweep": "hours",
+    "audit": "the rule k ≥ 2",
+}
 
 
 def test_the_commands_exist(capsys, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "book").symlink_to(ROOT / "book")
+    (tmp_path / "mytrain.py").write_text(MYTRAIN)
     targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), flags=re.MULTILINE))
     lines = "".join(blocks("console")).splitlines()
     assert {line.split()[1] for line in lines if line.startswith("make ")} <= targets

@@ -154,24 +154,36 @@ def _hugging_face(model_type: str) -> Callable[[Mapping[str, int]], nn.Module]:
     return build
 
 
-def _own(module: str, function: str) -> Callable[[Mapping[str, int]], nn.Module]:
-    # An installed command, unlike python -m, does not look in the folder where it is called.
-    if "" not in sys.path:
-        sys.path.insert(0, "")
-    try:
-        make = getattr(importlib.import_module(module), function)
-    except (ImportError, AttributeError) as problem:
-        raise ValueError(
-            f"{module}:{function} cannot be found ({problem}): call this in the folder of "
-            f"{module.split('.')[0]}.py, or put that folder into PYTHONPATH"
-        ) from problem
+def _own(module: str, name: str) -> Callable[[Mapping[str, int]], nn.Module]:
+    make = function(f"{module}:{name}")
 
     def build(sizes: Mapping[str, int]) -> nn.Module:
         try:
             return make(**sizes)
         except TypeError as problem:
             raise ValueError(
-                f"{module}:{function} does not take the sizes {', '.join(sizes)}: {problem}"
+                f"{module}:{name} does not take the sizes {', '.join(sizes)}: {problem}"
             ) from problem
 
     return build
+
+
+def function(name: str) -> Callable:
+    """A function of the user's own, by ``module:function``.
+
+    Raises:
+        ValueError: If it cannot be found.
+    """
+    module, colon, attribute = name.partition(":")
+    if not (module and colon and attribute):
+        raise ValueError(f"{name!r} names no function: write module:function")
+    # An installed command, unlike python -m, does not look in the folder where it is called.
+    if "" not in sys.path:
+        sys.path.insert(0, "")
+    try:
+        return getattr(importlib.import_module(module), attribute)
+    except (ImportError, AttributeError) as problem:
+        raise ValueError(
+            f"{name} cannot be found ({problem}): call this in the folder of "
+            f"{module.split('.')[0]}.py, or put that folder into PYTHONPATH"
+        ) from problem

@@ -7,7 +7,7 @@ A constant in front of a normalisation changes nothing and is passed over.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from specmup.tracing.branches import Branches, Way, times
@@ -25,11 +25,13 @@ class Attention:
     Args:
         module: Where it is.
         scale: By which it is multiplied; None if not known.
+        own: The same without the constants that stand behind a map of queries or keys.
         dimension: Of the vectors that are multiplied.
     """
 
     module: str
     scale: float | None
+    own: float | None
     dimension: int
 
 
@@ -93,7 +95,10 @@ def _ends(flow: Dataflow, branches: Branches) -> Iterator[Value]:
     yield from branches.starts()
     passes = MOVES | SUMS | HOMOGENEOUS | {"mul", "div"} | set(CONTRACTIONS)
     for op in flow.trace.ops:
-        if op.kind not in passes and flow.norm(op) is None and not flow.measures(op):
+        # Of data with data, as queries with keys, a contraction is passed by no factor.
+        of_data = op.kind in CONTRACTIONS and op.outputs[0] not in flow.maps
+        ends = (of_data or op.kind not in passes) and not flow.measures(op)
+        if ends and flow.norm(op) is None:
             yield from (value for value in op.inputs if flow.is_data(value))
 
 
@@ -103,10 +108,8 @@ def attentions(flow: Dataflow) -> Iterator[Attention]:
         if op.kind.startswith("_scaled_dot_product"):
             dimension = op.inputs[0].shape[-1]
             own = op.options.get("scale")
-            scale = dimension**-0.5 if own is None else float(own)
-            for operand in op.inputs[:2]:
-                scale = times(scale, _scale_of(flow, operand))
-            yield Attention(op.module, _rounded(scale), dimension)
+            told = dimension**-0.5 if own is None else float(own)
+            yield _attention(flow, op.module, told, op.inputs[:2], dimension)
         elif op.kind.endswith("softmax") and (found := _product(flow, op)) is not None:
             yield found
 
@@ -117,11 +120,9 @@ def _product(flow: Dataflow, softmax: Op) -> Attention | None:
     while (op := flow.trace.producer.get(value)) is not None and value not in flow.maps:
         if op.kind in CONTRACTIONS:
             places = CONTRACTIONS[op.kind]
-            for place in places:
-                scale = times(scale, _scale_of(flow, op.args[place]))
             scale = times(scale, float(op.options.get("alpha", 1)))
-            dimension = op.args[places[0]].shape[-1]
-            return Attention(softmax.module, _rounded(scale), dimension)
+            operands = [op.args[place] for place in places]
+            return _attention(flow, softmax.module, scale, operands, operands[0].shape[-1])
         if (factor := flow.factor(op)) is not None:
             value, by = factor
             scale = times(scale, by)
@@ -134,8 +135,19 @@ def _product(flow: Dataflow, softmax: Op) -> Attention | None:
     return None
 
 
-def _scale_of(flow: Dataflow, value: Value) -> float | None:
-    """Product of the constants directly behind which an operand stands."""
+def _attention(
+    flow: Dataflow, module: str, own: float | None, operands: Sequence[Value], dimension: int
+) -> Attention:
+    scale = own
+    for operand in operands:
+        by, root = _scale_of(flow, operand)
+        scale = times(scale, by)
+        own = own if root in flow.maps else times(own, by)
+    return Attention(module, _rounded(scale), _rounded(own), dimension)
+
+
+def _scale_of(flow: Dataflow, value: Value) -> tuple[float | None, Value]:
+    """Product of the constants directly behind which an operand stands, and what they multiply."""
     scale: float | None = 1.0
     while (op := flow.trace.producer.get(value)) is not None and value not in flow.maps:
         if op.kind in MOVES:
@@ -145,7 +157,7 @@ def _scale_of(flow: Dataflow, value: Value) -> float | None:
             scale = times(scale, by)
         else:
             break
-    return scale
+    return scale, value
 
 
 def _inverse(number: float | None) -> float | None:

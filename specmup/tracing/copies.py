@@ -40,6 +40,7 @@ def without_memory(model: nn.Module) -> nn.Module:
     memo: dict[int, object] = {}
     for parameter in model.parameters():
         bare = nn.Parameter(parameter.detach().to("meta"), requires_grad=False)
+        bare.__dict__.update(vars(parameter))  # what others hang on it, such as mup's shapes
         memo[id(parameter)] = bare
     for buffer in model.buffers():
         memo[id(buffer)] = buffer if buffer.is_meta else buffer.detach().cpu().clone()

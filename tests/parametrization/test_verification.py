@@ -353,7 +353,7 @@ class Adapters(nn.Module):
     [
         (["2.main", "2.up"], None),
         (["2.main", "2.down"], None),  # it may stand on either of two maps in a row
-        (["body.*.2"], r"up\.weight and .*down\.weight follow one another"),
+        (["body.*.2"], r"holds 3 matrices.*count 3 times"),
         (["2.main"], r"up\.weight is the last that acts"),
         (["2.up", "2.down"], r"main\.weight is the last that acts.*follow one another"),
     ],

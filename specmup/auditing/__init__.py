@@ -1,0 +1,1 @@
+"""Whose rules are these? Anybody's training code read off at several sizes, and judged."""
