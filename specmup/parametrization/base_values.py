@@ -105,20 +105,21 @@ def own_initial_sizes(
     sizes: dict[str, float | None] = {}
     for param in pair.params:
         spec = param.spec
-        same = [found[n] for n in (*spec.names, *spec.aliases) if n in found]
+        names = (*spec.names, *spec.aliases)
+        same = [found[n] for n in names if n in found]
         own = param.own_start
         if own is not None and own.constant is not None:
             sizes[spec.pattern] = own.constant + param.offset
         elif not any(p.is_meta for p in same):
             sizes[spec.pattern] = _measured(param, same)
         elif drawn and (param.is_vector or param.start_kind == "kept"):
-            sizes[spec.pattern] = _measured(param, [drawn[n] for n in spec.names])
+            sizes[spec.pattern] = _measured(param, [drawn[n] for n in names if n in drawn])
         elif param.is_vector:
             sizes[spec.pattern] = 1.0 if spec.is_gain else 0.0
         else:
             told = _family_std(getattr(base, "config", None), pair, param)
             if told is None and drawn:
-                told = _measured(param, [drawn[n] for n in spec.names])
+                told = _measured(param, [drawn[n] for n in names if n in drawn])
             sizes[spec.pattern] = told
     return sizes
 

@@ -376,5 +376,5 @@ def test_maps_in_a_row_hold_the_multiplier_once(ends, fits):
     if fits:
         assert plan()
     else:
-        with pytest.raises(ValueError, match="both hold the multiplier|is the last that acts"):
+        with pytest.raises(ValueError, match=r"both hold the multiplier|is the last that acts"):
             plan()
