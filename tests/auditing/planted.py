@@ -46,6 +46,7 @@ def planned(
             weight_decay=dict.fromkeys(ROLES, 0.1),
             gauge=gauge,
             block_depth=block_depth,
+            verify=False,  # it is what is tried here that looks at the forward pass
         )
         plan.initialise(model, seed=width * depth)
         names = {id(p): plan[name].pattern for name, p in model.named_parameters()}

@@ -5,6 +5,7 @@ forward pass hides its constants in its code, as everybody's does.
 """
 
 import math
+from fnmatch import fnmatchcase
 
 import mup
 import torch
@@ -249,3 +250,34 @@ def torch_muon(adjust_lr_fn):
 
 def own_muon(maps, rate):
     return OwnMuon(maps, lr=rate, weight_decay=0.0)
+
+
+def with_fault(build, pattern, number, exponent):
+    """A recipe with one number of one parameter wrong by a power of the width."""
+
+    def faulty(width, depth):
+        factor = ratios(width, depth)[0] ** exponent
+        model, optimizers = build(width, depth)
+        several = optimizers if isinstance(optimizers, list) else [optimizers]
+        for name, parameter in model.named_parameters():
+            if not fnmatchcase(name, pattern):
+                continue
+            if number == "start":
+                parameter.data.mul_(factor)
+            else:
+                _change(
+                    several, parameter, {"learning_rate": "lr", "epsilon": "eps"}[number], factor
+                )
+        return model, optimizers
+
+    return faulty
+
+
+def _change(optimizers, parameter, key, factor):
+    for optimizer in optimizers:
+        for group in list(optimizer.param_groups):
+            if any(p is parameter for p in group["params"]):
+                group["params"] = [p for p in group["params"] if p is not parameter]
+                optimizer.add_param_group(
+                    {**group, "params": [parameter], key: group[key] * factor}
+                )

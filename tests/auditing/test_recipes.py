@@ -162,7 +162,39 @@ def test_muon_with_each_factor_of_the_shape(make, told, right):
     assert wrong.faults[0].factors == {"width": WIDTHS[-1] / WIDTHS[0]}
 
 
-def test_no_exponent_is_typed():
-    """Every role occurs, so every row of the solved rules has been compared."""
-    roles = {row.role for row in audited(recipes.complete_p).rows}
-    assert roles == set(ROLES)
+def test_every_role_has_been_compared():
+    assert {row.role for row in audited(recipes.complete_p).rows} == set(ROLES)
+
+
+RECIPES = {
+    **{
+        name: getattr(recipes, name)
+        for name in ("pytorch_defaults", "gpt2_start", "width_alone", "complete_p", "depth_mup")
+    },
+    "unit_mup": recipes.unit_mup,
+    "per_layer_sp": recipes.per_layer_sp,
+    "MuAdamW": recipes.with_mup(mup.MuAdamW),
+    "MuSGD": recipes.with_mup(mup.MuSGD),
+    "Muon": recipes.muon(recipes.torch_muon("original")),
+    "Muon-Kimi": recipes.muon(recipes.torch_muon("match_rms_adamw"), lambda r_n: r_n**-0.5),
+}
+
+
+@pytest.mark.parametrize("number", ["start", "learning_rate", "epsilon"])
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_one_fault_more_is_one_fault_more(recipe, number):
+    """Whatever else a recipe does, what was planted is named, and nothing else changes."""
+    pattern, planted = "blocks.*.up.weight", WIDTH ** "1/4"
+    has_epsilon = not recipe.startswith(("MuSGD", "Muon"))
+    if number == "epsilon" and not has_epsilon:
+        pytest.skip("no ε of the rules'")
+    options = {**DECLARED, "depths": [2]}
+
+    def off_by(build):
+        found = audit(build, widths=WIDTHS, **options).faults
+        return {(f.pattern, f.number): f.off for f in found}
+
+    before = off_by(RECIPES[recipe])
+    after = off_by(recipes.with_fault(RECIPES[recipe], pattern, number, 0.25))
+    key = pattern, number
+    assert after == before | {key: before.get(key, ONE) * planted}
