@@ -105,11 +105,7 @@ def own_initial_sizes(
     sizes: dict[str, float | None] = {}
     for param in pair.params:
         spec = param.spec
-<<<<<<< HEAD
         names = (*param.before.names, *param.before.aliases)
-=======
-        names = (*spec.names, *spec.aliases)
->>>>>>> audit
         same = [found[n] for n in names if n in found]
         own = param.own_start
         if own is not None and own.constant is not None:
