@@ -25,7 +25,7 @@ def attention_faults(axes: Sequence[Axis], pair: ModelPair) -> list[Fault]:
     off: dict[str, Blame] = {}
     for axis in axes:
         each = [reading.constants.attentions for reading in axis.readings]
-        known = [[(a.own, a.dimension) for a in found if a.own] for found in each]
+        known = [[(a.scale, a.dimension) for a in found if a.scale] for found in each]
         if not all(known) or [len(k) for k in known] != [len(found) for found in each]:
             continue
         scales = [exp(fmean(log(s) for s, _ in found)) for found in known]

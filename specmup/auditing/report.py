@@ -10,7 +10,7 @@ from specmup.aligned import aligned
 from specmup.auditing.equations import Broken
 from specmup.auditing.findings import Fault, Row
 from specmup.auditing.needs import DEPTH, WIDTH
-from specmup.parametrization.specs import abbreviated
+from specmup.parametrization.names import abbreviated
 from specmup.theory.order import Order
 
 LETTERS = {

@@ -15,6 +15,7 @@ from specmup.tracing.dataflow import CONTRACTIONS, HOMOGENEOUS, MOVES, SUMS, Dat
 from specmup.tracing.trace import Op, Value
 
 Constants = dict[tuple[str, bool], set[float | None]]
+FUSED = "_scaled_dot_product"  # begins the names of attention in one operation
 DIGITS = 9  # of a single-precision number, with one to spare for rounding
 
 
@@ -24,14 +25,13 @@ class Attention:
 
     Args:
         module: Where it is.
-        scale: By which it is multiplied; None if not known.
-        own: The same without the constants that stand behind a map of queries or keys.
+        scale: By which it is multiplied, by the constants on queries and keys as well; None if not
+            known.
         dimension: Of the vectors that are multiplied.
     """
 
     module: str
     scale: float | None
-    own: float | None
     dimension: int
 
 
@@ -94,7 +94,13 @@ def _ends(flow: Dataflow, branches: Branches) -> Iterator[Value]:
     yield from flow.trace.outputs
     yield from branches.starts()
     passes = MOVES | SUMS | HOMOGENEOUS | {"mul", "div"} | set(CONTRACTIONS)
+    # What stands between queries or keys and their product is the scale of attention's logits, and
+    # no matter of either map: see attentions. Values are multiplied by what the softmax gives.
+    products = [product for product, *_ in _products(flow)]
     for op in flow.trace.ops:
+        if op in products:
+            yield from (v for v in op.inputs[2:] if op.kind.startswith(FUSED) and flow.is_data(v))
+            continue
         # Of data with data, as queries with keys, a contraction is passed by no factor.
         of_data = op.kind in CONTRACTIONS and op.outputs[0] not in flow.maps
         ends = (of_data or op.kind not in passes) and not flow.measures(op)
@@ -104,25 +110,32 @@ def _ends(flow: Dataflow, branches: Branches) -> Iterator[Value]:
 
 def attentions(flow: Dataflow) -> Iterator[Attention]:
     """The products of data with data that a softmax takes."""
+    for _, module, scale, operands in _products(flow):
+        for operand in operands:
+            scale = times(scale, _scale_of(flow, operand))
+        yield Attention(module, _rounded(scale), operands[0].shape[-1])
+
+
+def _products(
+    flow: Dataflow,
+) -> Iterator[tuple[Op, str, float | None, Sequence[Value]]]:
+    """Each with its module, the constants behind it, and the queries and keys that it takes."""
     for op in flow.trace.ops:
-        if op.kind.startswith("_scaled_dot_product"):
-            dimension = op.inputs[0].shape[-1]
+        if op.kind.startswith(FUSED):
             own = op.options.get("scale")
-            told = dimension**-0.5 if own is None else float(own)
-            yield _attention(flow, op.module, told, op.inputs[:2], dimension)
+            told = op.inputs[0].shape[-1] ** -0.5 if own is None else float(own)
+            yield op, op.module, told, op.inputs[:2]
         elif op.kind.endswith("softmax") and (found := _product(flow, op)) is not None:
             yield found
 
 
-def _product(flow: Dataflow, softmax: Op) -> Attention | None:
+def _product(flow: Dataflow, softmax: Op) -> tuple[Op, str, float | None, Sequence[Value]] | None:
     value = softmax.inputs[0]
     scale: float | None = 1.0
     while (op := flow.trace.producer.get(value)) is not None and value not in flow.maps:
         if op.kind in CONTRACTIONS:
-            places = CONTRACTIONS[op.kind]
             scale = times(scale, float(op.options.get("alpha", 1)))
-            operands = [op.args[place] for place in places]
-            return _attention(flow, softmax.module, scale, operands, operands[0].shape[-1])
+            return op, softmax.module, scale, [op.args[place] for place in CONTRACTIONS[op.kind]]
         if (factor := flow.factor(op)) is not None:
             value, by = factor
             scale = times(scale, by)
@@ -135,19 +148,8 @@ def _product(flow: Dataflow, softmax: Op) -> Attention | None:
     return None
 
 
-def _attention(
-    flow: Dataflow, module: str, own: float | None, operands: Sequence[Value], dimension: int
-) -> Attention:
-    scale = own
-    for operand in operands:
-        by, root = _scale_of(flow, operand)
-        scale = times(scale, by)
-        own = own if root in flow.maps else times(own, by)
-    return Attention(module, _rounded(scale), _rounded(own), dimension)
-
-
-def _scale_of(flow: Dataflow, value: Value) -> tuple[float | None, Value]:
-    """Product of the constants directly behind which an operand stands, and what they multiply."""
+def _scale_of(flow: Dataflow, value: Value) -> float | None:
+    """Product of the constants directly behind which an operand stands."""
     scale: float | None = 1.0
     while (op := flow.trace.producer.get(value)) is not None and value not in flow.maps:
         if op.kind in MOVES:
@@ -157,7 +159,7 @@ def _scale_of(flow: Dataflow, value: Value) -> tuple[float | None, Value]:
             scale = times(scale, by)
         else:
             break
-    return scale, value
+    return scale
 
 
 def _inverse(number: float | None) -> float | None:
