@@ -12,7 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from itertools import pairwise
 from math import sqrt
-from typing import Literal
+from typing import Literal, cast
 
 import numpy as np
 import pandas as pd
@@ -68,9 +68,11 @@ class Swings:
         sign. Without any it is ``still`` if no swing of half an octave is left open, and otherwise
         the data cannot tell.
         """
-        if self.told:
-            return {0: "drifts", 1: "turns"}.get(self.turns, "oscillates")
-        return "still" if self.room <= STILL else "cannot tell"
+        if not self.told:
+            return "still" if self.room <= STILL else "cannot tell"
+        if self.turns == 0:
+            return "drifts"
+        return "turns" if self.turns == 1 else "oscillates"
 
 
 def swings(frame: pd.DataFrame, value: str = "loss") -> Swings:
@@ -84,10 +86,10 @@ def swings(frame: pd.DataFrame, value: str = "loss") -> Swings:
     Raises:
         ValueError: If there are fewer than three depths or two seeds, or seeds differ by depth.
     """
-    curves = {
-        int(depth): np.log(seed_curves(rows, f"depth {depth:g}", value))
-        for depth, rows in frame.groupby("depth")
-    }
+    curves = {}
+    for key, rows in frame.groupby("depth"):
+        depth = cast(int, key)  # to pandas any scalar
+        curves[depth] = seed_curves(rows, f"depth {depth:g}", value)
     seeds = {tuple(curve.index) for curve in curves.values()}
     if len(curves) < 3:
         raise ValueError(f"there are the depths {list(curves)}: a swing needs three, run more")
@@ -109,12 +111,12 @@ def swings(frame: pd.DataFrame, value: str = "loss") -> Swings:
 
 
 def _optimum(curves: pd.DataFrame) -> float:
-    """The vertex of the mean curve near its lowest rate, never outside the rates that it uses.
+    """The vertex of the mean log curve near its lowest rate, never outside the rates that it uses.
 
     Raises:
         ValueError: If fewer than three rates near the lowest trained every seed.
     """
-    mean = curves.mean()
+    mean = curves.map(np.log).mean()
     trained = mean[np.isfinite(mean)]
     near = trained[np.abs(trained.index - trained.idxmin()) <= OCTAVE] if len(trained) else trained
     if len(near) < 3:
