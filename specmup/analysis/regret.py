@@ -42,12 +42,12 @@ def split_regret(curves: pd.DataFrame, carried: float) -> Interval:
         raise ValueError(f"{len(curves)} seed: one chooses and another judges, so run two at least")
     if carried not in curves.columns:
         raise ValueError(f"log2 lr = {carried:g} was not run; there are {curves.columns.tolist()}")
-    train = curves.loc[:, np.isfinite(curves).all()]
+    train = curves.loc[:, np.isfinite(curves.to_numpy()).all(axis=0).tolist()]
     if train.empty or train.columns.empty:
         return Interval(nan, nan, nan)
     if carried not in train.columns:
         return Interval(inf, inf, inf)
     half = len(train) // 2
-    best = tuned_rate(train.iloc[:half])
-    judged = train.iloc[half:]
+    best = tuned_rate(train[:half])
+    judged = train[half:]
     return mean_interval(judged[carried] - judged[best])

@@ -37,9 +37,9 @@ from experiments.reading.criteria import (
     outside,
     says,
 )
-from experiments.reading.values import text_of
+from experiments.reading.values import number, text_of
 
-# Chapters take the criteria from here too.
+# Chapters take the criteria, and how a number is written, from here too.
 __all__ = [
     "Claim",
     "ClaimFell",
@@ -52,6 +52,7 @@ __all__ = [
     "compared",
     "equal_to",
     "near",
+    "number",
     "open_at",
     "outside",
     "says",

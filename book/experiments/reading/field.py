@@ -157,5 +157,7 @@ def _said(table: Mapping, rows: Mapping) -> Iterator[tuple[str, str]]:
 
 
 def _row(role: str, told: Mapping[str, str]) -> Rule[Order]:
+    """A row; what it does not say is one, and is neither judged nor compared."""
     numbers = {entry: order(told.get(word, "1")) for entry, word in ENTRIES.items()}
-    return Rule(role, **{**numbers, "epsilon": numbers["epsilon"] if "epsilon" in told else None})
+    epsilon = numbers.pop("epsilon")
+    return Rule(role, **numbers, epsilon=epsilon if "epsilon" in told else None)
