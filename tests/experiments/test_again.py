@@ -12,7 +12,7 @@ from experiments.again import OF_SWEEPS, made_again, slice_of
 from experiments.reading.agreement import Disagreement, agrees_with
 from experiments.reading.rounding import Rounding
 from specmup.runs.experiment import ExperimentResult
-from specmup.runs.results import load, Results, results_folder
+from specmup.runs.results import Results, load, results_folder
 
 
 @pytest.fixture(scope="module")
