@@ -21,7 +21,7 @@ from specmup.parametrization.pair_checks import (
 )
 from specmup.parametrization.places import Evidence, declared_places, place_of, role_of
 from specmup.parametrization.specs import ModelSpec, ParamSpec, spec_of
-from specmup.theory.rules import COMPANION
+from specmup.theory.rules import laws_of
 from specmup.theory.update import update_law
 
 
@@ -90,7 +90,7 @@ def _scaled(
     role, one_hot = role_of(spec, place), place == "embedding"
     fans = zip(spec.fans(one_hot=one_hot), before.fans(one_hot=one_hot), strict=True)
     fan_out, fan_in = (ScaledDim(now, then) for now, then in fans)
-    own = COMPANION if update_law(optimizer).matrices_only and role != "hidden" else optimizer
+    own = laws_of(optimizer)[role].name
     return ScaledParam(
         spec=spec,
         place=place,
