@@ -2,6 +2,8 @@
 PYTHON ?= python3
 RUN := .venv/bin/python
 export JUPYTER_PREFER_ENV_PATH := 1
+# Figures follow no settings of the user's, nor a list of fonts that another matplotlib left.
+export MPLCONFIGDIR := $(CURDIR)/.venv/matplotlib
 # The networks are small: a second thread slows them, and one adds in the same order everywhere.
 book test sync: export OMP_NUM_THREADS := 1
 

@@ -71,6 +71,8 @@ def install() -> None:
     print(f"Environment: installing {', '.join(WITHOUT_DEPENDENCIES)} and this folder", flush=True)
     watch([*pip, "--no-deps", *WITHOUT_DEPENDENCIES], packages)
     watch([*pip, "--no-deps", "--editable", ROOT, "--editable", ROOT / "book"], packages)
+    # The first import lists the system's fonts. Where that is slow it says so, into a page's cell.
+    subprocess.run([python(), "-c", "import matplotlib.font_manager"], check=True)
     STAMP.write_text(wanted())
 
 

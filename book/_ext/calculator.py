@@ -17,7 +17,7 @@ from sphinx.util.docutils import SphinxDirective
 
 from specmup import theory
 from specmup.theory.order import IncomparableOrders, Order
-from specmup.theory.rules import COMPANION, SolvedLayer, solved_layers
+from specmup.theory.rules import COMPANION, SolvedLayer, laws_of, solved_layers
 from specmup.theory.update import LAWS, UpdateLaw
 
 COLUMNS = ("multiplier", "init_variance", "learning_rate", "weight_decay", "epsilon")
@@ -73,7 +73,7 @@ def told(law: UpdateLaw) -> dict[str, Any]:
 def rows(law: UpdateLaw, block_depth: int, *, folded: bool) -> Iterator[dict[str, Any]]:
     """One row a role; hidden matrices by the optimizer, and the rest by its companion if any."""
     for role, layer in solved_layers(block_depth).items():
-        own = LAWS[COMPANION] if law.matrices_only and role != "hidden" else law
+        own = laws_of(law.name)[role]
         if not folded:
             yield entry(role, ROLES[role], layer, own)
         elif role in FOLDED:

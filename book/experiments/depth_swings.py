@@ -1,4 +1,4 @@
-"""Does the best learning rate oscillate with the depth? Optimizers that are said to, and AdamW.
+"""Chapter 12: optimizers whose best rate is said to oscillate with the depth, and AdamW.
 
 ReLU residual networks with two maps a branch learn digits for 50 steps. One base model of 4 blocks
 is carried to depths from 4 to 128, a doubling apart, by ``k2`` or ``sp``, and its learning rate is
@@ -15,6 +15,7 @@ from dataclasses import replace
 import pandas as pd
 
 from experiments.declared import Axes, Constant, Experiment
+from experiments.instruments.grids import extended
 from experiments.instruments.networks import base, shape
 from specmup.data.images import digits
 from specmup.training.learning_rates import learning_rate_sweep
@@ -66,23 +67,11 @@ def sweep_one_depth(
             options=OPTIONS.get(optimizer, {}),
         ).assign(half_octaves=lambda f: (2 * f.log2_lr).round().astype(int))
 
-    frame = swept(range(lowest, lowest + RATES))
-    for _ in range(MOST_EXTENSIONS):
-        if missing := beyond_edges(frame):
-            frame = pd.concat([frame, swept(missing)], ignore_index=True)
+    first = range(lowest, lowest + RATES)
+    frame = extended(swept, first, by="half_octaves", rates=EXTENSION, most=MOST_EXTENSIONS)
     frame["log2_lr"] = frame.half_octaves / 2
     rows = frame.drop(columns="half_octaves")
     return rows.sort_values(["log2_lr", "seed"], ignore_index=True)
-
-
-def beyond_edges(frame: pd.DataFrame) -> list[int]:
-    """The rates to add, in half octaves, beyond each edge of the grid that is some seed's best."""
-    losses = frame.pivot(index="seed", columns="half_octaves", values="loss")
-    low, high = int(losses.columns.min()), int(losses.columns.max())
-    best = losses.to_numpy().argmin(axis=1)  # of diverged runs only: the lowest rate
-    below = range(low - EXTENSION, low) if (best == 0).any() else ()
-    above = range(high + 1, high + 1 + EXTENSION) if (best == len(losses.columns) - 1).any() else ()
-    return [*below, *above]
 
 
 def base_at(width: int) -> Base:

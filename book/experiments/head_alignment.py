@@ -22,7 +22,8 @@ from experiments.declared import Experiment
 from experiments.instruments.gpt_steps import LEARNING_RATE, probe, rms, trained
 from experiments.instruments.rows import labelled
 from experiments.small_gpt import BASE_WIDTH, planned, shape
-from specmup.models.gpt import GPT, Block
+from specmup.models.decoder import Block
+from specmup.models.gpt import GPT, Attention
 
 WIDTH, DEPTH = 256, 2
 Row = dict[str, float | str]
@@ -58,10 +59,11 @@ def queries_and_keys(model: GPT, x: Tensor) -> tuple[Tensor, Tensor]:
     h = model.embed(x)
     for block in before:
         h = block(h)
-    h, heads = last.attention_norm(h), (last.attention.shape.heads, -1)
+    attention = last.attention
+    assert isinstance(attention, Attention)
+    h, heads = last.attention_norm(h), (attention.shape.heads, -1)
     queries, keys = (
-        w(h).unflatten(-1, heads).transpose(1, 2)
-        for w in (last.attention.query, last.attention.key)
+        w(h).unflatten(-1, heads).transpose(1, 2) for w in (attention.query, attention.key)
     )
     return queries, keys
 

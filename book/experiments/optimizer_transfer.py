@@ -14,6 +14,7 @@ import pandas as pd
 
 from experiments.declared import Axes, Constant, Experiment, sizes
 from experiments.instruments.enforced_replicas import enforced_replicas
+from experiments.instruments.grids import extended
 from experiments.instruments.networks import BASE_DEPTH, BASE_WIDTH, shape
 from experiments.instruments.networks import base as usual_base
 from specmup.data.images import digits
@@ -95,21 +96,9 @@ def sweep_one_size(
             make_optimizer=enforced_replicas if enforced else replica_optimizer,
         )
 
-    frame = swept(range(lowest, lowest + RATES))
-    for _ in range(MOST_EXTENSIONS):
-        if missing := beyond_edges(frame):
-            frame = pd.concat([frame, swept(missing)], ignore_index=True)
+    first = range(lowest, lowest + RATES)
+    frame = extended(swept, first, by="log2_lr", rates=EXTENSION, most=MOST_EXTENSIONS)
     return frame.sort_values(["log2_lr", "seed"], ignore_index=True)
-
-
-def beyond_edges(frame: pd.DataFrame) -> list[int]:
-    """The log2 rates to add beyond each edge of the grid that is some seed's best."""
-    losses = frame.pivot(index="seed", columns="log2_lr", values="loss")
-    low, high = int(losses.columns.min()), int(losses.columns.max())
-    best = losses.to_numpy().argmin(axis=1)  # of diverged runs only: the lowest rate
-    below = range(low - EXTENSION, low) if (best == 0).any() else ()
-    above = range(high + 1, high + 1 + EXTENSION) if (best == len(losses.columns) - 1).any() else ()
-    return [*below, *above]
 
 
 def base(hidden_rate: float = 1.0) -> Base:

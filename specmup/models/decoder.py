@@ -19,7 +19,9 @@ MULTIPLIERS = ("input", "hidden", "output")
 
 
 class Decoder(nn.Module):
-    """A decoder without its embedding's details, blocks and norm, which a model of it makes.
+    """A decoder; a model of it says what its norms, branches and embeddings are.
+
+    Parameters are drawn as torch draws them until a plan initialises them.
 
     Args:
         shape: Sizes and options, with ``vocabulary``, ``context``, ``width`` and ``tied``.
@@ -29,12 +31,8 @@ class Decoder(nn.Module):
         ValueError: If there is a multiplier of another name.
     """
 
-    blocks: nn.ModuleList
-    norm: nn.Module
-    readout: nn.Linear
-
     def __init__(self, shape: Any, multipliers: Mapping[str, float] | None = None) -> None:
-        """Make the token embedding; the rest follows in the order in which it computes."""
+        """Make the parameters, in the order in which they compute."""
         super().__init__()
         given = dict(multipliers or {})
         if unknown := sorted(set(given) - set(MULTIPLIERS)):
@@ -43,13 +41,27 @@ class Decoder(nn.Module):
         self.shape = shape
         self.multipliers = {name: float(given.get(name, 1.0)) for name in MULTIPLIERS}
         self.tokens = nn.Embedding(shape.vocabulary, shape.width)
+        self.embed_beside()
+        self.blocks = nn.ModuleList(self._block() for _ in range(shape.depth))
+        self.norm = self.normalisation()
+        self.readout = nn.Linear(shape.width, shape.vocabulary, bias=False)
+        if shape.tied:
+            self.readout.weight = self.tokens.weight
 
-    def read_out(self) -> nn.Linear:
-        """The map from the stream to the logits, with the embedding's matrix where it is tied."""
-        readout = nn.Linear(self.shape.width, self.shape.vocabulary, bias=False)
-        if self.shape.tied:
-            readout.weight = self.tokens.weight
-        return readout
+    def embed_beside(self) -> None:
+        """Make what is embedded beside the tokens, if anything is."""
+
+    def normalisation(self) -> nn.Module:
+        """The norm before a branch, and before the readout."""
+        raise NotImplementedError
+
+    def branches(self) -> tuple[nn.Module, nn.Module]:
+        """The attention and the MLP of a block, each (B, T, n) to (B, T, n)."""
+        raise NotImplementedError
+
+    def _block(self) -> Block:
+        norms = self.normalisation(), self.normalisation()
+        return Block(norms, *self.branches(), self.multipliers)
 
     def forward(self, tokens: Tensor) -> Tensor:
         """Logits (B, T, V) of the next token, for tokens (B, T)."""

@@ -9,7 +9,6 @@ and down): k ≥ 2.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
@@ -18,7 +17,6 @@ from torch.nn import functional as F
 
 from specmup.models.decoder import (
     ATTENTION_SCALES,
-    Block,
     Decoder,
     check_options,
     check_sizes,
@@ -76,35 +74,28 @@ class GPTShape:
 
 
 class GPT(Decoder):
-    """The model; parameters are drawn as torch draws them until a plan initialises them.
-
-    Args:
-        shape: The sizes and options.
-        multipliers: α of ``input``, ``hidden`` and ``output``; 1 where not given.
-
-    Raises:
-        ValueError: If there is a multiplier of another name.
-    """
+    """The model; see :class:`specmup.models.decoder.Decoder`."""
 
     shape: GPTShape
 
-    def __init__(self, shape: GPTShape, multipliers: Mapping[str, float] | None = None) -> None:
-        """Make the parameters."""
-        super().__init__(shape, multipliers)
-        self.positions = nn.Embedding(shape.context, shape.width)
-        self.blocks = nn.ModuleList(self._block() for _ in range(shape.depth))
-        self.norm = _norm(shape)
-        self.readout = self.read_out()
+    def embed_beside(self) -> None:
+        """Make the embedding of positions."""
+        self.positions = nn.Embedding(self.shape.context, self.shape.width)
 
     def embedding(self, tokens: Tensor) -> Tensor:
         """Token and position, (B, T, n)."""
         positions = torch.arange(tokens.shape[-1], device=tokens.device)
         return self.tokens(tokens) + self.positions(positions)
 
-    def _block(self) -> Block:
-        shape = self.shape
-        norms = _norm(shape), _norm(shape)
-        return Block(norms, Attention(shape), MLP(shape), self.multipliers)
+    def normalisation(self) -> nn.Module:
+        """LayerNorm, or nothing."""
+        if self.shape.normalisation == "none":
+            return nn.Identity()
+        return nn.LayerNorm(self.shape.width, bias=self.shape.bias)
+
+    def branches(self) -> tuple[nn.Module, nn.Module]:
+        """The attention and the MLP of a block."""
+        return Attention(self.shape), MLP(self.shape)
 
 
 class Attention(nn.Module):
@@ -145,9 +136,3 @@ class MLP(nn.Module):
     def forward(self, h: Tensor) -> Tensor:
         """(B, T, n) to (B, T, n)."""
         return self.down(F.gelu(self.up(h)))
-
-
-def _norm(shape: GPTShape) -> nn.Module:
-    if shape.normalisation == "none":
-        return nn.Identity()
-    return nn.LayerNorm(shape.width, bias=shape.bias)

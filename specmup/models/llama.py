@@ -9,7 +9,6 @@ third, so three maps stand in a row, and k ≥ 2.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
@@ -18,7 +17,6 @@ from torch.nn import functional as F
 
 from specmup.models.decoder import (
     ATTENTION_SCALES,
-    Block,
     Decoder,
     check_options,
     check_sizes,
@@ -90,29 +88,17 @@ class LlamaShape:
 
 
 class Llama(Decoder):
-    """The model; parameters are drawn as torch draws them until a plan initialises them.
-
-    Args:
-        shape: The sizes and options.
-        multipliers: α of ``input``, ``hidden`` and ``output``; 1 where not given.
-
-    Raises:
-        ValueError: If there is a multiplier of another name.
-    """
+    """The model; see :class:`specmup.models.decoder.Decoder`."""
 
     shape: LlamaShape
 
-    def __init__(self, shape: LlamaShape, multipliers: Mapping[str, float] | None = None) -> None:
-        """Make the parameters."""
-        super().__init__(shape, multipliers)
-        self.blocks = nn.ModuleList(self._block() for _ in range(shape.depth))
-        self.norm = _norm(shape)
-        self.readout = self.read_out()
+    def normalisation(self) -> nn.Module:
+        """RMSNorm, or nothing."""
+        return nn.Identity() if self.shape.normalisation == "none" else nn.RMSNorm(self.shape.width)
 
-    def _block(self) -> Block:
-        shape = self.shape
-        norms = _norm(shape), _norm(shape)
-        return Block(norms, GroupedAttention(shape), GatedMLP(shape), self.multipliers)
+    def branches(self) -> tuple[nn.Module, nn.Module]:
+        """The attention and the MLP of a block."""
+        return GroupedAttention(self.shape), GatedMLP(self.shape)
 
 
 class GroupedAttention(nn.Module):
@@ -169,7 +155,3 @@ def rotated(x: Tensor) -> Tensor:
     cos, sin = (turn(angles).to(x.dtype) for turn in (torch.cos, torch.sin))
     first, second = x.chunk(2, dim=-1)
     return torch.cat([first * cos - second * sin, second * cos + first * sin], dim=-1)
-
-
-def _norm(shape: LlamaShape) -> nn.Module:
-    return nn.Identity() if shape.normalisation == "none" else nn.RMSNorm(shape.width)

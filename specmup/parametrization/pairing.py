@@ -27,7 +27,7 @@ from specmup.parametrization.proposals import questions
 from specmup.parametrization.questions import Declaration
 from specmup.parametrization.seen import Seen, places_seen
 from specmup.parametrization.specs import ModelSpec, ParamSpec, spec_of
-from specmup.theory.rules import COMPANION
+from specmup.theory.rules import laws_of
 from specmup.theory.update import update_law
 
 
@@ -115,7 +115,7 @@ def _scaled(
     before = evidence.base.params[spec.pattern]
     fans = zip(spec.fans(one_hot=one_hot), before.fans(one_hot=one_hot), strict=True)
     fan_out, fan_in = (ScaledDim(now, then) for now, then in fans)
-    own = COMPANION if update_law(optimizer).matrices_only and role != "hidden" else optimizer
+    own = laws_of(optimizer)[role].name
     return ScaledParam(
         spec=spec,
         place=place,

@@ -14,21 +14,18 @@ from functools import cached_property
 from specmup.theory.condition import Path, ResidualCondition, end_system
 from specmup.theory.equations import Term
 from specmup.theory.layer import HALF, Layer
-from specmup.theory.order import ONE, WIDTH, Order
-from specmup.theory.rules import COMPANION
-from specmup.theory.tables import ROLES, Rule, Rules
-from specmup.theory.update import UpdateLaw, update_law
+from specmup.theory.order import ONE, Order
+from specmup.theory.rules import laws_of, solved_layers
+from specmup.theory.tables import Rule, Rules
+from specmup.theory.update import UpdateLaw
 
-# (n_out, n_in) of a role. Inputs and classes are of a fixed number; vectors have one input.
-FANS: Mapping[str, tuple[Order, Order]] = {
-    "input": (WIDTH, ONE),
-    "hidden": (WIDTH, WIDTH),
-    "output": (ONE, WIDTH),
-    "input_bias": (WIDTH, ONE),
-    "hidden_bias": (WIDTH, ONE),
-    "norm_gain": (WIDTH, ONE),
-}
 IN_BRANCH = ("hidden", "hidden_bias", "norm_gain")
+
+
+def fans(role: str) -> tuple[Order, Order]:
+    """(n_out, n_in) of a role, as the solver has them."""
+    layer = solved_layers(2)[role].layer
+    return layer.fan_out, layer.fan_in
 
 
 @dataclass(frozen=True)
@@ -97,7 +94,7 @@ class Scaling:
     def size(self, role: str) -> Order:
         """‖W‖_R at the start, with the multiplier next to it."""
         row = self.rows[role]
-        unit = Layer(*FANS[role], sensitivity=ONE, weight_norm=ONE)
+        unit = Layer(*fans(role), sensitivity=ONE, weight_norm=ONE)
         return row.multiplier * row.init_variance**HALF / unit.init_std
 
     def layer(self, role: str, block_depth: int) -> Layer[Order]:
@@ -112,7 +109,7 @@ class Scaling:
             others = block_depth if role == "norm_gain" else block_depth - 1
             beside = beside * self.branch * self.size("hidden") ** others
         start = ONE if role in self.zero else self.size(role) / own
-        return Layer(*FANS[role], sensitivity=beside, weight_norm=start)
+        return Layer(*fans(role), sensitivity=beside, weight_norm=start)
 
     def step(self, role: str, block_depth: int) -> Order:
         """‖A‖_R of the parameter as it is stored: a step before the learning rate."""
@@ -132,7 +129,7 @@ class Scaling:
             block_depth: Number k of maps in a branch.
         """
         row, law, before = self.rows[role], self.laws[role], self.layer(role, block_depth)
-        after = Layer(*FANS[role], before.sensitivity * c, before.weight_norm / c)
+        after = Layer(*fans(role), before.sensitivity * c, before.weight_norm / c)
         # The step of W' is that of W over c.
         steps = law.step(before).rms_operator / law.step(after).rms_operator
         epsilon = row.epsilon
@@ -147,17 +144,6 @@ class Scaling:
             epsilon=epsilon,
         )
         return replace(self, rows={**self.rows, role: moved})
-
-
-def laws_of(optimizer: str) -> dict[str, UpdateLaw]:
-    """What trains each role: an optimizer, or where it is made for matrices AdamW beside it.
-
-    Raises:
-        ValueError: If the optimizer is unknown.
-    """
-    own = update_law(optimizer)
-    beside = update_law(COMPANION) if own.matrices_only else own
-    return {role: own if role == "hidden" else beside for role in ROLES}
 
 
 def departures(scaling: Scaling, block_depth: int) -> tuple[Departure, ...]:

@@ -132,6 +132,17 @@ def hybrid(matrix: str, rest: str, block_depth: int) -> Rules:
     return Rules(f"{update_law(matrix).title} with {others.title}", rows, others.notes)
 
 
+def laws_of(optimizer: str) -> dict[str, UpdateLaw]:
+    """What trains each role: an optimizer, or where it is made for matrices AdamW beside it.
+
+    Raises:
+        ValueError: If the optimizer is unknown.
+    """
+    own = update_law(optimizer)
+    beside = update_law(COMPANION) if own.matrices_only else own
+    return {role: own if role == "hidden" else beside for role in ROLES}
+
+
 def standard(optimizer: str) -> Rules:
     """Standard parametrization (SP), a convention and not a solution of anything.
 

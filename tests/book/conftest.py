@@ -13,6 +13,18 @@ from records import Records
 ROOT = Path(__file__).resolve().parents[2]
 EXTENSIONS = ("claims_page", "fresh_execution", "worded_status")
 
+# As experiments.reading.claims leaves one, without what that takes to be imported.
+CLAIM = """> import os
+from IPython.display import publish_display_data
+
+value = {value}
+held = value < 1
+if not held and "SPECMUP_JUDGE" not in os.environ:
+    raise AssertionError("it fell")
+said = {{"name": "{name}", "sentence": "It is.", "criterion": "below 1", "source": "stored"}}
+said |= {{"value": str(value), "verdict": "held" if held else "fell"}}
+publish_display_data({{"text/plain": "said"}}, metadata={{"claim": said}})
+"""
 HEAD = """\
 ---
 jupytext:
@@ -72,6 +84,11 @@ class SmallBook:
         records = Records(self.root / EXECUTED, self.root)
         given = {"seconds_per_cell": 600, "report": lambda *_: None, "records": records}
         return execute(self.read(), **(given | options))
+
+    @staticmethod
+    def claim(name: str, value: object) -> str:
+        """A cell that claims that a value, or what an expression gives, is below one."""
+        return CLAIM.format(name=name, value=value)
 
     @staticmethod
     def note(word: str) -> str:

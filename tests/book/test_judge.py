@@ -5,21 +5,9 @@ import json
 import pytest
 from judge_claims import JUDGED, NOTED, main
 
-CLAIM = """> import os
-from IPython.display import publish_display_data
-
-value = {value}
-held = value < 1
-if not held and "SPECMUP_JUDGE" not in os.environ:
-    raise AssertionError("it fell")
-said = {{"name": "ch01-{name}", "sentence": "It is.", "criterion": "below 1", "source": "stored"}}
-said |= {{"value": str(value), "verdict": "held" if held else "fell"}}
-publish_display_data({{"text/plain": "said"}}, metadata={{"claim": said}})
-"""
-
 
 def page(book, *values, broken=False):
-    parts = [CLAIM.format(name=name, value=v) for name, v in zip("abc", values, strict=True)]
+    parts = [book.claim(f"ch01-{n}", v) for n, v in zip("abc", values, strict=True)]
     if broken:
         parts.insert(1, "> assert False, 'broken'")
         parts[-1] = "> " + "assert False\n" + parts[-1][2:]

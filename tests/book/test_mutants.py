@@ -15,18 +15,6 @@ from specmup.runs.results import load
 
 ROOT = Path(__file__).resolve().parents[2]
 TEXT = TextMutant("halved", "rule", "specmup/value.py", "first", "second")
-CLAIM = """> import os
-import specmup
-from IPython.display import publish_display_data
-
-value = {value}
-held = value < 1
-if not held and "SPECMUP_JUDGE" not in os.environ:
-    raise AssertionError("it fell")
-said = {{"name": "{name}", "sentence": "It is.", "criterion": "below 1", "source": "exact"}}
-said |= {{"value": str(value), "verdict": "held" if held else "fell"}}
-publish_display_data({{"text/plain": "said"}}, metadata={{"claim": said}})
-"""
 
 
 @pytest.fixture
@@ -120,8 +108,9 @@ def broken_book(small_book, monkeypatch):
     small_book.add_page(
         "chapters/01-one",
         "# One",
-        CLAIM.format(value="specmup.VALUE", name="ch01-a"),
-        CLAIM.format(value="0.5", name="ch01-b"),
+        "> import specmup",
+        small_book.claim("ch01-a", "specmup.VALUE"),
+        small_book.claim("ch01-b", 0.5),
     )
     monkeypatch.setattr(mutate_claims, "ROOT", small_book.root)
     monkeypatch.setattr(mutate_claims, "depends_on", lambda page: {"specmup/__init__.py"})

@@ -1,5 +1,7 @@
 """The tools behind the Makefile: nothing is done twice, and no failure is forgotten."""
 
+import os
+import subprocess
 import sys
 import tomllib
 from itertools import chain
@@ -10,6 +12,8 @@ import run_checks
 import setup_environment
 from packaging.requirements import Requirement
 from run_checks import Stage
+
+ROOT = Path(setup_environment.__file__).resolve().parent.parent
 
 
 @pytest.fixture
@@ -98,17 +102,33 @@ def test_what_would_bring_torchvision_is_installed_without_dependencies(environm
     steps = []
     monkeypatch.setattr(setup_environment, "has_other_version", lambda: False)
     monkeypatch.setattr(setup_environment, "watch", lambda step, _: steps.append([*map(str, step)]))
+    monkeypatch.setattr(setup_environment.subprocess, "run", lambda *_, **__: None)
     setup_environment.install()
     (mup,) = [step for step in steps if any("mup==" in word for word in step)]
     assert "--no-deps" in mup
     assert setup_environment.is_installed()
 
 
+def test_figures_follow_neither_the_users_settings_nor_their_list_of_fonts(tmp_path):
+    home = tmp_path / "matplotlib"
+    home.mkdir()
+    (home / "matplotlibrc").write_text("lines.linewidth: 7")
+    ask = "import matplotlib as m; print(m.get_cachedir(), m.rcParams['lines.linewidth'])"
+    rule = f'--eval=ask: ; @{sys.executable} -c "{ask}"'
+    answer = subprocess.run(
+        ["make", "--no-print-directory", "-C", ROOT, rule, "ask"],
+        env={**os.environ, "MPLCONFIGDIR": str(home)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert answer.stdout.split() == [str(ROOT / ".venv" / "matplotlib"), "1.5"]
+
+
 def test_what_the_package_needs_is_pinned_at_a_version_that_it_accepts():
-    root = Path(setup_environment.__file__).resolve().parent.parent
-    lines = (root / "requirements.txt").read_text().splitlines()
+    lines = (ROOT / "requirements.txt").read_text().splitlines()
     pins = dict(line.split()[0].split("==") for line in lines if "==" in line.split("#")[0])
-    needed = tomllib.loads((root / "pyproject.toml").read_text())["project"]
+    needed = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     extras = needed["optional-dependencies"].values()
     for requirement in map(Requirement, chain(needed["dependencies"], *extras)):
         if requirement.name == needed["name"]:  # an extra that brings another one

@@ -12,7 +12,7 @@ from experiments.again import OF_SWEEPS, made_again, slice_of
 from experiments.reading.agreement import Disagreement, agrees_with
 from experiments.reading.rounding import Rounding
 from specmup.runs.experiment import ExperimentResult
-from specmup.runs.results import Results, load
+from specmup.runs.results import Results, load, results_folder
 
 
 @pytest.fixture(scope="module")
@@ -83,6 +83,8 @@ def test_what_is_stored_and_measured_is(name, asked):
 @pytest.mark.parametrize("name", names())
 def test_every_experiment_says_how_its_rows_are_told_apart(name):
     experiment = import_module(f"experiments.{name}").EXPERIMENT
+    if not (results_folder() / f"{name.replace('_', '-')}.json").exists():
+        pytest.skip("it has not been run at reference scale yet")
     stored = load(name.replace("_", "-"))
     on = list(experiment.keys)
     assert set(on) | set(experiment.compared) <= set(stored.frame.columns)

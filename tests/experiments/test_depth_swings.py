@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from experiments import depth_swings
-from experiments.depth_swings import RUNS, base_at, beyond_edges, sweep_one_depth
+from experiments.depth_swings import EXTENSION, RUNS, base_at, sweep_one_depth
+from experiments.instruments.grids import beyond_edges
 from specmup.theory.rules import parametrization
 
 
@@ -18,7 +19,7 @@ def test_rates_are_half_octaves_around_every_optimum(frame):
         rates = np.sort(rows.log2_lr.unique())
         assert set(np.diff(rates)) == {0.5}
         halves = rows.assign(half_octaves=(2 * rows.log2_lr).astype(int))
-        assert not beyond_edges(halves)
+        assert not beyond_edges(halves, by="half_octaves", rates=EXTENSION)
 
 
 def test_both_rules_are_one_network_at_the_base_depth(frame):

@@ -1,19 +1,19 @@
 """Chapters 12 and 13's experiment: what it runs, what stands for what, and that it can fail."""
 
 import numpy as np
-import pandas as pd
 import pytest
 
 from experiments import optimizer_transfer
+from experiments.instruments.grids import beyond_edges
 from experiments.optimizer_transfer import (
     BASE_WIDTH,
     EXPERIMENT,
+    EXTENSION,
     LOWEST,
     RATES,
     RULES,
     SAME,
     base,
-    beyond_edges,
     over,
     sweep_one_size,
 )
@@ -38,7 +38,7 @@ def test_optima_lie_inside_their_grids(quick):
     assert set(quick.rule) == set(RULES)
     assert quick.groupby(["rule", "width"]).log2_lr.nunique().min() >= RATES
     for _, rows in quick.groupby(["rule", "width"]):
-        assert not beyond_edges(rows)
+        assert not beyond_edges(rows, by="log2_lr", rates=EXTENSION)
 
 
 def test_runs_at_the_base_stand_for_sp(quick):
@@ -83,33 +83,10 @@ def test_different_optimizers_are_not(monkeypatch):
     assert losses[0] != pytest.approx(losses[1], rel=1e-3)
 
 
-def grid(losses):
-    rows = [
-        {"seed": seed, "log2_lr": rate, "loss": loss}
-        for seed, curve in enumerate(losses)
-        for rate, loss in enumerate(curve)
-    ]
-    return pd.DataFrame(rows)
-
-
-@pytest.mark.parametrize(
-    ("losses", "added"),
-    [
-        ([[3, 1, 2]], []),
-        ([[1, 2, 3]], [-2, -1]),
-        ([[3, 2, 1], [3, 1, 2]], [3, 4]),
-        ([[1, 2, 3], [3, 2, 1]], [-2, -1, 3, 4]),
-        ([[np.inf] * 3], [-2, -1]),
-    ],
-)
-def test_a_grid_is_extended_beyond_the_edge_that_is_best(losses, added):
-    assert beyond_edges(grid(losses)) == added
-
-
 def test_a_grid_is_extended_until_the_optimum_is_inside():
     frame = sweep_one_size(optimizer="sgd", rule="k2", width=16, depth=2, lowest=-14, seeds=[0])
     assert frame.log2_lr.nunique() > RATES
-    assert not beyond_edges(frame)
+    assert not beyond_edges(frame, by="log2_lr", rates=EXTENSION)
     assert frame.log2_lr.is_monotonic_increasing
 
 

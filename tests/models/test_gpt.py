@@ -4,23 +4,11 @@ import copy
 
 import pytest
 import torch
-from torch import nn
+from language_models import assert_causal, assert_every_parameter_learns, randomised, tokens
 
 from specmup.models.gpt import GPT, GPTShape
 
 SMALL = GPTShape(vocabulary=50, context=12, width=32, depth=3, head_dimension=8, bias=True)
-
-
-def tokens(seed=0, batch=2, length=12):
-    return torch.randint(50, (batch, length), generator=torch.Generator().manual_seed(seed))
-
-
-def randomised(model, seed=0):
-    generator = torch.Generator().manual_seed(seed)
-    with torch.no_grad():
-        for parameter in model.parameters():
-            parameter.copy_(torch.randn(parameter.shape, generator=generator) * 0.2)
-    return model
 
 
 def test_it_computes_what_hugging_face_computes():
@@ -82,12 +70,7 @@ def test_multipliers_stand_where_the_theory_has_them():
 
 
 def test_a_later_token_changes_nothing_before_it():
-    model, x = randomised(GPT(SMALL)), tokens()
-    changed = x.clone()
-    changed[:, 7] = (x[:, 7] + 1) % 50
-    before, after = model(x), model(changed)
-    torch.testing.assert_close(before[:, :7], after[:, :7])
-    assert not torch.allclose(before[:, 7:], after[:, 7:])
+    assert_causal(randomised(GPT(SMALL)))
 
 
 def test_features_are_the_stream_that_the_readout_sees():
@@ -104,11 +87,7 @@ def test_every_parameter_of_every_variant_learns(normalisation, qk_norm, tied):
     shape = GPTShape(
         50, 12, 32, 2, head_dimension=8, normalisation=normalisation, qk_norm=qk_norm, tied=tied
     )
-    model = randomised(GPT(shape))
-    loss = nn.functional.cross_entropy(model(tokens()).flatten(0, 1), tokens(1).flatten())
-    loss.backward()
-    assert all(p.grad.abs().max() > 0 for p in model.parameters())
-    assert (model.readout.weight is model.tokens.weight) == tied
+    assert_every_parameter_learns(randomised(GPT(shape)), tied=tied)
 
 
 def test_the_attention_scale_is_a_power_of_the_head_dimension():

@@ -2,24 +2,12 @@
 
 import pytest
 import torch
-from torch import nn
+from language_models import assert_causal, assert_every_parameter_learns, randomised, tokens
 
 from specmup.models.llama import Llama, LlamaShape, rotated
 from specmup.parametrization.plan import make_plan
 
 SMALL = LlamaShape(vocabulary=50, context=12, width=32, depth=3, head_dimension=8, group=2)
-
-
-def tokens(seed=0, batch=2, length=12):
-    return torch.randint(50, (batch, length), generator=torch.Generator().manual_seed(seed))
-
-
-def randomised(model, seed=0):
-    generator = torch.Generator().manual_seed(seed)
-    with torch.no_grad():
-        for parameter in model.parameters():
-            parameter.copy_(torch.randn(parameter.shape, generator=generator) * 0.2)
-    return model
 
 
 @pytest.mark.parametrize("group", [1, 2, 4])
@@ -64,12 +52,7 @@ def test_it_computes_what_hugging_face_computes(group):
 
 
 def test_a_later_token_changes_nothing_before_it():
-    model, x = randomised(Llama(SMALL)), tokens()
-    changed = x.clone()
-    changed[:, 7] = (x[:, 7] + 1) % 50
-    before, after = model(x), model(changed)
-    torch.testing.assert_close(before[:, :7], after[:, :7])
-    assert not torch.allclose(before[:, 7:], after[:, 7:])
+    assert_causal(randomised(Llama(SMALL)))
 
 
 def test_rotated_products_depend_on_the_distance_alone():
@@ -87,11 +70,7 @@ def test_rotated_products_depend_on_the_distance_alone():
 @pytest.mark.parametrize("tied", [False, True])
 def test_every_parameter_of_every_variant_learns(normalisation, tied):
     shape = LlamaShape(50, 12, 32, 2, head_dimension=8, normalisation=normalisation, tied=tied)
-    model = randomised(Llama(shape))
-    loss = nn.functional.cross_entropy(model(tokens()).flatten(0, 1), tokens(1).flatten())
-    loss.backward()
-    assert all(p.grad.abs().max() > 0 for p in model.parameters())
-    assert (model.readout.weight is model.tokens.weight) == tied
+    assert_every_parameter_learns(randomised(Llama(shape)), tied=tied)
 
 
 def test_a_plan_knows_it():

@@ -7,9 +7,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from specmup.theory.departures import Departure, Scaling, departures, laws_of
+from specmup.theory.departures import Departure, Scaling, departures
 from specmup.theory.order import ONE, Order
-from specmup.theory.rules import parametrization, rules, standard
+from specmup.theory.rules import laws_of, parametrization, rules, standard
 from specmup.theory.tables import ROLES, Rule
 from specmup.theory.update import update_law
 
