@@ -61,7 +61,7 @@ class BaseValues:
     def of(self, param: ScaledParam) -> float | None:
         """The value for a parameter; None if no key fits it."""
         # A number for all is meant for what is drawn, and for matrices where they alone are meant.
-        structure = self.kind == "std" and param.start_kind != "drawn"
+        structure = self.kind == "std" and param.start_kind != "drawn" and not param.is_blank
         passed_over = "*" if (self.for_matrices and param.is_vector) or structure else None
         fitting = (v for k, v in self.given.items() if k != passed_over and _fits(k, param))
         return next(fitting, None)
@@ -112,7 +112,7 @@ def own_initial_sizes(
             sizes[spec.pattern] = own.constant + param.offset
         elif not any(p.is_meta for p in same):
             sizes[spec.pattern] = _measured(param, same)
-        elif drawn and (param.is_vector or param.start_kind == "kept"):
+        elif drawn and param.start_kind == "kept":
             sizes[spec.pattern] = _measured(param, [drawn[n] for n in names if n in drawn])
         elif param.is_vector:
             sizes[spec.pattern] = 1.0 if spec.is_gain else 0.0

@@ -74,6 +74,12 @@ class ScaledParam:
         return "constant" if self.spec.is_gain else "drawn"
 
     @property
+    def is_blank(self) -> bool:
+        """Whether it starts at zero without being a gain: a size that is given means a draw."""
+        own = self.own_start
+        return own is not None and own.constant == 0 and not self.spec.is_gain
+
+    @property
     def multiplier_role(self) -> str | None:
         """The role whose multiplier stands in front of it; None behind the last block."""
         return PLACES[self.place].multiplier

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from specmup.parametrization.names import parameters_by_name
 from specmup.parametrization.specs import ParamSpec
+from specmup.streams import stream
 
 KINDS = ("drawn", "constant", "kept")
 # More numbers than that are not drawn twice.
@@ -38,18 +39,24 @@ class OwnStart:
 
 
 def draws(base: nn.Module, build: Callable[[], nn.Module] | None) -> list[nn.Module]:
-    """The base, if it has memory, and as many starts more as make two, if it can be built."""
+    """The base, if it has memory, and two starts more, if what builds it makes the same model."""
     found = [base] if not any(p.is_meta for p in base.parameters()) else []
     if build is None or sum(p.numel() for p in base.parameters()) > LARGEST:
         return found
-    names = parameters_by_name(base).keys()
+    more = []
     with torch.random.fork_rng(devices=[]):
         for seed in range(1, 3):
-            torch.manual_seed(seed)
-            made = build()
-            if parameters_by_name(made).keys() == names:  # nothing was added to the base, or put in
-                found.append(made)
-    return found
+            torch.set_rng_state(stream("weights", seed).get_state())
+            try:
+                more.append(build())
+            except Exception:  # of any kind: the model's code is not ours
+                return found
+    # A model may have been given other parameters since it was made from its configuration.
+    return [*found, *more] if all(_shapes(made) == _shapes(base) for made in more) else found
+
+
+def _shapes(model: nn.Module) -> dict[str, torch.Size]:
+    return {name: p.shape for name, p in parameters_by_name(model).items()}
 
 
 def own_start(spec: ParamSpec, starts: Sequence[nn.Module]) -> OwnStart:

@@ -85,13 +85,19 @@ def parameter_plans(
             optimizer=param.optimizer,
             multiplier=multiplier,
             factors=factors,
-            start=param.start_kind,
+            start=_start_kind(param, values.get("std")),
             offset=param.offset,
             zero_rows=() if param.own_start is None else param.own_start.zero_rows,
             tied=spec.aliases,
             pattern=spec.pattern,
             **numbers,
         )
+
+
+def _start_kind(param: ScaledParam, std: BaseValues | None) -> str:
+    """As the model starts it, unless a size was given for what it keeps or leaves at zero."""
+    told = std is not None and std.of(param) is not None
+    return "drawn" if told and (param.is_blank or param.start_kind == "kept") else param.start_kind
 
 
 class _Numbers(TypedDict):

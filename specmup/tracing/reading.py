@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from specmup.tracing.branches import Branch, Branches, Way
+from specmup.tracing.branches import Branch, Branches
 from specmup.tracing.constants import Attention, attentions, constants
 from specmup.tracing.dataflow import MOVES, NORMS, Dataflow, Map
 from specmup.tracing.dimensions import dimensions_of
 from specmup.tracing.trace import Trace, Value
+from specmup.tracing.ways import Way
 
 
 @dataclass(frozen=True)

@@ -130,3 +130,32 @@ def test_two_draws_tell_a_draw_from_structure(start, kind, constant):
     found = own_start(ParamSpec("w", ("w",), (), shape, nn.Module, None), [model(), model()])
     assert found.kind == kind
     assert found.constant == constant or math.isclose(found.constant, constant, rel_tol=1e-6)
+
+
+class Blank(nn.Module):
+    """Maps that start at zero, as those of networks that a plan alone initialises."""
+
+    def __init__(self, width, depth):
+        super().__init__()
+        self.words, self.out = nn.Embedding(V, width), nn.Linear(width, V, bias=False)
+        self.units = nn.ModuleList(nn.Linear(width, width) for _ in range(depth))
+        for unit in self.units:
+            nn.init.zeros_(unit.weight)
+            nn.init.zeros_(unit.bias)
+
+    def forward(self, tokens):
+        h = self.words(tokens)
+        for unit in self.units:
+            h = h + unit(F.relu(h))
+        return self.out(h)
+
+
+@pytest.mark.parametrize("std", [None, 0.5])
+def test_a_size_that_is_given_for_maps_at_zero_is_drawn(std):
+    declared = {"branch_ends": ["units"], "block_depth": 1}
+    plan = make_plan(Blank(32, 4), base=lambda: Blank(16, 2), std=std, **declared)
+    weight = plan.initialise(Blank(32, 4), seed=0).units[2].weight
+    size = 0 if std is None else plan["units.2.weight"].init_std
+    assert weight.square().mean().sqrt().item() == pytest.approx(size, rel=0.1)
+    assert (size == 0) == (std is None)
+    assert weight.std() > 0 or std is None
