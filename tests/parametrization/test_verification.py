@@ -367,9 +367,7 @@ def test_maps_in_a_row_hold_the_multiplier_once(ends, fits):
             base=Adapters(16, 2),
             branch_ends=ends,
             block_depth=2,
-            places={"down": "branch_end" if "2.down" in ends else "branch"}
-            if fits
-            else {"down": "branch_end" if ends != ["2.main"] else "branch"},
+            places={} if "2.down" in ends or "body.*.2" in ends else {"down": "branch"},
             gauge="folded",
         )
 
