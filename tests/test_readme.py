@@ -19,10 +19,11 @@ def blocks(language: str) -> list[str]:
 
 
 def test_the_code_prints_what_is_shown():
-    (code,), (shown,) = blocks("python"), blocks("text")
-    printed = io.StringIO()
+    (shown,) = blocks("text")
+    printed, names = io.StringIO(), {}
     with contextlib.redirect_stdout(printed):
-        exec(compile(code, "README.md", "exec"), {})
+        for code in blocks("python"):
+            exec(compile(code, "README.md", "exec"), names)
     assert printed.getvalue() == shown
 
 

@@ -154,6 +154,8 @@ def _made(name: str, groups: list[dict], options: Mapping) -> Optimizer:
             hint = f"; for the {COMPANION} beside it, companion={{{key!r}: …}}" if beside else ""
             raise ValueError(f"{name} has no option {key!r}: choose among {known}{hint}")
     defaults = dict(adapter.defaults)
+    if options.get("foreach") or options.get("differentiable"):
+        defaults.pop("fused", None)  # torch takes one of them
     if name == "sgd" and any(hasattr(p, "placements") for group in groups for p in group["params"]):
         defaults["fused"] = False  # torch cannot run the fused kernel of SGD on sharded parameters
     return adapter.library(groups, **{**defaults, **options, **adapter.fixed})

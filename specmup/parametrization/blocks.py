@@ -66,18 +66,20 @@ def joined(*words: str) -> str:
 def patterns(shapes: Mapping[str, Shape], depths: Mapping[str, int]) -> dict[str, list[str]]:
     """Names by pattern.
 
-    The same parameter of all blocks has one pattern. Where it has several shapes, that of most
-    blocks, or of the last, has the star; the others keep their number, counted from the nearer end.
+    The same parameter of all blocks has one pattern, with ``*`` for the number of the block. Where
+    it has several shapes, as in a first block or every third, it is ``*`` for the shape that comes
+    first, ``*2`` for the next, so that patterns do not depend on the number of blocks.
     """
-    usual = {place: _usual(there) for place, there in _in_lists(shapes, depths).items()}
+    kinds = {
+        place: list(dict.fromkeys(there)) for place, there in _in_lists(shapes, depths).items()
+    }
     found: dict[str, list[str]] = {}
     for name, shape in shapes.items():
-        pattern, place = name, in_list(name, depths)
-        if place is not None:
-            path, number, rest = place
-            after = number - depths[path]
-            odd = str(number if number < -after else after)
-            pattern = joined(path, "*" if shape == usual[path, rest] else odd, rest)
+        pattern = name
+        if (place := in_list(name, depths)) is not None:
+            path, _, rest = place
+            rank = kinds[path, rest].index(shape)
+            pattern = joined(path, f"*{rank + 1}" if rank else "*", rest)
         found.setdefault(pattern, []).append(name)
     return found
 
@@ -91,10 +93,3 @@ def _in_lists(
         if (place := in_list(name, depths)) is not None:
             found.setdefault((place[0], place[2]), []).append(shape)
     return found
-
-
-def _usual(shapes: list[Shape]) -> Shape:
-    """The shape that most blocks have; of as many, the later one."""
-    count = Counter(shapes)
-    most = max(count.values())
-    return next(shape for shape in reversed(shapes) if count[shape] == most)

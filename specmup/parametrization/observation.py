@@ -61,6 +61,8 @@ def _reading(model: nn.Module, example: Any) -> Reading:
         offered.update(dict.fromkeys(offered, 1.0))
     try:
         return read(trace_example(model, example))
+    except RecursionError as problem:  # ways back through hundreds of experts, one by one
+        raise NotTraced(f"{type(model).__name__}: it is too long to be followed") from problem
     except NotTraced as problem:
         raise NotTraced(f"{type(model).__name__}: {problem}") from problem
 

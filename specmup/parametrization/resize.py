@@ -202,7 +202,8 @@ def _anew(kind: type, own: Mapping[str, Any], changed: Mapping[str, Any]) -> obj
             for name, value in own.items()
             if name not in sizes and derived.get(name) != value and isinstance(value, list) <= lists
         }
-    return kind(**_for_blocks({**kept, **changed}, own, changed))
+    runs = {name: value for name, value in own.items() if _told_in_runs(value) is not None}
+    return kind(**_for_blocks({**runs, **kept, **changed}, own, changed))
 
 
 def _for_blocks(

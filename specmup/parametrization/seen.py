@@ -53,7 +53,8 @@ def _told(one: Reading, known: Mapping[str, ParamSpec]) -> Iterator[tuple[str, s
     maps = {canonical(n) for n, d in one.contracted.items() if _is_read_so(known[canonical(n)], d)}
     for name in in_branches:
         param = known[canonical(name)]
-        if param.blocks is None or not (param.is_vector or maps & {*param.names, *param.aliases}):
+        acts = param.is_vector or param.is_convolution or maps & {*param.names, *param.aliases}
+        if param.blocks is None or not acts:
             continue  # outside, or a matrix that does not act as one
         inside = "branch_norm" if param.is_gain or (param.in_norm and param.is_vector) else "branch"
         yield name, "branch_end" if name in ends else inside

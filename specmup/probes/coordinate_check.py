@@ -130,8 +130,14 @@ def token_batches(vocabulary: int, length: int, count: int) -> Callable[[torch.G
 
 
 def cross_entropy(model: nn.Module, x: Tensor, y: Tensor) -> Tensor:
-    """Mean cross-entropy of the model's output (…, classes) at targets y (…)."""
+    """Mean cross-entropy of the model's output (…, classes) at targets y (…).
+
+    A model that, given no targets, answers at the last position alone, as nanoGPT does, is held
+    against the last target.
+    """
     logits = output_of(model(x))
+    if logits.dim() == 3 and logits.shape[1] == 1 < y.shape[1]:
+        y = y[:, -1:]
     return F.cross_entropy(logits.reshape(-1, logits.shape[-1]), y.reshape(-1))
 
 

@@ -354,3 +354,15 @@ def test_the_given_groups_are_not_changed_and_decay_is_zero_unless_given():
 
 def test_decoupled_decay_may_be_asked_for():
     make_optimizer("adopt", [group("adopt", [weight()])], weight_decouple=True)
+
+
+@pytest.mark.parametrize("name", ["adamw", "sgd", "muon"])
+def test_another_implementation_may_be_asked_for(name):
+    """The fused one is a default that nobody set."""
+    layer = torch.nn.Linear(4, 4)
+    groups = [{"params": [layer.bias], "lr": 0.1}]
+    told = {"companion": {"foreach": True}} if name == "muon" else {"foreach": True}
+    if name == "muon":
+        groups = [{"params": [layer.weight], "lr": 0.1}, groups[0] | {"companion": True}]
+    made = make_optimizer(name, groups, **told)
+    assert made.param_groups[-1]["foreach"] and not made.param_groups[-1]["fused"]

@@ -55,6 +55,21 @@ def test_the_kinds_of_layers_are_derived_anew_or_repeated():
     assert resized_config(own, {"depth": 12}).layer_types == pattern * 3
 
 
+def test_kinds_of_blocks_that_are_told_in_runs_go_on():
+    """GPT-Neo's entry gives kinds and how often they follow one another."""
+    found = resized_config(config("gpt_neo"), {"depth": 7})
+    assert found.attention_layers == (["global", "local"] * 4)[:7]
+
+
+def test_one_head_of_keys_and_values_stays_one():
+    assert resized_config(config("gpt_bigcode"), {"n_embd": 384}).num_key_value_heads == 1
+
+
+def test_sizes_reach_the_text_model_of_a_composite():
+    found = resized_config(config("emu3"), {"width": 1024, "depth": 3})
+    assert (found.text_config.hidden_size, found.text_config.num_hidden_layers) == (1024, 3)
+
+
 def test_derived_sizes_do_not_go_stale():
     llama = config("llama", hidden_size=64, num_attention_heads=4, num_key_value_heads=2)
     assert llama.head_dim == 16

@@ -362,7 +362,14 @@ def test_maps_in_a_row_hold_the_multiplier_once(ends, fault):
     """J."""
 
     def plan():
-        return make_plan(Adapters(64, 8), base=Adapters(16, 2), branch_ends=ends, block_depth=2)
+        return make_plan(
+            Adapters(64, 8),
+            base=Adapters(16, 2),
+            branch_ends=ends,
+            block_depth=2,
+            places={} if "2.down" in ends or "body.*.2" in ends else {"down": "branch"},
+            gauge="folded",
+        )
 
     if fault is None:
         assert plan()

@@ -19,6 +19,7 @@ from specmup.figures.check_report import (
 from specmup.probes.coordinate_check import (
     axes,
     coordinate_check,
+    cross_entropy,
     followed,
     last_block,
     token_batches,
@@ -184,6 +185,15 @@ def test_made_up_text_can_be_learned_and_targets_are_the_next_tokens():
     assert torch.equal(x[:, 1:], y[:, :-1])
     follows = (y == (5 * x + 1) % 64).double().mean()
     assert 0.45 < follows < 0.57
+
+
+def test_a_model_that_answers_at_the_last_position_alone_is_held_against_the_last_target():
+    def last(tokens):
+        return torch.nn.functional.one_hot(tokens[:, -1:], 8) * 20.0
+
+    x = torch.arange(6).reshape(2, 3)
+    right, wrong = torch.tensor([[9, 9, 2], [9, 9, 5]]) % 8, torch.tensor([[2, 2, 0], [5, 5, 0]])
+    assert cross_entropy(last, x, right) < 1e-6 < 1 < cross_entropy(last, x, wrong)
 
 
 @pytest.mark.parametrize("empty", [{"sizes": []}, {"seeds": []}, {"steps": 0}])
