@@ -37,15 +37,24 @@ class OwnStart:
 
 
 def draws(base: nn.Module, build: Callable[[], nn.Module] | None) -> list[nn.Module]:
-    """The base, if it has memory, and as many starts more as make two, if it can be built."""
+    """The base, if it has memory, and two starts more, if what builds it makes the same model."""
     found = [base] if not any(p.is_meta for p in base.parameters()) else []
     if build is None or sum(p.numel() for p in base.parameters()) > LARGEST:
         return found
+    more = []
     with torch.random.fork_rng(devices=[]):
         for seed in range(1, 3):
             torch.manual_seed(seed)
-            found.append(build())
-    return found
+            try:
+                more.append(build())
+            except Exception:  # of any kind: the model's code is not ours
+                return found
+    # A model may have been given other parameters since it was made from its configuration.
+    return [*found, *more] if all(_shapes(made) == _shapes(base) for made in more) else found
+
+
+def _shapes(model: nn.Module) -> dict[str, torch.Size]:
+    return {name: p.shape for name, p in parameters_by_name(model).items()}
 
 
 def own_start(spec: ParamSpec, starts: Sequence[nn.Module]) -> OwnStart:
@@ -58,9 +67,8 @@ def own_start(spec: ParamSpec, starts: Sequence[nn.Module]) -> OwnStart:
     values = [list(_values(spec, start)) for start in starts]
     first = values[0]
     constants = {float(v.flatten()[0]) for v in first if _is_constant(v)}
-    same = [
-        all(torch.equal(v, other) for other in others) for v, *others in zip(*values, strict=True)
-    ]
+    each = zip(*values, strict=True)
+    same = [all(torch.equal(value, other) for other in others) for value, *others in each]
     if all(map(_is_constant, first)) and len(constants) == 1 and all(same):
         return OwnStart("constant", constants.pop())
     several = len(starts) > 1

@@ -27,7 +27,7 @@ from specmup.parametrization.resize import rebuilder, resized
 from specmup.parametrization.ties import check_foldable, check_tied_values
 from specmup.parametrization.verification import hold_against, with_own_starts
 from specmup.theory.update import update_law
-from specmup.tracing.copies import built_without_memory
+from specmup.tracing.copies import built_on_meta, built_without_memory
 from specmup.tracing.examples import NotTraced
 
 Model = nn.Module | Callable[[], nn.Module]
@@ -95,8 +95,9 @@ def make_plan(
     (0.0025, 0.01)
     """
     _check_words(optimizer, epsilon, places, parametrization)
-    model, given_base = _made(model), base
-    base = resized(model, base) if isinstance(base, Mapping) else _made(base)
+    build = built_on_meta if verify is False else built_without_memory
+    model, given_base = _made(model, build), base
+    base = resized(model, base) if isinstance(base, Mapping) else _made(base, build)
     offered = offered_multipliers(model)
     gauge = _gauge(gauge, offers=offered is not None)
     seen, unseen = _observed(model, base, verify, example)
@@ -197,13 +198,13 @@ def _check_words(
         )
 
 
-def _made(model: Model) -> nn.Module:
+def _made(model: Model, build: Callable[[Callable[[], nn.Module]], nn.Module]) -> nn.Module:
     """A model as it is, or what a factory makes without memory."""
     if isinstance(model, nn.Module):
         return model
     if not callable(model):
         raise ValueError(f"a model is a module or a factory of one, not {model!r}")
-    made = built_without_memory(model)
+    made = build(model)
     if not isinstance(made, nn.Module):
         raise ValueError(
             f"the factory {model!r} made a {type(made).__name__}: it must return a module"

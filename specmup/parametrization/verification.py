@@ -6,16 +6,15 @@ What the caller declared by name counts over what was seen, and is noted.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from torch import nn
 
+from specmup.parametrization.branch_ends import Named, check_ends
 from specmup.parametrization.model_pair import ModelPair, ScaledDim, ScaledParam
 from specmup.parametrization.observation import Observation, names_of
 from specmup.parametrization.own_start import own_start
-from specmup.parametrization.places import names_match
 from specmup.parametrization.specs import abbreviated, canonical
-from specmup.tracing.branches import Way
 from specmup.tracing.reading import Reading
 
 WITH_WHAT_IS_ADDED = "it learns as slowly in depth as what is added there"
@@ -36,40 +35,19 @@ def hold_against(
     Raises:
         ValueError: If the plan would be wrong; with what was seen and what to do.
     """
-    found = _Names(pair, places)
+    found = Named(pair, places)
     _check_repeats(found, seen)
     _check_stream(pair, seen)
     _check_attention(seen)
     pair, notes = _with_constants(pair, found, seen)
-    pair, more = _with_stream_norms(pair, _Names(pair, places), seen.target)
+    pair, more = _with_stream_norms(pair, Named(pair, places), seen.target)
     pair, offsets = _with_offsets(pair, seen.target)
-    found = _Names(pair, places)
-    ends = _check_ends(found, seen.target) if gauge == "folded" and pair.depth.ratio != 1 else ()
+    found = Named(pair, places)
+    ends = check_ends(found, seen.target) if gauge == "folded" and pair.depth.ratio != 1 else ()
     return pair, (*notes, *more, *offsets, *ends, *_unreached(found, seen.target))
 
 
-class _Names:
-    """Parameters by the names that a trace gives them."""
-
-    def __init__(self, pair: ModelPair, places: Mapping[str, str]) -> None:
-        self.params = {name: param for param in pair.params for name in names_of(param.spec)}
-        self.declared = {
-            param.spec.pattern
-            for param in pair.params
-            if any(names_match(param.spec.pattern, pattern) for pattern in places)
-        }
-
-    def __getitem__(self, name: str) -> ScaledParam:
-        return self.params[canonical(name)]
-
-    def pattern(self, name: str) -> str:
-        return self[name].spec.pattern
-
-    def is_declared(self, name: str) -> bool:
-        return self.pattern(name) in self.declared
-
-
-def _check_repeats(found: _Names, seen: Observation) -> None:
+def _check_repeats(found: Named, seen: Observation) -> None:
     """Depth by repetition: the same weights applied one after the other."""
     for name in {**seen.target.repeats, **seen.base.repeats}:
         now, before = (one.repeats.get(name, 1) for one in (seen.target, seen.base))
@@ -127,7 +105,7 @@ def _told(numbers: set[float | None]) -> str:
     return abbreviated(told)
 
 
-def _with_constants(pair: ModelPair, found: _Names, seen: Observation) -> Amended:
+def _with_constants(pair: ModelPair, found: Named, seen: Observation) -> Amended:
     """Constants that differ from the base's, counted as a change of gauge."""
     params, notes = [], []
     for param in pair.params:
@@ -168,7 +146,7 @@ def _constants(param: ScaledParam, one: Reading, *, embeds: bool) -> set[float |
     return found
 
 
-def _with_stream_norms(pair: ModelPair, found: _Names, one: Reading) -> Amended:
+def _with_stream_norms(pair: ModelPair, found: Named, one: Reading) -> Amended:
     """Normalisations of the stream itself, behind an addition."""
     seen = {found.pattern(name) for branch in one.branches for name in branch.stream_gains}
     those = [p for p in pair.params if p.spec.pattern in seen and p.place == "branch_norm"]
@@ -196,74 +174,7 @@ def _with_offsets(pair: ModelPair, one: Reading) -> Amended:
     return replace(pair, params=params), ()
 
 
-@dataclass(frozen=True)
-class _End:
-    """One way into the stream, and which of its factors hold the multiplier."""
-
-    way: Way
-    holding: tuple[str, ...]
-    module: str
-
-
-def _check_ends(found: _Names, one: Reading) -> Iterator[str]:
-    """Each way into the stream must hold the branch's multiplier once: no more, no less."""
-    ends = [
-        _End(way, tuple(n for n in names_on(way) if found[n].place == "branch_end"), b.op.module)
-        for b in one.branches
-        for way in b.ways
-        if way.names and not any(found[n].spec.stacked for n in names_on(way))
-    ]
-    wrong = {
-        tuple(found.pattern(n) for n in names_on(end.way)): end
-        for end in ends
-        if len(_factors_with(end)) != 1
-    }
-    blocked = [b for b in one.branches if not any(way.names for way in b.ways)]
-    asked = [end for end in wrong.values() if not any(map(found.is_declared, names_on(end.way)))]
-    if asked:
-        proposed = dict.fromkeys(found.pattern(end.way.names[0][0]) for end in ends)
-        problems = dict.fromkeys(_problem(end, found) for end in asked)
-        raise ValueError(
-            f"{abbreviated(problems, 3)}: the multiplier of a branch must stand exactly once on "
-            f"each way into the stream. Declare branch_ends={list(proposed)} and block_depth, or "
-            "say otherwise for a parameter by name in places"
-        )
-    for branch in blocked:
-        kinds = {way.stop for way in branch.ways} - {"input", "stream"}
-        if kinds:
-            raise ValueError(
-                f"what {branch.op.module} adds to the stream comes out of {', '.join(kinds)}, "
-                "through which no factor of a parameter passes, so the branch's multiplier cannot "
-                "be folded: end the branch in a map, or give the model a `multipliers` dictionary"
-            )
-    for end in wrong.values():
-        if end not in asked:
-            yield f"{_problem(end, found)}: planned so, as places declares it."
-
-
-def names_on(way: Way) -> tuple[str, ...]:
-    """All parameters that multiply on a way."""
-    return tuple(name for factor in way.names for name in factor)
-
-
-def _factors_with(end: _End) -> list[tuple[str, ...]]:
-    return [factor for factor in end.way.names if set(factor) & set(end.holding)]
-
-
-def _problem(end: _End, found: _Names) -> str:
-    if len(end.holding) > 1:
-        several = " and ".join(found.pattern(name) for name in end.holding)
-        return f"{several} follow one another in {end.module} and both hold the multiplier"
-    last = end.way.names[0][0]
-    alone = end.way.stop == "norm" and len(end.way.names) == 1
-    behind = ", behind a normalisation," if alone else ""
-    return (
-        f"{found.pattern(last)} is the last that acts on what {end.module} adds to the stream"
-        f"{behind} and is planned as {found[last].place}"
-    )
-
-
-def _unreached(found: _Names, one: Reading) -> Iterator[str]:
+def _unreached(found: Named, one: Reading) -> Iterator[str]:
     names = {found.pattern(name) for name in one.unreached}
     if names and not one.made_up:
         yield (

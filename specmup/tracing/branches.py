@@ -11,48 +11,9 @@ from dataclasses import dataclass, field, replace
 
 from specmup.tracing.dataflow import HOMOGENEOUS, MOVES, SUMS, Dataflow, moved
 from specmup.tracing.trace import Op, Value
+from specmup.tracing.ways import Way, times
 
 MANY = 256  # ways back that are followed from one addition
-
-
-@dataclass(frozen=True)
-class Way:
-    """One way back from a value, over operations that a factor passes, to where it passes no more.
-
-    Args:
-        names: Parameters that multiply on it, the last first; of one factor that is made of several
-            parameters, all. A factor in any one of them is a factor on the way's end.
-        added: Parameters that are added on it behind its first map or gain, each with the product
-            of the constants behind it.
-        scale: Product of the constants behind the first map or gain; None if one is not known.
-        before: Product of the constants further back.
-        stop: What no factor passes: ``norm``, a non-linearity, ``product``, ``stream``, ``input``.
-    """
-
-    names: tuple[tuple[str, ...], ...] = ()
-    added: tuple[tuple[str, float | None], ...] = ()
-    scale: float | None = 1.0
-    before: float | None = 1.0
-    stop: str = "input"
-
-    def scaled(self, by: float | None) -> Way:
-        """With one more constant, nearer to the end than all that is there."""
-        added = tuple((name, times(own, by)) for name, own in self.added)
-        return replace(self, scale=times(self.scale, by), added=added)
-
-    def behind(self, names: tuple[str, ...], added: tuple[str, ...] = ()) -> Way:
-        """With one more factor, nearer to the end."""
-        before = times(self.scale, self.before)
-        return Way((names, *self.names), tuple((n, 1.0) for n in added), 1.0, before, self.stop)
-
-    def plus(self, added: tuple[str, ...]) -> Way:
-        """With parameters that are added to it."""
-        return replace(self, added=(*self.added, *((name, 1.0) for name in added)))
-
-
-def times(one: float | None, other: float | None) -> float | None:
-    """A product of which either may be unknown."""
-    return None if one is None or other is None else one * other
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,6 +29,7 @@ class Branch:
             before; None if not known.
         stream_gains: Parameters of normalisations on that way.
         stream_norm: Whether there is one.
+        inside: Parameters that act between the stream and the addition.
     """
 
     op: Op

@@ -10,9 +10,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from specmup.tracing.branches import Branches, Way, times
+from specmup.tracing.branches import Branches
 from specmup.tracing.dataflow import CONTRACTIONS, HOMOGENEOUS, MOVES, SUMS, Dataflow, moved
 from specmup.tracing.trace import Op, Value
+from specmup.tracing.ways import Way, times
 
 Constants = dict[tuple[str, bool], set[float | None]]
 DIGITS = 9  # of a single-precision number, with one to spare for rounding

@@ -20,6 +20,12 @@ class _NumbersInMemory(TorchFunctionMode):
         return func(*args, **kwargs)
 
 
+def built_on_meta(build: Callable[[], nn.Module]) -> nn.Module:
+    """What a factory makes, all of it on the meta device: the quicker way."""
+    with torch.device("meta"):
+        return build()
+
+
 def built_without_memory(build: Callable[[], nn.Module]) -> nn.Module:
     """What a factory makes, on the meta device but for tensors made of numbers that it gives."""
     with torch.device("meta"), _NumbersInMemory():

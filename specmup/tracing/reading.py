@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from specmup.tracing.branches import Branch, Branches, Way
+from specmup.tracing.branches import Branch, Branches
 from specmup.tracing.constants import Attention, attentions, constants
 from specmup.tracing.dataflow import MOVES, NORMS, Dataflow, Map
 from specmup.tracing.dimensions import dimensions_of
 from specmup.tracing.trace import Trace, Value
+from specmup.tracing.ways import Way
 
 
 @dataclass(frozen=True)
@@ -104,21 +105,27 @@ def _contracted(flow: Dataflow) -> dict[str, int]:
 
 
 def _gains(flow: Dataflow) -> Iterator[str]:
-    """Vectors that multiply data, or what a normalisation gives."""
-    by_name = {name: value for value, name in flow.trace.parameters.items()}
+    """Vectors that multiply data as they are, or with a constant added; those of norms included."""
     for op in flow.trace.ops:
         if op.kind in NORMS:
-            # The gain stands before the bias among the arguments.
-            gains = [v for v in op.args[1:] if isinstance(v, Value) and flow.is_weight(v)][:1]
-            if op.kind in ("native_layer_norm", "layer_norm") and not op.args[2:3] == tuple(gains):
-                gains = []
-        elif op.kind == "mul" and len(op.inputs) == 2:
-            gains = [v for v in op.inputs if flow.is_weight(v)]
-            gains = gains if any(map(flow.is_data, op.inputs)) else []
+            # The gain stands before the bias; where the gain is left out, its place holds None.
+            place = 2 if op.kind in ("native_layer_norm", "layer_norm", "_fused_rms_norm") else 1
+            gains = [v for v in op.args[place : place + 1] if isinstance(v, Value)]
+        elif op.kind == "mul" and any(map(flow.is_data, op.inputs)):
+            gains = [value for value in op.inputs if flow.is_weight(value)]
         else:
             continue
-        for gain in gains:
-            yield from (n for n in flow.parameters(gain) if len(by_name[n].shape) == 1)
+        yield from (name for gain in gains if (name := _vector(flow, gain)) is not None)
+
+
+def _vector(flow: Dataflow, value: Value) -> str | None:
+    """The vector that a value is, but for moves and for a constant that was added."""
+    while (op := flow.trace.producer.get(value)) is not None:
+        weights = [v for v in op.inputs if flow.is_weight(v)]
+        if op.kind not in MOVES | {"add"} or len(weights) != 1:
+            return None
+        value = weights[0]
+    return flow.trace.parameters.get(value) if len(value.shape) == 1 else None
 
 
 def _offsets(flow: Dataflow) -> dict[str, float]:

@@ -74,7 +74,7 @@ def test_json_has_every_parameter_by_name(plan, nano_gpt):
 
 
 def test_what_is_not_known_is_shown_as_a_factor(nano_gpt):
-    text = str(make_plan(lambda: nano_gpt(n_embd=64), base=lambda: nano_gpt()))
+    text = str(make_plan(lambda: nano_gpt(n_embd=64), base=lambda: nano_gpt(), verify=False))
     (row,) = [row for row in text.splitlines() if "mlp.c_fc" in row]
     assert re.split(r"\s{2,}", row)[5:] == ["(×0.7071)", "(×0.5)", "0 (×2)", "5e-09 (×0.5)"]
 
