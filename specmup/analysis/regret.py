@@ -42,8 +42,8 @@ def split_regret(curves: pd.DataFrame, carried: float) -> Interval:
         raise ValueError(f"{len(curves)} seed: one chooses and another judges, so run two at least")
     if carried not in curves.columns:
         raise ValueError(f"log2 lr = {carried:g} was not run; there are {curves.columns.tolist()}")
-    train = curves.loc[:, np.isfinite(curves).all()]
-    if train.empty or train.columns.empty:
+    train = curves[[rate for rate in curves if np.isfinite(curves[rate]).all()]]
+    if train.columns.empty:
         return Interval(nan, nan, nan)
     if carried not in train.columns:
         return Interval(inf, inf, inf)
