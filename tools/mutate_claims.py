@@ -20,16 +20,17 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from cores import cores
 from execute_chapters import EXECUTED, ROOT, execute
+from felled import Found, Report, told
 from judge_claims import JUDGE, failures, made_by
 from modules import MODULES, imports_of, rests_on
-from mutants import KINDS, RESULTS, Mutant, declared
+from mutants import RESULTS, Mutant, declared
 from outcomes import Outcome
 from pages import Page, Settings, chapters, chosen, code_cells, read_pages
 from records import Records
@@ -39,24 +40,6 @@ COPIED = ("specmup", "book", "chapters", "_config.yml", "_toc.yml", "requirement
 NOT_COPIED = shutil.ignore_patterns("__pycache__", "*.ipynb", "*.egg-info", ".ipynb_checkpoints")
 DATA = Path("book") / "data"
 WHERE = "import specmup, experiments; print(specmup.__file__, *experiments.__path__, sep='\\n')"
-
-
-@dataclass(frozen=True)
-class Found:
-    """What one page made of one mutant.
-
-    Attributes:
-        verdicts: Of each claim that was reached, by name.
-        failed: What failed, in words; empty where every cell ran.
-    """
-
-    verdicts: Mapping[str, str]
-    failed: str
-
-    @property
-    def fallen(self) -> set[str]:
-        """Claims that do not hold."""
-        return {name for name, verdict in self.verdicts.items() if verdict != "held"}
 
 
 def depends_on(page: Page) -> set[str]:
@@ -161,70 +144,6 @@ def keep(path: Path, found: Found) -> None:
     """Write what was found."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(asdict(found), ensure_ascii=False), encoding="utf-8")
-
-
-@dataclass(frozen=True)
-class Report:
-    """What became of all mutants.
-
-    Attributes:
-        held: The claims of the executed pages as they are without a mutant, by name.
-        found: By mutant and page.
-    """
-
-    held: Mapping[str, Mapping[str, str]]
-    found: Mapping[Mutant, Mapping[str, Found]]
-
-    def fallen(self, mutant: Mutant) -> set[str]:
-        """The claims that a mutant fells."""
-        return set().union(*(found.fallen for found in self.found[mutant].values()))
-
-    def killed(self, mutant: Mutant) -> bool:
-        """Whether a claim fell, or a cell failed."""
-        return bool(self.fallen(mutant)) or any(f.failed for f in self.found[mutant].values())
-
-    def unmoved(self, mutant: Mutant) -> list[str]:
-        """Claims that the mutant says it fells, were executed, and still hold."""
-        reached = set().union(*(found.verdicts for found in self.found[mutant].values()))
-        told = {n for n in reached if mutant.fells and mutant.fells in self.held[n]["criterion"]}
-        return sorted(told - self.fallen(mutant))
-
-    def never(self) -> list[str]:
-        """Claims of pages that met a mutant which none fells."""
-        felled = set().union(*map(self.fallen, self.found))
-        met = set().union(*(found.keys() for found in self.found.values()))
-        return sorted(
-            n for n, claim in self.held.items() if claim["page"] in met and n not in felled
-        )
-
-    def lines(self) -> Iterator[str]:
-        """The rate of kills by kind, and the claims that survive everything."""
-        yield f"{'kind':<12} {'mutants':>8} {'killed':>7} {'by claims':>10}"
-        for kind in (*KINDS, "all"):
-            some = [mutant for mutant in self.found if kind in (mutant.kind, "all")]
-            if some:
-                killed, by_claims = (
-                    sum(map(self.killed, some)),
-                    sum(1 for m in some if self.fallen(m)),
-                )
-                yield f"{kind:<12} {len(some):>8} {killed:>7} {by_claims:>10}"
-        rate = sum(map(self.killed, self.found)) / len(self.found)
-        yield f"kill rate: {100 * rate:.0f} %"
-        never = self.never()
-        yield f"{len(never)} of {len(self.held)} claims were felled by none of these mutants"
-        yield from (f"  {name}: {self.held[name]['sentence']}" for name in never)
-
-
-def told(mutant: Mutant, report: Report) -> str:
-    """One line on what became of a mutant."""
-    fallen, found = sorted(report.fallen(mutant)), report.found[mutant]
-    outcome = "killed" if report.killed(mutant) else "SURVIVED"
-    failed = sum(bool(one.failed) for one in found.values())
-    some = ", ".join(fallen[:4]) + ", …" * (len(fallen) > 4)
-    return (
-        f"{outcome}: {mutant.kind} {mutant.name}: {len(fallen)} claims fell in {len(found)} "
-        f"chapters, cells failed in {failed}" + f" ({some})" * bool(some)
-    )
 
 
 def main(words: Sequence[str]) -> int:

@@ -7,11 +7,9 @@ starts from random numbers can also be perturbed: see :func:`perturb_starts`.
 from __future__ import annotations
 
 import os
-import zlib
 from collections.abc import Mapping
 
 PERTURBED = "SPECMUP_TEST_PERTURBED"  # read by perturb_starts
-SIZE = 1e-6
 
 # An older instruction set can be chosen, a newer one cannot. OPENBLAS_CORETYPE stays as the machine
 # sets it: older OpenBLAS builds compute wrong results on some processors without it.
@@ -47,32 +45,8 @@ def ways_here() -> dict[str, Mapping[str, str]]:
 
 
 def perturb_starts() -> None:
-    """Multiply all Gaussian and uniform draws of torch by 1 + 10⁻⁶·ξ, if this process is to.
+    """Perturb all draws of this process by a millionth, if it is to; :data:`PERTURBED` says how."""
+    if seed := os.environ.get(PERTURBED):
+        from experiments.reading.perturbed import perturb  # torch, which reads the variables
 
-    As large as a few roundings in float32. ξ is Gaussian and follows from the seed that
-    :data:`PERTURBED` holds and from what was drawn, up to its scale: where a chapter draws the same
-    start twice, or in two gauges, it is perturbed alike.
-    """
-    if not (seed := os.environ.get(PERTURBED)):
-        return
-    import torch  # not before it is needed: the first import reads the variables
-
-    own = torch.randn
-
-    def moved(drawn: torch.Tensor) -> torch.Tensor:
-        if drawn.is_meta:  # an outline without numbers
-            return drawn
-        first = drawn.flatten()[:64]
-        rises = "".join("1" if up else "0" for up in first[1:] > first[:-1])
-        told = f"{seed} {tuple(drawn.shape)} {rises}".encode()
-        noise = torch.Generator().manual_seed(zlib.crc32(told))
-        xi = own(drawn.shape, generator=noise, dtype=torch.float64, device="cpu")
-        return drawn * (1 + SIZE * xi).to(drawn.device, drawn.dtype)
-
-    def in_place(name: str):
-        draw = getattr(torch.Tensor, name)
-        return lambda tensor, *a, **k: tensor.copy_(moved(draw(tensor, *a, **k)))
-
-    torch.randn = lambda *a, **k: moved(own(*a, **k))
-    for name in ("normal_", "uniform_"):
-        setattr(torch.Tensor, name, in_place(name))
+        perturb(seed)

@@ -1,7 +1,8 @@
 """Run every check of the repository, all of them even after one fails, and say what failed.
 
-``python tools/run_checks.py`` runs all but `machines`, which takes long and of which CI runs a
-part, and `mutations`, which takes hours; naming stages runs those: ``run_checks.py lint units``.
+``python tools/run_checks.py`` runs all but `machines` and `rows`, of which CI runs a part that
+changes with the commit, and `mutations`, which takes hours; naming stages runs those:
+``run_checks.py lint units``.
 """
 
 from __future__ import annotations
@@ -65,17 +66,22 @@ MUTATIONS = Stage(
     "which claims fall when the book is broken, one place at a time",
     ([sys.executable, "tools/mutate_claims.py"],),
 )
-APART = (WHOLE, MUTATIONS)  # run where they are named
+ROWS = Stage(
+    "rows",
+    "some stored rows, others with every commit, made again",
+    ([sys.executable, "-m", "experiments", "verify", "--rotate", "60"],),
+)
+APART = (WHOLE, MUTATIONS, ROWS)  # run where they are named
 PART = Stage(
     "machines", "a few chapters, as another processor would round", ([*MACHINES, "--part"],)
 )
 
 
 def chosen(names: list[str]) -> list[Stage]:
-    """The stages of these names; without names all, and in CI a part of the machines."""
+    """The stages of these names; without names all, in CI a part of others too."""
     if names:
         return [stage for stage in (*STAGES, *APART) if stage.name in names]
-    return [*STAGES, PART] if os.environ.get("CI") else list(STAGES)
+    return [*STAGES, ROWS, PART] if os.environ.get("CI") else list(STAGES)
 
 
 def run(stage: Stage) -> tuple[str, float]:

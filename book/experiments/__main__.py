@@ -1,10 +1,12 @@
 """Run experiments and keep their results.
 
     python -m experiments NAME … --scale reference
+    python -m experiments verify NAME
 
 One piece is made on each core, on one thread. Finished pieces are kept under
 ``_build/experiments``, so a run that was stopped goes on where it was. When all of an experiment's
-are done, its table and manifest are written to ``book/results``.
+are done, its table and manifest are written to ``book/results``. What ``verify`` does, and what it
+may be told, says ``python -m experiments verify --help``.
 """
 
 from __future__ import annotations
@@ -23,7 +25,7 @@ from specmup.runs.pool import cores
 from specmup.runs.store import RunError
 
 PIECES = Path("_build") / "experiments"
-PLUMBING = ("__main__", "again", "declared", "settings", "small_gpt")
+PLUMBING = ("__main__", "again", "declared", "settings", "small_gpt", "verify")
 
 
 def names() -> list[str]:
@@ -33,7 +35,11 @@ def names() -> list[str]:
 
 
 def main() -> None:
-    """Run some experiments at one scale."""
+    """Run some experiments at one scale, or verify rows of one."""
+    if sys.argv[1:2] == ["verify"]:
+        from experiments.verify import main as verify
+
+        sys.exit(verify(sys.argv[2:]))
     parser = argparse.ArgumentParser(prog="python -m experiments", description=__doc__)
     parser.add_argument(
         "names", nargs="+", choices=names(), metavar="NAME", help=", ".join(names())

@@ -58,23 +58,61 @@ def slice_of(results: Results, where: str = "", within: Rounding | None = None) 
             rows = rows.query(OF_SWEEPS[name])
             rows = rows.query(where) if where else rows
             return Slice(rerun(rows, sweep_of(results.manifest)), list(SORT), ("loss",))
-        experiment = import_module(f"experiments.{name.replace('-', '_')}").EXPERIMENT
+        experiment = experiment_of(name)
         keys = list(experiment.keys)
         rows = rows[keys]
-        frame = experiment.run(experiment.slice, wanted=partial(_has_rows, rows)).frame
+        frame = experiment.run(experiment.slice, wanted=partial(_makes, rows)).frame
     frame = frame.astype(rows.dtypes.to_dict())
     return Slice(frame.merge(rows, on=keys), keys, experiment.compared)
 
 
-def _has_rows(rows: pd.DataFrame, job: Mapping[str, Any]) -> bool:
-    """Whether some of the rows can have come of a job: those with its options."""
+def rows_made_again(results: Results, rows: pd.DataFrame) -> Slice:
+    """Make stored rows now, any of them, from the random streams that the result drew from.
+
+    An experiment makes rows by the job; whatever else comes of a job and is stored comes too.
+
+    Args:
+        results: As loaded.
+        rows: Some of its rows.
+
+    Raises:
+        ValueError: If no job of the experiment makes any of them.
+    """
+    name = results.manifest["name"]
+    with drawn_from(results.streams):
+        if name in OF_SWEEPS:
+            return Slice(rerun(rows, sweep_of(results.manifest)), list(SORT), ("loss",))
+        experiment = experiment_of(name)
+        keys = list(experiment.keys)
+        wanted = partial(_makes, rows[keys])
+        if not any(map(wanted, experiment.jobs(results.scale))):
+            raise ValueError(f"no job of {name}, scale {results.scale}, makes these rows")
+        frame = experiment.run(results.scale, wanted=wanted).frame
+    stored = results.frame[keys]
+    frame = frame.astype(stored.dtypes.to_dict())
+    return Slice(frame.merge(stored, on=keys), keys, experiment.compared)
+
+
+def experiment_of(name: str) -> Any:
+    """The :class:`experiments.declared.Experiment` that a stored result is of."""
+    return import_module(f"experiments.{name.replace('-', '_')}").EXPERIMENT
+
+
+def has_rows(rows: pd.DataFrame, job: Mapping[str, Any]) -> pd.DataFrame:
+    """Those of some rows that can have come of a job: those with its options."""
     for name, value in job.items():
         if name == "seeds" and isinstance(value, list):
             rows = rows[rows.seed.isin(value)]
+        elif name == "steps" and name in rows:
+            rows = rows[rows.steps <= value]  # a job may also tell of steps on the way
         elif name in rows:
             number = isinstance(value, str) and is_numeric_dtype(rows[name])  # such as "1/2"
             rows = rows[rows[name] == (float(Fraction(value)) if number else value)]
-    return not rows.empty
+    return rows
+
+
+def _makes(rows: pd.DataFrame, job: Mapping[str, Any]) -> bool:
+    return not has_rows(rows, job).empty
 
 
 class MadeAgain(list[Agreement]):

@@ -139,7 +139,10 @@ _USUAL = {"mean_subtraction": False, "seeds": Constant([0, 1])}
 EXPERIMENT = Experiment(
     point=train_and_measure,
     version=1,
-    keys=("part", "optimizer", "block_depth", "layer", "width", "depth", "seed", "step"),
+    keys=(
+        *("part", "optimizer", "faster", "block_depth", "zero_last", "bias", "samples", "batch"),
+        *("layer", "width", "depth", "seed", "step"),
+    ),
     compared=("samples_agree", "weight_straight", "updates_add"),
     scales={
         "quick": {**_USUAL, "part": "grid", "width": 32, "depth": [4, 8, 16], "steps": 100},

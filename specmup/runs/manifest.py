@@ -44,7 +44,7 @@ def origin(scale: str, configuration: Mapping[str, Any], wall_seconds: float) ->
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "wall_seconds": round(float(wall_seconds), 1),
         "streams": streams.version(),
-        "commit": _commit(),
+        "commit": commit(),
         "machine": _machine(scale),
         "python": platform.python_version(),
         "versions": {package: package_version(package) for package in RECORDED_PACKAGES},
@@ -112,7 +112,7 @@ def _cpu_model() -> str:
     return platform.processor() or platform.machine()
 
 
-def _commit() -> str:
+def commit() -> str:
     """The commit of the code that ran, and whether files have been changed since it."""
 
     def git(*words: str) -> str:

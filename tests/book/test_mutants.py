@@ -7,8 +7,9 @@ from pathlib import Path
 
 import mutate_claims
 import pytest
+from felled import Found, Report
 from mutants import ColumnMutant, TextMutant, declared
-from mutate_claims import KEPT, Found, Report, depends_on, main
+from mutate_claims import KEPT, depends_on, main
 from pages import Settings, chapters, chosen, read_pages
 
 from specmup.runs.results import load

@@ -1,0 +1,146 @@
+"""Rows made again, any of them, beside what is stored: they agree, disagree, or hang on rounding.
+
+Other than in :mod:`experiments.reading.agreement` a row need not be one for which rounding was
+measured. What is not known of it is found out by perturbed starts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import sqrt
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike
+from scipy.special import stdtrit
+from scipy.stats import binom
+
+from experiments.reading.agreement import JUMP, JUMPS, RISK, SETTLED, SMALL
+from experiments.reading.rounding import FLOOR, Rounding, described
+from specmup.runs.results import Results
+
+HANGS = 0.1  # part of a gap: what a perturbation moves by so much hangs on rounding
+
+
+@dataclass(frozen=True)
+class Verified:
+    """What became of one column of the rows that were made again.
+
+    Attributes:
+        name: Of the result.
+        value: The column.
+        agree: How many rows agree.
+        unknown: How many cannot be told.
+        jumped: How many differ though their rounding was measured, by less than a quarter; a few
+            may, see :data:`experiments.reading.agreement.JUMPS`.
+        apart: Rows that disagree, in words.
+    """
+
+    name: str
+    value: str
+    agree: int
+    unknown: int
+    jumped: int
+    apart: tuple[str, ...]
+
+    @property
+    def holds(self) -> bool:
+        """Whether nothing disagrees, and no more rows jumped than may."""
+        rows = self.agree + self.unknown + self.jumped
+        return not self.apart and self.jumped <= int(binom.isf(RISK, rows, JUMPS))
+
+    def __str__(self) -> str:
+        """A line, and one for each row that disagrees."""
+        answer = "agrees" if self.holds else "DISAGREES"
+        counts = f"{self.agree} rows agree, {self.unknown} hang on rounding, {self.jumped} jumped"
+        head = f"{self.name}, {self.value}: {answer} ({counts}, {len(self.apart)} disagree)"
+        return "\n".join([head, *(f"  {row}" for row in self.apart)])
+
+
+def compared(
+    live: pd.DataFrame,
+    results: Results,
+    on: Sequence[str],
+    value: str,
+    moved: Sequence[pd.DataFrame] = (),
+) -> Verified:
+    """Hold rows made now against those that are stored.
+
+    Args:
+        live: With the columns ``on`` and the value, all of them among the stored.
+        results: As loaded.
+        on: What tells rows apart.
+        value: The column.
+        moved: The same rows from perturbed starts, if any were made.
+
+    Raises:
+        ValueError: If it does not, or a row is not stored.
+    """
+    pairs = _paired(live, results, on, value)
+    agree, jumped = _agreeing(pairs, results, value)
+    reach = np.zeros(len(pairs))
+    for frame in moved:
+        other = pairs[list(on)].merge(frame, on=list(on), how="left")[value].to_numpy(float)
+        reach = np.maximum(reach, _gap(pairs.now.to_numpy(), other))
+    unknown = ~agree & ~jumped & (HANGS * _gap(pairs.now, pairs.then) <= reach) & (reach > 0)
+    apart = pairs[~agree & ~jumped & ~unknown]
+    words = zip(described(apart, on), apart.now, apart["then"], strict=True)
+    return Verified(
+        name=results.manifest["name"],
+        value=value,
+        agree=int(agree.sum()),
+        unknown=int(unknown.sum()),
+        jumped=int(jumped.sum()),
+        apart=tuple(f"{row}: {n:.6g} now and {t:.6g} then" for row, n, t in words),
+    )
+
+
+def _paired(live: pd.DataFrame, results: Results, on: Sequence[str], value: str) -> pd.DataFrame:
+    """The keys with the values ``now`` and ``then`` of each live row."""
+    keys, stored = list(on), results.frame
+    if stored.duplicated(keys).any():
+        raise ValueError(f"{results.manifest['name']} has rows that {keys} do not tell apart")
+    pairs = live[[*keys, value]].rename(columns={value: "now"})
+    pairs = pairs.merge(stored[[*keys, value]].rename(columns={value: "then"}), on=keys)
+    if len(pairs) != len(live) or pairs.empty:
+        raise ValueError(f"{len(live) - len(pairs)} of {len(live)} rows are not stored")
+    return pairs.astype({"now": float, "then": float})
+
+
+def _gap(one: ArrayLike, other: ArrayLike) -> np.ndarray:
+    """How far apart values are: not at all where both diverged, infinitely where one did."""
+    x, y = np.asarray(one, dtype=float), np.asarray(other, dtype=float)
+    both = ~np.isfinite(x) & ~np.isfinite(y)
+    return np.where(both, 0.0, np.abs(np.where(both, 0.0, x) - np.where(both, 0.0, y)))
+
+
+def _agreeing(pairs: pd.DataFrame, results: Results, value: str) -> tuple[np.ndarray, np.ndarray]:
+    """Which rows agree; and which of known rounding do not, by less than a quarter."""
+    then, stored = pairs["then"].to_numpy(), np.abs(results.frame[value].to_numpy(float))
+    typical = SMALL * np.median(stored[np.isfinite(stored)])
+    size = np.maximum(np.where(np.isfinite(then), np.abs(then), 0.0), typical)
+    allowed, measured = _allowed(pairs, results, value, size)
+    gap = _gap(pairs.now, then)
+    agree = gap <= allowed
+    return agree, ~agree & measured & (gap <= JUMP * size)
+
+
+def _allowed(
+    pairs: pd.DataFrame, results: Results, value: str, size: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """How far each row may differ, and whether rounding was measured for it and settled it."""
+    spread, measured = np.full(len(pairs), FLOOR), np.zeros(len(pairs), dtype=bool)
+    ways = 2
+    if "rounding" in results.manifest and value in results.manifest["rounding"]["spread"]:
+        rounding = Rounding.of(results)
+        ways = len(rounding.settings)
+        rows = rounding.rows(results.frame)
+        of_rows = rounding.of_rows(rows, value) / np.abs(rows[value].to_numpy(float))
+        spread[:] = max(FLOOR, of_rows[np.isfinite(of_rows)].max(initial=0.0))
+        known = pairs.index.isin(rounding.rows(pairs).index)
+        own = rounding.of_rows(pairs[known], value) / size[known]
+        spread[known], measured[known] = np.maximum(FLOOR, own), True
+    factor = sqrt(2) * stdtrit(ways - 1, 1 - RISK / (2 * len(pairs)))
+    measured &= factor * spread <= SETTLED
+    return np.minimum(factor * spread, SETTLED) * size, measured

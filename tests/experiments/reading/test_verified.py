@@ -1,0 +1,106 @@
+"""A row made again agrees within rounding, disagrees beyond it, or is shown to hang on it."""
+
+from math import inf
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from experiments.reading.perturbed import SIZE, perturbed
+from experiments.reading.verified import compared
+from specmup.runs.results import Results
+
+ON = ["depth", "seed"]
+STORED = pd.DataFrame({"depth": [2, 2, 4, 4], "seed": [0, 1, 0, 1], "loss": [1.0, 2.0, 1.5, inf]})
+# Rounding was measured at depth 2: it moves the loss of seed 0 by a thousandth.
+ROUNDING = {
+    "on": ON,
+    "slice": {"depth": [2], "seed": [0, 1]},
+    "settings": [f"way {i}" for i in range(8)],
+    "spread": {"loss": {"depth 2, seed 0": 1e-3}},
+}
+RESULTS = Results(STORED, {"name": "runs", "rounding": ROUNDING})
+
+
+def live(**losses) -> pd.DataFrame:
+    """The stored rows with other losses, by their number."""
+    values = [losses.get(f"row{i}", loss) for i, loss in enumerate(STORED.loss)]
+    return STORED.assign(loss=values)
+
+
+def counts(frame, moved=(), results=RESULTS):
+    found = compared(frame, results, ON, "loss", moved)
+    return found.agree, found.unknown, found.jumped, len(found.apart), found.holds
+
+
+@pytest.mark.parametrize(
+    ("frame", "expected"),
+    [
+        (live(), (4, 0, 0, 0, True)),
+        (live(row0=1.005), (4, 0, 0, 0, True)),  # within what was measured
+        (live(row2=1.507), (4, 0, 0, 0, True)),  # within as much, of a row that was not
+        (live(row1=2.2), (3, 0, 1, 0, True)),  # one in a few rows may jump
+        (live(row0=1.2, row1=2.2), (2, 0, 2, 0, False)),  # not two of four
+        (live(row1=2.9), (3, 0, 0, 1, False)),  # nor so far
+        (live(row2=1.7), (3, 0, 0, 1, False)),  # not measured: only a perturbation could excuse it
+        (live(row3=4.0), (3, 0, 0, 1, False)),  # diverged then, not now
+        (live(row2=inf), (3, 0, 0, 1, False)),
+        (live().iloc[2:], (2, 0, 0, 0, True)),
+    ],
+)
+def test_rows_are_judged_by_rounding(frame, expected):
+    assert counts(frame) == expected
+
+
+@pytest.mark.parametrize(
+    ("now", "moved", "excused"),
+    [
+        (1.7, [1.7001, 1.7], False),  # a perturbation moves it by far less than the gap
+        (1.7, [1.7, 1.6], True),
+        (inf, [inf, 3.0], True),  # a perturbation decides whether it diverges
+        (inf, [inf, inf], False),
+        (0.5, [0.5, inf], True),
+    ],
+)
+def test_a_row_that_perturbed_starts_move_hangs_on_rounding(now, moved, excused):
+    found = counts(live(row2=now), [live(row2=value) for value in moved])
+    assert found == ((3, 1, 0, 0, True) if excused else (3, 0, 0, 1, False))
+
+
+def test_without_measured_rounding_little_is_allowed():
+    bare = Results(STORED, {"name": "runs"})
+    assert counts(live(), results=bare)[-1]
+    assert not counts(live(row0=1.06), results=bare)[-1]
+
+
+def test_what_disagrees_is_named():
+    found = str(compared(live(row2=2.5), RESULTS, ON, "loss"))
+    assert found.startswith("runs, loss: DISAGREES (3 rows agree")
+    assert "depth 4, seed 0: 2.5 now and 1.5 then" in found
+
+
+def test_rows_that_are_not_stored_or_not_told_apart_are_refused():
+    with pytest.raises(ValueError, match="1 of 4 rows are not stored"):
+        compared(live().assign(depth=[2, 2, 4, 8]), RESULTS, ON, "loss")
+    with pytest.raises(ValueError, match="do not tell apart"):
+        compared(live(), RESULTS, ["depth"], "loss")
+
+
+def test_draws_are_perturbed_within_and_as_before_after():
+    def draw() -> torch.Tensor:
+        generator = torch.Generator().manual_seed(3)
+        first = torch.randn(100, generator=generator)
+        return torch.cat([first, torch.empty(100).uniform_(generator=generator)])
+
+    before, own = draw(), torch.randn
+    with perturbed("1"):
+        one = draw()
+    with perturbed("2"):
+        other = draw()
+    assert torch.randn is own
+    assert torch.equal(draw(), before)
+    for moved in (one, other):
+        part = ((moved - before) / before).abs().numpy()
+        assert 0 < np.median(part) < 2 * SIZE
+    assert not torch.equal(one, other)
