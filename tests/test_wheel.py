@@ -28,10 +28,17 @@ LABORATORY = ("data", "training", "probes", "analysis", "figures", "sweeps")
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 
 MINE = """
+from specmup import make_plan
 from specmup.models.gpt import GPT, GPTShape
 
 def build(width, depth):
     return GPT(GPTShape(16, 8, width, depth, head_dimension=4))
+
+def trained(width, depth):
+    model = build(width, depth)
+    plan = make_plan(model, base=lambda: build(8, 1), optimizer="adamw", learning_rate=0.01)
+    plan.initialise(model, seed=width * depth)
+    return model, plan.optimizer(model)
 """
 
 
@@ -205,6 +212,7 @@ BRIEFLY = "--widths 1 2 3 --depths 1 2 --seeds 1 --steps 1 --length 8"
 USES = {
     "rules --optimizer adamw --block-depth 2": "hidden",
     f"plan {MODEL} --target width=16,depth=4": "width 8 → 16, depth 2 → 4; adamw",
+    "audit mine:trained --widths 8,16,32 --depths 1,2,4": "the rule k ≥ 2",
     f"check {MODEL} {BRIEFLY} --figure check.svg": "figure: check.svg",
     "text check . --vocabulary 16 --context 8": "2,000 tokens to train on",
     "sweep run tiny.toml --dry-run": "no run is finished here yet",
@@ -268,7 +276,7 @@ def answers_of_core(call_core, place):
     return told(call_core, place, [*(f"{command} --help" for command in HELPS), *USES])
 
 
-CORE = ("rules", "plan")
+CORE = ("rules", "plan", "audit")
 
 
 @pytest.mark.parametrize("line", USES)

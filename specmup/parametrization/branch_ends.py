@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from specmup.parametrization.model_pair import ModelPair, ScaledParam
+from specmup.parametrization.names import abbreviated, canonical
 from specmup.parametrization.observation import names_of
 from specmup.parametrization.places import names_match
-from specmup.parametrization.specs import abbreviated, canonical
 from specmup.tracing.reading import Reading
 from specmup.tracing.ways import Way
 

@@ -15,8 +15,6 @@ from specmup.parametrization.model_pair import ModelPair, ScaledDim, ScaledParam
 from specmup.parametrization.names import abbreviated, canonical
 from specmup.parametrization.observation import Observation, names_of
 from specmup.parametrization.own_start import own_start
-from specmup.parametrization.places import names_match
-from specmup.tracing.branches import Way
 from specmup.tracing.reading import Reading
 
 WITH_WHAT_IS_ADDED = "it learns as slowly in depth as what is added there"

@@ -32,9 +32,12 @@ def found(build, **options):
     return {(fault.pattern, fault.number, fault.off) for fault in result.faults}, result
 
 
-@pytest.mark.parametrize("gauge", ["forward", "folded"])
-@pytest.mark.parametrize("block_depth", [1, 2])
-@pytest.mark.parametrize("optimizer", LAWS)
+# Each optimizer under each k, one in the other gauge; the next optimizer the other way round.
+GAUGES = ("forward", "folded")
+PLANS = [(law, k, GAUGES[(n + k) % 2]) for n, law in enumerate(LAWS) for k in (1, 2)]
+
+
+@pytest.mark.parametrize(("optimizer", "block_depth", "gauge"), PLANS)
 def test_a_plan_has_none_in_any_gauge(optimizer, block_depth, gauge):
     build = planned(optimizer, gauge=gauge, block_depth=block_depth, bias=True)
     faults, result = found(build, block_depth=block_depth)
@@ -88,11 +91,10 @@ def test_a_multiplier_of_the_forward_pass(role, power):
 
 
 @pytest.mark.parametrize("optimizer", LAWS)
-@pytest.mark.parametrize("number", ["start", "learning_rate"])
-def test_under_every_optimizer(optimizer, number):
+def test_a_rate_under_every_optimizer(optimizer):
     pattern = "blocks.*.mlp.down.weight"
-    faults, _ = found(planned(optimizer, fault=(pattern, number, DEPTH)))
-    assert faults == {(pattern, number, DEPTH)}
+    faults, _ = found(planned(optimizer, fault=(pattern, "learning_rate", DEPTH)))
+    assert faults == {(pattern, "learning_rate", DEPTH)}
 
 
 @pytest.mark.parametrize("optimizer", LAWS)
