@@ -59,7 +59,7 @@ def schedule_factor(
     if odd:
         raise ValueError(
             f"the rates are not one factor times the plan's: by the largest it is {factor:.4g}, "
-            f"and then {abbreviated(odd.values())}. Hand plan.optimizer(model) to what trains, "
+            f"and then {abbreviated(odd.values(), 3)}. Hand plan.optimizer(model) to what trains, "
             "and take a schedule that multiplies each group's own rate"
         )
     return factor

@@ -1,6 +1,7 @@
 """A schedule reaches every group of a plan by one factor, and what does not is found out."""
 
 import inspect
+from functools import cache
 
 import pytest
 import torch
@@ -8,6 +9,17 @@ from planned_training import gpt, planned, started, train
 from torch.optim import lr_scheduler, swa_utils
 
 RATE = 0.01  # what the plans' base was tuned at
+
+
+@cache
+def plan_for(optimizer):
+    """A plan is data, so one serves all models of its size."""
+    return planned(gpt(), optimizer)
+
+
+def under_plan(optimizer):
+    model, plan = gpt(), plan_for(optimizer)
+    return model, plan, plan.optimizer(model)
 
 
 def rates(optimizer):
@@ -104,9 +116,7 @@ def test_no_scheduler_is_forgotten():
 @pytest.mark.parametrize("optimizer", ["adamw", "muon-kimi"])
 def test_every_rate_follows_the_schedule_of_one_plain_optimizer(name, optimizer):
     """Its factor is that by which the same schedule changes a single group at the base's rate."""
-    model = gpt()
-    plan = planned(model, optimizer)
-    trainer = plan.optimizer(model)
+    model, plan, trainer = under_plan(optimizer)
     plain = torch.optim.AdamW([torch.nn.Parameter(torch.zeros(1))], lr=RATE)
     schedulers = [ALL[name](trainer), ALL[name](plain)]
     train(model, trainer, 1)
@@ -172,9 +182,7 @@ UNDOING = {
 @pytest.mark.parametrize("name", UNDOING)
 @pytest.mark.parametrize("optimizer", ["adamw", "muon-kimi"])
 def test_a_schedule_that_undoes_the_plan_is_found_out(name, optimizer):
-    model = gpt()
-    plan = planned(model, optimizer)
-    trainer = plan.optimizer(model)
+    model, plan, trainer = under_plan(optimizer)
     scheduler = UNDOING[name](trainer)
     for _ in range(5):
         trainer.step()
@@ -185,8 +193,7 @@ def test_a_schedule_that_undoes_the_plan_is_found_out(name, optimizer):
 
 
 def test_an_optimizer_of_other_parameters_is_found_out():
-    model, trainer = started()
-    plan = planned(model)
+    model, plan, trainer = under_plan("adamw")
     assert plan.schedule_factor(model, trainer) == 1
     with pytest.raises(ValueError, match=r"does not hold tokens\.weight"):
         plan.schedule_factor(gpt(), trainer)
@@ -205,8 +212,7 @@ def test_a_plan_without_rates_has_no_factor():
 
 
 def test_rates_may_be_tensors_or_zero():
-    model, trainer = started()
-    plan = planned(model)
+    model, plan, trainer = under_plan("adamw")
     for group in trainer.param_groups:
         group["lr"] = torch.tensor(group["lr"] / 4)
     assert plan.schedule_factor(model, trainer) == pytest.approx(0.25)

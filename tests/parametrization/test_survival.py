@@ -9,6 +9,7 @@ import pytest
 import sharded_training
 import torch
 from planned_training import gpt, planned, same, started, train
+from torch.distributed.checkpoint import state_dict as by_names
 
 from specmup.optimizers import muon
 from specmup.theory.update import LAWS, update_law
@@ -53,6 +54,23 @@ def test_training_resumes_exactly_from_a_checkpoint(optimizer):
     resumed, resumed_trainer = started(optimizer)
     resumed.load_state_dict(saved["model"])
     resumed_trainer.load_state_dict(saved["optimizer"])
+    assert train(resumed, resumed_trainer, 3, first=3) == expected
+    assert same(model, resumed)
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_training_resumes_exactly_from_a_checkpoint_by_names(optimizer):
+    """As ``torch.distributed.checkpoint`` keeps it, whatever the number of processes."""
+    model, trainer = started(optimizer)
+    train(model, trainer, 3)
+    saved = copy.deepcopy(by_names.get_state_dict(model, trainer))
+    expected = train(model, trainer, 3, first=3)
+
+    resumed, resumed_trainer = started(optimizer)
+    weights, states = saved
+    by_names.set_state_dict(
+        resumed, resumed_trainer, model_state_dict=weights, optim_state_dict=states
+    )
     assert train(resumed, resumed_trainer, 3, first=3) == expected
     assert same(model, resumed)
 
