@@ -113,9 +113,10 @@ def sharded(tmp_path_factory):
 )
 def test_sharded_parameters_train_to_the_same_losses(sharded, optimizer, tolerance):
     for rank in sharded:
-        losses = rank[optimizer]
-        assert losses["sharded"] == pytest.approx(losses["whole"], rel=tolerance)
-        assert losses["sharded"][1:] != losses["sharded"][:-1]
+        (losses, factor), (whole, _) = rank[optimizer]["sharded"], rank[optimizer]["whole"]
+        assert losses == pytest.approx(whole, rel=tolerance)
+        assert losses[1:] != losses[:-1]
+        assert factor == pytest.approx(1 / (1 + sharded_training.STEPS))  # of every rate, by name
 
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
