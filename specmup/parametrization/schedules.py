@@ -58,8 +58,8 @@ def schedule_factor(
     }
     if odd:
         raise ValueError(
-            f"the rates are not one factor times the plan's: by the largest it is {factor:.4g}, "
-            f"and then {abbreviated(odd.values(), 3)}. Hand plan.optimizer(model) to what trains, "
+            f"the rates are not one factor times the plan's: the largest is at {factor:.4g} of its "
+            f"own, but {abbreviated(odd.values(), 3)}. Hand plan.optimizer(model) to what trains, "
             "and take a schedule that multiplies each group's own rate"
         )
     return factor

@@ -214,3 +214,50 @@ def test_lightning_resumes_a_planned_run(page, by_hand, tmp_path):
     trainer(2).fit(resumed, later, ckpt_path=tmp_path / "three")
     for name, parameter in parameters_by_name(resumed.model).items():
         torch.testing.assert_close(parameter, by_hand[name], rtol=0, atol=NEAR)
+
+
+def test_two_optimizers_in_one_train_in_every_trainer(page):
+    """A companion beside an optimizer of matrices: wrapped, given closures, its state reloaded."""
+    own, trainers = page["In your trainer"], page["Hugging Face's Trainer"]
+    sizes = {"base": lambda: own.build(16, 2), "learning_rate": own.RATE}
+    plan = own.make_plan(lambda: own.build(64, 4), optimizer="muon-kimi", **sizes)
+
+    def start():
+        model = plan.initialise(own.build(64, 4), seed=0)
+        return model, plan.optimizer(model)
+
+    def by_loop(model, optimizer, schedule):
+        page["Plain PyTorch"].train(model, optimizer, schedule, own.texts, [])
+        return model, optimizer
+
+    def by_hugging_face():
+        model, optimizer = start()
+        told = {"train_dataset": trainers.data, "optimizers": (optimizer, None)}
+        trainer = trainers.transformers.Trainer(model, trainers.arguments, **told)
+        trainer.train()
+        return model, trainer.optimizer
+
+    def by_lightning():
+        section = page["Lightning"]
+
+        class Other(section.Planned):
+            def configure_optimizers(self):
+                optimizer = plan.optimizer(self)
+                schedule = {"scheduler": own.scheduled(optimizer), "interval": "step"}
+                return {"optimizer": optimizer, "lr_scheduler": schedule}
+
+        module = Other()
+        plan.initialise(module, seed=0)
+        return module, *section.fit(module).optimizers
+
+    model, optimizer = start()
+    plain, _ = by_loop(model, optimizer, own.scheduled(optimizer))
+    model, optimizer = start()
+    accelerator = page["Accelerate, and gradient accumulation"].Accelerator(cpu=True)
+    wrapped = accelerator.prepare(model, optimizer, own.scheduled(optimizer))
+    for model, optimizer in (by_loop(*wrapped), by_hugging_face(), by_lightning()):
+        assert plan.schedule_factor(model, optimizer) == pytest.approx(factor_at(6))
+        for found, due in zip(model.parameters(), plain.parameters(), strict=True):
+            torch.testing.assert_close(
+                found, due, rtol=0, atol=100 * NEAR
+            )  # Muon magnifies rounding

@@ -59,7 +59,7 @@ def losses(optimizer_name, rank=None):
 
 
 def train(rank, store, names):
-    """What :func:`losses` gives, by optimizer, whole and sharded, as one of the processes sees it."""
+    """What :func:`losses` gives, by optimizer, whole and sharded, in one of the processes."""
     torch.set_num_threads(1)
     dist.init_process_group(
         "gloo", init_method=f"file://{store}", rank=rank, world_size=WORLD, timeout=PATIENCE
