@@ -26,6 +26,7 @@ from specmup.parametrization.names import (
 )
 from specmup.parametrization.parameter_plan import ParameterPlan
 from specmup.parametrization.report import Report
+from specmup.parametrization.schedules import base_numbers, schedule_factor
 from specmup.theory.update import update_law
 
 M = TypeVar("M", bound=nn.Module)
@@ -137,14 +138,9 @@ class Plan(Mapping[str, ParameterPlan]):
         Raises:
             ValueError: If the model is not the plan's, or no learning rate was given.
         """
-        found = self._found(model)
         groups: dict[tuple[tuple[str, float], ...], list[nn.Parameter]] = {}
-        for entry in self.entries:
-            parameter = found[entry.name]
-            if not parameter.requires_grad:
-                continue
-            if entry.learning_rate is None:
-                raise ValueError("the plan has factors only: give make_plan a learning_rate")
+        for entry, parameter in self._trained(model):
+            assert entry.learning_rate is not None
             numbers = {"lr": entry.learning_rate, "weight_decay": entry.weight_decay}
             if entry.epsilon is not None:
                 numbers["eps"] = entry.epsilon
@@ -182,21 +178,24 @@ class Plan(Mapping[str, ParameterPlan]):
         groups = self.groups(model)
         self._refuse_non_matrices()
         made = make_optimizer(self.optimizer_name, groups, companion=companion, **options)
-        made.defaults.update(self._base_numbers())
+        made.defaults.update(base_numbers(self.entries))
         return made
 
-    def _base_numbers(self) -> dict[str, float]:
-        """The base's own rate and decay, which schedules look for among an optimizer's defaults.
+    def schedule_factor(self, model: nn.Module, optimizer: Optimizer) -> float:
+        """The one factor by which a schedule multiplies all rates of the plan at present.
 
-        Schedules take from there what all groups' rates are relative to, such as a floor. Where
-        roles have base values of their own, those of the branches' matrices count.
+        It is a check as well, for use inside any trainer: whatever wrote one rate into several
+        groups, or trains by an optimizer of its own, leaves no such factor.
+
+        Args:
+            model: The target, as it is trained.
+            optimizer: What trains it, in a trainer's wrapper or not.
+
+        Raises:
+            ValueError: If a parameter that is trained is not in the optimizer, or the rates are not
+                one factor times the plan's; the message names them.
         """
-        entry = next((e for e in self.entries if e.role == "hidden"), self.entries[0])
-        assert entry.learning_rate is not None  # or there would be no groups
-        return {
-            "lr": entry.learning_rate / entry.factors.learning_rate,
-            "weight_decay": entry.weight_decay / entry.factors.weight_decay,
-        }
+        return schedule_factor(self._trained(model), optimizer)
 
     def report(self) -> Report:
         """The plan as a table to read, Markdown, HTML or JSON."""
@@ -248,6 +247,14 @@ class Plan(Mapping[str, ParameterPlan]):
         rules = f"k = {self.block_depth}" if self.parametrization == "spectral" else "SP"
         kind = self.architecture or "declared architecture"
         return f"{kind}: {sizes}; {self.optimizer_name}, {rules}, {self.gauge} gauge"
+
+    def _trained(self, model: nn.Module) -> list[tuple[ParameterPlan, nn.Parameter]]:
+        """The parameters that are not frozen, each with its numbers."""
+        found = self._found(model)
+        if any(entry.learning_rate is None for entry in self.entries):
+            raise ValueError("the plan has factors only: give make_plan a learning_rate")
+        both = [(entry, found[entry.name]) for entry in self.entries]
+        return [(entry, parameter) for entry, parameter in both if parameter.requires_grad]
 
     def _found(self, model: nn.Module) -> dict[str, nn.Parameter]:
         """The model's parameters, which must be those of the plan."""

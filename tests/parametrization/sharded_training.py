@@ -10,6 +10,7 @@ import torch.distributed as dist
 from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.fsdp import fully_shard
 from torch.nn import functional as F
+from torch.optim.lr_scheduler import LambdaLR
 
 from specmup.models.gpt import GPT, GPTShape
 from specmup.parametrization.plan import make_plan
@@ -24,7 +25,10 @@ def gpt(width, depth):
 
 
 def losses(optimizer_name, rank=None):
-    """Mean losses over all samples, step by step; sharded if a rank is given."""
+    """Mean losses over all samples, step by step, and the schedule's last factor.
+
+    Sharded if a rank is given.
+    """
     model = gpt(32, 2)
     values = {"learning_rate": 0.01, "std": 0.1, "weight_decay": 0.1}
     plan = make_plan(model, base=gpt(16, 1), optimizer=optimizer_name, **values)
@@ -37,6 +41,7 @@ def losses(optimizer_name, rank=None):
             fully_shard(block, mesh=mesh)
         fully_shard(model, mesh=mesh)
     optimizer = plan.optimizer(model)
+    schedule = LambdaLR(optimizer, lambda step: 1 / (1 + step))
     generator, seen = torch.Generator().manual_seed(2), []
     for _ in range(STEPS):
         x, y = torch.randint(12, (2, BATCH, 8), generator=generator)
@@ -44,16 +49,17 @@ def losses(optimizer_name, rank=None):
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
+        schedule.step()
         mean = loss.detach().clone()
         if rank is not None:
             dist.all_reduce(mean)
             mean /= WORLD
         seen.append(mean.item())
-    return seen
+    return seen, plan.schedule_factor(model, optimizer)
 
 
 def train(rank, store, names):
-    """Losses by optimizer, whole and sharded, as one of the two processes finds them."""
+    """What :func:`losses` gives, by optimizer, whole and sharded, in one of the processes."""
     torch.set_num_threads(1)
     dist.init_process_group(
         "gloo", init_method=f"file://{store}", rank=rank, world_size=WORLD, timeout=PATIENCE
