@@ -14,6 +14,7 @@ LAYERS = (
     *("runs", "data", "training", "probes", "analysis", "figures", "sweeps", "cli"),
 )
 TOP = ("__init__", "__main__")
+BOOK = ("experiments", "diagrams")
 LIBRARY = [name for name in MODULES if name.startswith("specmup")]
 
 
@@ -24,7 +25,7 @@ def layer(name: str) -> str:
 @pytest.mark.parametrize("name", LIBRARY)
 def test_a_module_imports_from_its_own_layer_and_those_below(name):
     own, below = layer(name), imported(name) - {"specmup"}  # its version
-    assert not any(name.startswith("experiments") for name in below), "the library knows no chapter"
+    assert not any(name.startswith(BOOK) for name in below), "the library knows no chapter"
     if own in TOP:
         return
     assert own in LAYERS, f"{own} is a new layer: give it its place in LAYERS"
@@ -35,6 +36,13 @@ def test_no_module_imports_itself_by_way_of_others():
     graph = {name: imported(name) for name in MODULES}
     order = list(TopologicalSorter(graph).static_order())  # raises CycleError, which names them
     assert len(order) == len(MODULES) > 100
+
+
+def test_a_diagram_imports_the_library_and_what_all_are_drawn_with():
+    for name in MODULES:
+        if name.startswith("diagrams.") and not name.endswith("__main__"):
+            ours = {n for n in imported(name) if n.startswith(BOOK)}
+            assert all(n.startswith("diagrams.drawing") for n in ours), name
 
 
 # What experiments share; a room imports from those above it in this list, never below.

@@ -6,8 +6,6 @@ import re
 import shlex
 from pathlib import Path
 
-from draw_readme_figure import FIGURE, draw
-
 from specmup.__main__ import main
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -71,11 +69,6 @@ def test_the_commands_exist(capsys, tmp_path, monkeypatch):
             assert main([command, *options, *BRIEFLY.get(command, [])]) == 0
             shown = SHOWN[command]
             assert shown in capsys.readouterr().out or (tmp_path / shown).exists()
-
-
-def test_the_figure_is_drawn_from_the_stored_results(tmp_path):
-    draw(tmp_path / "figure.svg")
-    assert (tmp_path / "figure.svg").read_bytes() == FIGURE.read_bytes()
 
 
 def test_the_files_exist():

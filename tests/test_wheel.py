@@ -21,7 +21,7 @@ from specmup.__main__ import COMMANDS
 from specmup.extras import LAB
 
 ROOT = Path(__file__).resolve().parents[1]
-OF_THE_BOOK = ("experiments",)
+OF_THE_BOOK = ("experiments", "diagrams")
 OF_OTHER_EXTRAS = ("tokenizers", "transformers", "datasets", "tiktoken")
 # Rooms that cannot be imported without the laboratory.
 LABORATORY = ("data", "training", "probes", "analysis", "figures", "sweeps")

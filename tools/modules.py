@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-PACKAGES = (ROOT / "specmup", ROOT / "book" / "experiments")
+PACKAGES = (ROOT / "specmup", ROOT / "book" / "experiments", ROOT / "book" / "diagrams")
 
 
 def dotted(path: Path) -> str:

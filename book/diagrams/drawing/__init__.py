@@ -1,0 +1,1 @@
+"""What all diagrams are drawn with: a canvas, its colours, and orders as a person writes them."""
