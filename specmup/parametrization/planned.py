@@ -6,16 +6,15 @@ wrapped, saved and loaded before or after; parameters are found by their names.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
 from typing import TypeVar
 
 from torch import nn
 from torch.optim import Optimizer
 
-from specmup.parametrization.factors import Factors
+from specmup.parametrization import plan_json
 from specmup.parametrization.initial import Start, redraw, rescale, set_multipliers
 from specmup.parametrization.model_pair import ScaledDim
 from specmup.parametrization.names import (
@@ -33,12 +32,6 @@ M = TypeVar("M", bound=nn.Module)
 
 # An optimizer's options that a plan decides, and what make_plan calls them.
 RESERVED_OPTIONS = {"lr": "learning_rate", "weight_decay": "weight_decay", "eps": "epsilon"}
-
-# Fields that JSON holds as they are.
-AS_THEY_ARE = (
-    *("optimizer_name", "gauge", "parametrization", "block_depth", "architecture"),
-    "keeps_own_start",
-)
 
 
 @dataclass(frozen=True)
@@ -203,11 +196,7 @@ class Plan(Mapping[str, ParameterPlan]):
 
     def to_json(self) -> str:
         """The whole plan, parameter by parameter; null where a number is not known or not there."""
-        told = {name: getattr(self, name) for name in AS_THEY_ARE}
-        told |= {"width": asdict(self.width), "depth": asdict(self.depth)}
-        told |= {"multipliers": dict(self.multipliers), "notes": list(self.notes)}
-        told["parameters"] = {entry.name: _told(entry) for entry in self.entries}
-        return json.dumps(told, indent=2, ensure_ascii=False)
+        return plan_json.written({field.name: getattr(self, field.name) for field in fields(self)})
 
     @classmethod
     def from_json(cls, text: str) -> Plan:
@@ -217,11 +206,8 @@ class Plan(Mapping[str, ParameterPlan]):
             ValueError: If the text is no plan.
         """
         try:
-            told = json.loads(text)
-            made = [_entry(name, numbers) for name, numbers in told.pop("parameters").items()]
-            told |= {name: ScaledDim(**told[name]) for name in ("width", "depth")}
-            return cls(entries=tuple(made), notes=tuple(told.pop("notes")), **told)
-        except (KeyError, TypeError, AttributeError) as problem:
+            return cls(**plan_json.read(text))
+        except (KeyError, TypeError, AttributeError, ValueError) as problem:
             raise ValueError(
                 f"the text is no plan ({problem!r}): give what to_json wrote"
             ) from None
@@ -292,17 +278,6 @@ class Plan(Mapping[str, ParameterPlan]):
                         "trains matrices: choose another optimizer, or for a stacked ResNet "
                         "specmup.training.replicas.replica_optimizer"
                     )
-
-
-def _told(entry: ParameterPlan) -> dict:
-    told = asdict(entry)
-    del told["name"]
-    return told
-
-
-def _entry(name: str, numbers: Mapping) -> ParameterPlan:
-    lists = {key: tuple(numbers[key]) for key in ("shape", "tied", "zero_rows")}
-    return ParameterPlan(name, **{**numbers, **lists, "factors": Factors(**numbers["factors"])})
 
 
 def _start(entry: ParameterPlan) -> Start:
