@@ -35,7 +35,7 @@ from specmup.runs.job import Record
 from specmup.runs.results import load, save
 from specmup.runs.store import Store
 from specmup.sweeps.collect import finished_and_missing, frame_of
-from specmup.sweeps.configuration import sweep_from
+from specmup.sweeps.configuration import read_sweep, sweep_from
 from specmup.sweeps.growth import requested_runs
 from specmup.sweeps.record_check import check_record
 from specmup.sweeps.run import Run
@@ -184,7 +184,7 @@ def formats(folder: Path) -> dict[str, tuple[st.SearchStrategy, Callable[[Any], 
 
     def sweep_bytes(content: bytes) -> None:
         (folder / "odd.toml").write_bytes(content)
-        one_line(["sweep", "status", "odd.toml"])
+        read_sweep(folder / "odd.toml")
 
     def a_record(content: Any) -> None:
         if isinstance(content, dict):  # as one who wants it believed would sign it
