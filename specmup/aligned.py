@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
+from specmup.foreign import printable
+
 
 def aligned(rows: Sequence[Sequence[str]], right: Collection[int] = ()) -> list[str]:
     """A line a row, its cells in columns of one width, two spaces apart.
@@ -12,6 +14,7 @@ def aligned(rows: Sequence[Sequence[str]], right: Collection[int] = ()) -> list[
         rows: Of equally many cells; the head of the table is one of them.
         right: Numbers of the columns that end at the right, as numbers do.
     """
+    rows = [[printable(cell) for cell in row] for row in rows]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = []
     for row in rows:

@@ -9,7 +9,17 @@ from experiments.__main__ import names
 
 # From the ground up.
 LAYERS = (
-    *("streams", "extras", "aligned", "theory", "norms", "models", "optimizers", "tracing"),
+    *(
+        "streams",
+        "extras",
+        "foreign",
+        "aligned",
+        "theory",
+        "norms",
+        "models",
+        "optimizers",
+        "tracing",
+    ),
     *("parametrization", "auditing"),
     *("runs", "data", "training", "probes", "analysis", "figures", "sweeps", "cli"),
 )

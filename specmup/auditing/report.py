@@ -10,6 +10,7 @@ from specmup.aligned import aligned
 from specmup.auditing.equations import Broken
 from specmup.auditing.findings import Fault, Row
 from specmup.auditing.needs import DEPTH, WIDTH
+from specmup.foreign import printable
 from specmup.parametrization.names import abbreviated
 from specmup.theory.order import Order
 
@@ -93,7 +94,7 @@ def plain(audit: Audit) -> str:
     head = ["parameter", "role", *LETTERS.values()]
     table = aligned([head, *(_cells(row) for row in audit.rows)])
     parts = [verdict(audit), table, list(_equations(audit)), [f"- {n}" for n in audit.notes]]
-    return "\n\n".join("\n".join(part) for part in parts if part)
+    return "\n\n".join("\n".join(map(printable, part)) for part in parts if part)
 
 
 def _equations(audit: Audit) -> Iterator[str]:

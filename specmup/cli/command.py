@@ -9,6 +9,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from specmup.foreign import printable
+
 if TYPE_CHECKING:  # torch is slow to import: only where it is needed
     from torch import nn
 
@@ -21,7 +23,7 @@ class OneLineParser(argparse.ArgumentParser):
 
     def error(self, message: str):
         """Print the message on one line and leave."""
-        self.exit(2, f"{self.prog}: {' '.join(message.split())}\n")
+        self.exit(2, f"{self.prog}: {printable(' '.join(message.split()))}\n")
 
 
 def sizes(text: str) -> dict[str, int]:
@@ -180,10 +182,15 @@ def function(name: str) -> Callable:
     # An installed command, unlike python -m, does not look in the folder where it is called.
     if "" not in sys.path:
         sys.path.insert(0, "")
+    if not all(part.isidentifier() for part in (*module.split("."), attribute)):
+        raise ValueError(f"{name!r} names no function: write module:function")
     try:
-        return getattr(importlib.import_module(module), attribute)
+        found = getattr(importlib.import_module(module), attribute)
     except (ImportError, AttributeError) as problem:
         raise ValueError(
             f"{name} cannot be found ({problem}): call this in the folder of "
             f"{module.split('.')[0]}.py, or put that folder into PYTHONPATH"
         ) from problem
+    if not callable(found):
+        raise ValueError(f"{name} is {type(found).__name__}, no function: name one")
+    return found

@@ -9,6 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from specmup.cli.command import add_declarations, declared, factory, number_or_mapping, sizes
+from specmup.foreign import printable
 
 if TYPE_CHECKING:  # torch is slow to import: only where it is needed
     from specmup.parametrization.planned import Plan
@@ -92,5 +93,5 @@ def _suggested(make: Callable[[], Plan]) -> str:
             told.as_python(),
             *(f"- {reason}" for reason in problem.reasons),
         ]
-        return "\n".join(lines)
+        return "\n".join(map(printable, lines))
     return "nothing needs to be declared"

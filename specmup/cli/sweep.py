@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from specmup.cli.command import figure
+from specmup.foreign import printable
 
 if TYPE_CHECKING:  # torch is slow to import: only where it is needed
     from specmup.runs.store import Store
@@ -49,10 +50,11 @@ def run(asked: argparse.Namespace) -> int:
     """Do what is asked; 1 if runs could not be carried out, else 0."""
     from specmup.runs.store import Store
     from specmup.sweeps.configuration import read_sweep
+    from specmup.sweeps.record_check import check_record
     from specmup.sweeps.run import Run
 
     sweep = read_sweep(asked.file)
-    store = Store(asked.folder or FOLDER / sweep.name, Run)
+    store = Store(asked.folder or FOLDER / sweep.name, Run, check_record)
     return ACTIONS[asked.action](asked, sweep, store)
 
 
@@ -84,7 +86,7 @@ def _run(asked: argparse.Namespace, sweep: Sweep, store: Store) -> int:
     print(status(sweep, store))
     for one, reason in outcome.failed[:3]:
         about = f"{one.rule} {one.optimizer}, width {one.width}, depth {one.depth}"
-        said = str(reason).partition("\n")[0]
+        said = printable(str(reason).partition("\n")[0])
         print(f"failed: {about}: {type(reason).__name__}: {said}", file=sys.stderr)
     if outcome.failed:
         print(f"{len(outcome.failed)} runs failed; the same command tries again", file=sys.stderr)
@@ -109,6 +111,7 @@ def _collect(asked: argparse.Namespace, sweep: Sweep, store: Store) -> int:
 
 
 def _plot(asked: argparse.Namespace, sweep: Sweep, store: Store) -> int:
+    from specmup.figures.style import save_figure
     from specmup.runs.store import RunError
     from specmup.sweeps.collect import finished_and_missing, frame_of
     from specmup.sweeps.figure import draw
@@ -117,7 +120,7 @@ def _plot(asked: argparse.Namespace, sweep: Sweep, store: Store) -> int:
     if not done:
         raise RunError(f"no run of {sweep.name} is finished in {store.folder}: run it first")
     path = asked.figure or f"{sweep.name}.svg"
-    draw(frame_of(done), sweep.base).savefig(path)
+    save_figure(draw(frame_of(done), sweep.base), path)
     print(path)
     return 0
 

@@ -61,6 +61,9 @@ def _check(asked: argparse.Namespace) -> int:
     from specmup.data.fingerprint import fingerprint
     from specmup.data.text import token_files
 
+    for name, least in (("vocabulary", 1), ("context", 1)):
+        if (given := getattr(asked, name)) < least:
+            raise ValueError(f"--{name} is {given}: give at least {least}")
     files = asked.folder / "train.bin", asked.folder / "val.bin"
     try:
         text = token_files(*files, vocabulary=asked.vocabulary, context=asked.context)

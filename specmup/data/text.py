@@ -11,14 +11,13 @@ from functools import cache
 from importlib.metadata import PackageNotFoundError, files
 from pathlib import Path
 from typing import TYPE_CHECKING
-from zipfile import BadZipFile
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from specmup.extras import load, missing
-from specmup.runs.files import replacing
+from specmup.runs.files import opened, replacing
 from specmup.streams import stream
 
 if TYPE_CHECKING:  # an extra: only the built-in text needs it
@@ -117,7 +116,7 @@ def king_james(vocabulary: int = 1024) -> Text:
     if vocabulary < 256:
         raise ValueError(f"vocabulary {vocabulary}: a byte-level BPE needs at least 256 tokens")
     kept = cache_folder() / f"{KING_JAMES}-{KING_JAMES_SHA256[:8]}-bpe-{vocabulary}.npz"
-    if (found := _read_kept(kept)) is not None:
+    if (found := _read_kept(kept, vocabulary)) is not None:
         return Text(KING_JAMES, *found, vocabulary)
     texts = _king_james_chapters()
     tokenizer = byte_pair_tokenizer(texts[0], vocabulary)
@@ -218,7 +217,7 @@ def _layout(path: Path, vocabulary: int) -> tuple[np.dtype, int, int]:
     size = path.stat().st_size
     head = np.fromfile(path, dtype="<i4", count=3)
     if len(head) == 3 and int(head[0]) in SHARD_TYPES:
-        kind, count = SHARD_TYPES[int(head[0])], int(head[2])
+        kind, count = SHARD_TYPES[int(head[0])], max(0, int(head[2]))
         expected = SHARD_HEADER + count * kind.itemsize
         if size != expected:
             raise ValueError(
@@ -273,13 +272,18 @@ def _parts(tokens: np.ndarray) -> Iterator[np.ndarray]:
     return (tokens[i : i + SCANNED] for i in range(0, len(tokens), SCANNED))
 
 
-def _read_kept(path: Path) -> tuple[np.ndarray, np.ndarray] | None:
+def _read_kept(path: Path, vocabulary: int) -> tuple[np.ndarray, np.ndarray] | None:
     """Tokens kept earlier; None if there are none or the file is damaged, to be made anew."""
     try:
-        with np.load(path, allow_pickle=False) as stored:
+        with opened(path) as file, np.load(file, allow_pickle=False) as stored:
             train, val, digest = stored["train"], stored["val"], str(stored["sha256"])
-    except (OSError, ValueError, KeyError, EOFError, BadZipFile):
+    except Exception:  # NumPy and zipfile raise many kinds for what is not theirs
         return None
+    for tokens in (train, val):
+        if tokens.dtype != np.uint16 or tokens.ndim != 1 or not tokens.size:
+            return None
+        if tokens.max() >= vocabulary:
+            return None
     return (train, val) if digest == _digest(train, val) else None
 
 

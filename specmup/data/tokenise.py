@@ -18,7 +18,7 @@ from typing import Any, BinaryIO, Protocol
 import numpy as np
 from filelock import FileLock, Timeout
 
-from specmup.runs.files import FULL, replacing
+from specmup.runs.files import FULL, content_of, opened, replacing
 from specmup.runs.progress import progress_bar
 
 KIND = np.dtype("<u2")
@@ -82,7 +82,7 @@ def write_tokens(
                 raise ValueError(f"{path} is there and not from here: name another folder")
             return kept["tokens"]
         bar = progress_bar(total=len(documents), initial=kept["documents"], desc=path.name)
-        with partial.open("ab") as file, bar:
+        with opened(partial, "ab") as file, bar:
             _truncate_to_note(file, kept)
             for start in range(kept["documents"], len(documents), at_once):
                 texts = documents[start : start + at_once]
@@ -112,12 +112,12 @@ def _joined(encoded: Sequence[Sequence[int]], end: int, vocabulary: int, path: P
 
 def _noted(path: Path, source: dict[str, Any]) -> dict[str, Any]:
     """How far the file is good: nowhere, if there is no note."""
-    if not path.exists():
+    if not os.path.lexists(path):
         return {"source": source, "documents": 0, "tokens": 0}
     try:
-        kept = json.loads(path.read_text(encoding="utf-8"))
+        kept = json.loads(content_of(path))
         kept = {"source": kept["source"], **{k: int(kept[k]) for k in ("documents", "tokens")}}
-    except (ValueError, KeyError, TypeError) as problem:
+    except (ValueError, LookupError, TypeError, ArithmeticError, RecursionError) as problem:
         raise ValueError(f"{path} is damaged: delete it to begin anew") from problem
     if kept["source"] != json.loads(json.dumps(source)):
         raise ValueError(
@@ -131,7 +131,7 @@ def _noted(path: Path, source: dict[str, Any]) -> dict[str, Any]:
 def _locked(path: Path) -> Iterator[None]:
     """The file is written by its holder alone, until that ends in any way."""
     lock = path.with_name(path.name + ".lock")
-    lock.touch()  # FileLock would make a folder that is missing
+    opened(lock, "ab").close()  # FileLock would make a folder that is missing, and follow a link
     try:
         with FileLock(lock, timeout=0):
             yield

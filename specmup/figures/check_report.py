@@ -16,6 +16,8 @@ from specmup.analysis.fit import Exponents, fit_exponents
 from specmup.analysis.interval import Interval
 from specmup.analysis.transfer import Axis
 from specmup.figures.plots import COLOURS, LABELS, STYLE, scaling
+from specmup.figures.style import save_figure
+from specmup.foreign import in_figure, printable
 from specmup.theory.order import ONE
 
 AXES: tuple[Axis, ...] = ("width", "depth")
@@ -80,7 +82,8 @@ class Finding:
     def __str__(self) -> str:
         """Such as ``k2    last       width  slope 0.02 ± 0.05   flat``."""
         slope = "no slope" if self.slope is None else f"slope {self.slope}"
-        return f"{self.rule:<6}{self.feature:<11}{self.axis:<7}{slope:<22}{self.answer}"
+        rule, feature = printable(self.rule), printable(self.feature)
+        return f"{rule:<6}{feature:<11}{self.axis:<7}{slope:<22}{self.answer}"
 
 
 def findings(
@@ -180,13 +183,13 @@ def draw(frame: pd.DataFrame, found: Sequence[Finding], path: str | Path) -> Non
                     axis=finding.axis,
                     fit=finding.fit,
                     name=name if name in COLOURS else None,
-                    label=f"{finding.rule} ({finding.answer})",
+                    label=in_figure(f"{finding.rule} ({finding.answer})"),
                 )
-            ax.set_ylabel(f"change of {finding.feature}")
+            ax.set_ylabel(in_figure(f"change of {finding.feature}"))
             ax.set_xlabel(LABELS[finding.axis] if finding.feature == features[-1] else "")
         for ax in grid.flat:
             _at_least_fourfold(ax)
-        figure.savefig(path, format=Path(path).suffix[1:] or None)
+        save_figure(figure, path)
         plt.close(figure)
 
 

@@ -9,11 +9,15 @@ distinction rests on hue alone.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import matplotlib as mpl
 import numpy as np
 from matplotlib.colors import LinearSegmentedColormap, to_hex
+from matplotlib.figure import Figure
+
+from specmup.runs.files import replacing
 
 if TYPE_CHECKING:
     from matplotlib.typing import RcKeyType
@@ -113,3 +117,15 @@ def size_colours(sizes: Iterable[float], by: str = "width") -> dict[float, str]:
     ramp = LinearSegmentedColormap.from_list(by, RAMPS[by])
     at = np.linspace(0, 1, len(ordered)) if len(ordered) > 1 else [0.5]
     return {size: to_hex(ramp(t)) for size, t in zip(ordered, at, strict=True)}
+
+
+def save_figure(figure: Figure, path: str | Path) -> None:
+    """Write a figure in place of whatever has its name, a link too, and whole or not at all.
+
+    Args:
+        figure: What to write.
+        path: The file; its ending decides the format.
+    """
+    path = Path(path)
+    with replacing(path) as file:
+        figure.savefig(file, format=path.suffix[1:])

@@ -206,11 +206,12 @@ class Plan(Mapping[str, ParameterPlan]):
             ValueError: If the text is no plan.
         """
         try:
-            return cls(**plan_json.read(text))
-        except (KeyError, TypeError, AttributeError, ValueError) as problem:
-            raise ValueError(
-                f"the text is no plan ({problem!r}): give what to_json wrote"
-            ) from None
+            plan = cls(**plan_json.read(text))
+            plan_json.refuse_other_kinds(plan)
+        except (KeyError, TypeError, AttributeError, ValueError, RecursionError) as problem:
+            said = f"{type(problem).__name__}: {' '.join(str(problem).split())[:200]}"
+            raise ValueError(f"the text is no plan ({said}): give what to_json wrote") from None
+        return plan
 
     def __repr__(self) -> str:
         """One line; ``print`` shows the table."""

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from specmup.aligned import aligned
+from specmup.foreign import code_in_markdown, in_markdown, printable
 from specmup.parametrization.parameter_plan import ParameterPlan
 
 if TYPE_CHECKING:  # loaded when a table is asked for
@@ -34,9 +35,10 @@ class Report:
         same: dict[str, list[ParameterPlan]] = {}
         for entry in entries:
             same.setdefault(entry.pattern, []).append(entry)
-        self.title = title
-        self.rows = [_row(pattern, alike) for pattern, alike in same.items()]
-        self.notes = [HOW_TO_READ, *notes]
+        self.title = printable(title)
+        rows = (_row(pattern, alike) for pattern, alike in same.items())
+        self.rows = [[printable(cell) for cell in row] for row in rows]
+        self.notes = [HOW_TO_READ, *map(printable, notes)]
 
     def plain(self) -> str:
         """An aligned text table and the notes."""
@@ -58,10 +60,11 @@ class Report:
         """A table for :class:`rich.console.Console`, with the notes below it."""
         from rich.box import SIMPLE_HEAD
         from rich.table import Table
+        from rich.text import Text  # takes no word for markup
 
         table = Table(
-            title=self.title,
-            caption="\n".join(self.notes),
+            title=Text(self.title, style="table.title"),
+            caption=Text("\n".join(self.notes), style="table.caption"),
             caption_justify="left",
             box=SIMPLE_HEAD,
             padding=(0, 1, 0, 0),
@@ -70,15 +73,16 @@ class Report:
             # What does not fit is folded, not cut off: a number without its end is another one.
             table.add_column(column, overflow="fold")
         for name, *cells in self.rows:
-            table.add_row(name, *(cell.replace(" ", "\n", 1) for cell in cells))
+            table.add_row(Text(name), *(Text(cell.replace(" ", "\n", 1)) for cell in cells))
         return table
 
     def markdown(self) -> str:
         """A Markdown table and a list of notes."""
         head = [list(COLUMNS), ["---"] * len(COLUMNS)]
-        rows = [[f"`{row[0]}`", *row[1:]] for row in self.rows]
+        rows = [[code_in_markdown(name), *map(in_markdown, cells)] for name, *cells in self.rows]
         table = ["| " + " | ".join(row) + " |" for row in head + rows]
-        return "\n".join([f"**{self.title}**", "", *table, "", *(f"- {n}" for n in self.notes)])
+        notes = (f"- {in_markdown(note)}" for note in self.notes)
+        return "\n".join([f"**{in_markdown(self.title)}**", "", *table, "", *notes])
 
     def html(self) -> str:
         """An HTML table and a list of notes, for notebooks."""

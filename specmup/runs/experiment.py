@@ -86,7 +86,8 @@ def run_experiment(
         raise ValueError(f"{work.__module__}: no jobs to run: the grid has an empty axis")
     jobs = [Job(f"{work.__module__}.{work.__qualname__}", version, one) for one in options]
     name = work.__module__.rpartition(".")[2]
-    runner = Runner(name, lambda records: jobs, workers, Store(folder) if folder else None)
+    store = Store(folder, check=_check_piece) if folder else None
+    runner = Runner(name, lambda records: jobs, workers, store)
     outcome = runner.run(_Piece(work), SerialPool if workers == 1 else Pool)
     for path in outcome.corrupt:
         warnings.warn(f"{path} cannot be read: its piece was made again", stacklevel=2)
@@ -97,6 +98,15 @@ def run_experiment(
     records = [outcome.records[job.identity] for job in jobs]
     frames = [pd.DataFrame(record.result["rows"]) for record in records]
     return ExperimentResult(pd.concat(frames, ignore_index=True), records)
+
+
+def _check_piece(record: Record) -> None:
+    """Refuse what no piece can have left, by what rows, seconds and origin raise or are not."""
+    pd.DataFrame({str(name): list(column) for name, column in record.result["rows"].items()})
+    if not 0 <= record.result["seconds"] < float("inf"):
+        raise ValueError("its seconds are no time")
+    if not all(isinstance(value, str) for value in record.origin.values()):
+        raise ValueError("its origin is not in words")
 
 
 @dataclass(frozen=True)

@@ -1,15 +1,30 @@
-"""Files that are written whole or not at all."""
+"""Files that are written whole or not at all, and read only where they are files themselves.
+
+Whoever may write in a folder could lay a link or a pipe where a file of ours is looked for. No link
+is followed and no pipe waited for, by whatever name; the folder that a user names may be a link.
+"""
 
 from __future__ import annotations
 
 import errno
 import os
+import re
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from secrets import token_hex
 from typing import BinaryIO
 
 FULL = (errno.ENOSPC, errno.EDQUOT)  # of an OSError when there is no room
+PARTIAL = re.compile(r"\..+\.\d+(-[0-9a-f]{8})?")  # what replacing writes to: a process, a chance
+# Windows has neither; os.open then follows links, and there are no pipes in folders.
+NO_LINK = getattr(os, "O_NOFOLLOW", 0)
+NO_WAIT = getattr(os, "O_NONBLOCK", 0)
+
+
+class NotAFile(ValueError):
+    """What has the name of a file is a link, a folder, a pipe or a device."""
 
 
 @contextmanager
@@ -17,17 +32,65 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
     """A file to write to that takes the place of ``path`` at the end of the block.
 
     Whoever reads meanwhile, or after a crash, finds the old content or the new, never a part. If
-    the block raises, the old file stays and nothing is left behind.
+    the block raises, the old file stays and nothing is left behind. A link of that name is
+    replaced, not followed.
 
     Args:
         path: Of the file, in a folder that exists.
     """
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
+    # Nobody can lay anything in wait under a name that cannot be foreseen; "x" makes it or fails.
+    partial = path.with_name(f".{path.name}.{os.getpid()}-{token_hex(4)}")
     try:
-        with partial.open("wb") as file:
+        with partial.open("xb") as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def left_behind(folder: Path) -> Iterator[Path]:
+    """What :func:`replacing` left in a folder when its process was killed, or is writing now."""
+    for path in folder.glob(".*"):
+        if PARTIAL.fullmatch(path.name) and (path.is_symlink() or path.is_file()):
+            yield path
+
+
+def opened(path: Path, mode: str = "rb") -> BinaryIO:
+    """A file that is one itself, to read or to append to.
+
+    Args:
+        path: Of the file.
+        mode: As of :func:`open`, for bytes.
+
+    Raises:
+        NotAFile: If it is a link, a folder, a pipe or a device.
+        OSError: If it cannot be opened.
+    """
+    if path.is_symlink():
+        raise NotAFile(f"{path} is a link, which is not followed: put the file itself there")
+    try:
+        file = open(path, mode, opener=_opener)
+    except OSError as problem:
+        if problem.errno not in (errno.ELOOP, errno.EISDIR, errno.ENXIO):
+            raise
+    else:
+        if stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            return file
+        file.close()
+    raise NotAFile(f"{path} is no file itself: move away what is there")
+
+
+def content_of(path: Path) -> bytes:
+    """What is in a file that is one itself.
+
+    Raises:
+        NotAFile, OSError: As :func:`opened` does.
+    """
+    with opened(path) as file:
+        return file.read()
+
+
+def _opener(path: str, flags: int) -> int:
+    return os.open(path, flags | NO_LINK | NO_WAIT, 0o666)

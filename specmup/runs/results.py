@@ -25,6 +25,8 @@ FOLDER_VARIABLE = "SPECMUP_RESULTS"
 NAME = r"\A[a-z0-9]+(-[a-z0-9]+)*\Z"
 COLUMN_KINDS = {"i": "int64", "f": "float64", "b": "bool"}
 # Python reads back exactly what it wrote; pandas' own reader may be off by the last digit.
+# What files from elsewhere may raise where they are taken for ours.
+STRANGE = (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError)
 READ = {"int64": int, "float64": float, "bool": "True".__eq__, "str": str}
 
 
@@ -163,20 +165,36 @@ def load(name: str, folder: str | Path | None = None) -> Results:
     remedy = "restore both files from the repository or run the experiment again"
     try:
         manifest = json.loads(json_path.read_text(encoding="utf-8"))
-        columns, digest = manifest["columns"], manifest["sha256"]
-    except (ValueError, KeyError, TypeError) as error:
-        raise ValueError(f"{json_path.name} is not a manifest ({error!r}): {remedy}") from error
+        columns, digest = dict(manifest["columns"]), manifest["sha256"]
+    except STRANGE as error:
+        raise ValueError(
+            f"{json_path.name} is not a manifest ({_short(error)}): {remedy}"
+        ) from error
     content = csv_path.read_bytes()
     if hashlib.sha256(content).hexdigest() != digest:
         raise ValueError(
             f"{csv_path.name} is not the file that {json_path.name} describes: {remedy}"
         )
-    text = pd.read_csv(io.BytesIO(content), dtype=str, na_filter=False)
-    values = {c: text[c].map(READ[kind]).astype(kind) for c, kind in columns.items()}
-    frame = pd.DataFrame(values)
-    if wrong := list(faults(manifest, name, frame)):
-        raise ValueError(f"{json_path.name} cannot be believed: {'; '.join(wrong)}: {remedy}")
+    try:
+        text = pd.read_csv(io.BytesIO(content), dtype=str, na_filter=False)
+        values = {c: text[c].map(READ[kind]).astype(kind) for c, kind in columns.items()}
+        frame = pd.DataFrame(values)
+    except STRANGE as error:
+        raise ValueError(
+            f"{csv_path.name} has not the columns that {json_path.name} says ({_short(error)}): "
+            f"{remedy}"
+        ) from error
+    try:
+        wrong = "; ".join(faults(manifest, name, frame))
+    except STRANGE as error:  # of a shape that no manifest has
+        wrong = _short(error)
+    if wrong:
+        raise ValueError(f"{json_path.name} cannot be believed: {wrong}: {remedy}")
     return Results(frame, manifest)
+
+
+def _short(problem: Exception) -> str:
+    return f"{type(problem).__name__}: {' '.join(str(problem).split())[:200]}"
 
 
 def _paths(name: str, folder: str | Path | None) -> tuple[Path, Path]:

@@ -13,17 +13,19 @@ import hashlib
 import json
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from specmup.runs.files import FULL, replacing
+from specmup.runs.files import FULL, content_of, left_behind, replacing
 from specmup.runs.job import Identified, Job, Record
 
 RESERVE = 1 << 20
+# What a file that is no record may raise, whatever is in it.
+UNREADABLE = (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError)
 
 
 class RunError(ValueError):
@@ -53,11 +55,17 @@ class Store:
     Args:
         folder: Made when something is first written.
         kind: Of the jobs; a dataclass whose fields are what a record says of its job.
+        check: Refuses a record that nobody here can have written, with a ``ValueError``.
     """
 
-    def __init__(self, folder: str | Path, kind: type = Job) -> None:
+    def __init__(
+        self,
+        folder: str | Path,
+        kind: type = Job,
+        check: Callable[[Record], object] = lambda record: None,
+    ) -> None:
         """Nothing is read or written yet."""
-        self.folder, self.kind = Path(folder), kind
+        self.folder, self.kind, self.check = Path(folder), kind, check
         self.runs = self.folder / "runs"
 
     @contextmanager
@@ -65,9 +73,10 @@ class Store:
         """Hold the folder alone; the system frees it however its holder ends.
 
         Raises:
-            RunError: If another process holds it.
+            RunError: If another process holds it, or a link inside leads out of it.
             DiskFull: If there is no room for the reserve.
         """
+        self._refuse_links()
         self.runs.mkdir(parents=True, exist_ok=True)
         try:
             held = self._lock.acquire()
@@ -78,7 +87,10 @@ class Store:
             ) from None
         with held:
             try:
-                (self.folder / "holder").write_text(str(os.getpid()))
+                for folder in (self.folder, self.runs, self.folder / "checkpoints"):
+                    for left in left_behind(folder):  # by one that was killed
+                        left.unlink(missing_ok=True)
+                _write(self.folder / "holder", str(os.getpid()).encode())
                 self._refill()
             except OSError as problem:
                 raise DiskFull(
@@ -99,16 +111,21 @@ class Store:
 
     def since_last(self) -> float | None:
         """Seconds since a record was last written; None if there is none."""
-        written = [path.stat().st_mtime for path in self.runs.glob("*.json")]
+        written = [path.lstat().st_mtime for path in self.runs.glob("*.json")]
         return max(0.0, time.time() - max(written)) if written else None
 
     def read(self) -> StoreContents:
-        """All that is kept; nothing is changed."""
+        """All that is kept; nothing is changed.
+
+        Raises:
+            RunError: If a link inside leads out of the folder.
+        """
+        self._refuse_links()
         records, corrupt = {}, []
         for path in sorted(self.runs.glob("*.json")):
             try:
                 records[path.stem] = self._decoded(path)
-            except (ValueError, KeyError, TypeError):
+            except UNREADABLE:
                 corrupt.append(path)
         return StoreContents(records, tuple(corrupt))
 
@@ -154,22 +171,37 @@ class Store:
         return FileLock(self.folder / "lock", timeout=0)
 
     def _last_holder(self) -> str:
-        path = self.folder / "holder"
-        return path.read_text() if path.exists() else "unknown"
+        try:
+            told = content_of(self.folder / "holder").decode()
+        except (OSError, ValueError):
+            return "unknown"
+        return told if told.isdecimal() else "unknown"
+
+    def _refuse_links(self) -> None:
+        for path in (self.runs, self.folder / "checkpoints", self.folder / "lock"):
+            if path.is_symlink():
+                raise RunError(
+                    f"{path} is a link, and nothing is written or read through it: name the folder "
+                    "that it leads to, or delete it; nothing was changed"
+                )
 
     def _refill(self) -> None:
         path = self.folder / "reserve"
-        if not path.exists() or path.stat().st_size < RESERVE:
+        if not path.is_file() or path.is_symlink() or path.stat().st_size < RESERVE:
             # Random bytes, which no file system stores in less than their size.
             _write(path, os.urandom(RESERVE))
 
     def _decoded(self, path: Path) -> Record:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(content_of(path))
         if content.pop("sha256") != _digest(content):
             raise ValueError("the checksum does not fit")
         if content["identity"] != path.stem:  # the job's own differs where its version is older
             raise ValueError("the name does not fit")
-        return Record(self.kind(**content["job"]), content["result"], content["origin"])
+        record = Record(self.kind(**content["job"]), content["result"], content["origin"])
+        if not isinstance(record.result, dict) or not isinstance(record.origin, dict):
+            raise ValueError("its result or its origin is no table")
+        self.check(record)
+        return record
 
 
 def _encoded(record: Record) -> bytes:

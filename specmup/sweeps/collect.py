@@ -26,9 +26,19 @@ def losses(records: Mapping[str, Record]) -> dict[str, float]:
 
 
 def finished_and_missing(sweep: Sweep, contents: StoreContents) -> tuple[list[Record], list[Run]]:
-    """Records that the sweep asks for, and runs that it asks for and that are not finished."""
+    """Records that the sweep asks for, and runs that it asks for and that are not finished.
+
+    Raises:
+        RunError: If a record has the name of another run than it tells of.
+    """
     records = contents.records
     runs = requested_runs(sweep, losses(records))
+    for run in runs:
+        if run.identity in records and records[run.identity].job.identity != run.identity:
+            raise RunError(
+                f"the record {run.identity}.json tells of another run than its name: delete it, "
+                "and the run is done again"
+            )
     done = [records[run.identity] for run in runs if run.identity in records]
     return done, [run for run in runs if run.identity not in records]
 

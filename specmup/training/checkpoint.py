@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ from typing import Any
 
 import torch
 
-from specmup.runs.files import replacing
+from specmup.runs.files import opened, replacing
 
 
 @dataclass(frozen=True)
@@ -51,11 +52,12 @@ class Checkpoint:
         Raises:
             ValueError: If it belongs to another run.
         """
-        if not self.path.exists():
+        if not os.path.lexists(self.path):
             return None
         try:
-            kept = torch.load(self.path, map_location="cpu", weights_only=True)
-            described, state = kept["run"], kept["state"]
+            with opened(self.path) as file:
+                kept = torch.load(file, map_location="cpu", weights_only=True)  # runs no code
+            described, state = dict(kept["run"]), dict(kept["state"])
         except Exception as problem:  # torch raises many kinds for a file cut off or overwritten
             aside = self.path.with_name(self.path.name + ".damaged")
             self.path.replace(aside)

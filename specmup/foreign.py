@@ -1,0 +1,39 @@
+"""Words that others chose, such as names of parameters: shown as they are, never obeyed.
+
+A name may hold anything. What a terminal, Markdown or a figure would take for a command is written
+so that it is read. HTML has :func:`html.escape`, rich a ``Text``; LaTeX gets no foreign word.
+"""
+
+from __future__ import annotations
+
+import re
+
+# What may begin something in some Markdown; an underscore does so at the edge of a word.
+MARKS = re.compile(r"[\\`*\[\]{}<>&|$~#!^@]|(?<![^\W_])_|_(?![^\W_])")
+SPECIAL_IN_CODE = re.compile(r"[\\`|]")  # as a table takes it apart
+
+
+def printable(text: str) -> str:
+    r"""On one line, without what moves a cursor, colours, or turns the direction of writing.
+
+    Such characters are written as Python writes them: ``\\x1b``, ``\\n``, ``\\u202e``.
+    """
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+
+
+def in_markdown(text: str) -> str:
+    """As plain words of Markdown, in a table too."""
+    # An address would become a link, and so would what begins with www.
+    text = MARKS.sub(r"\\\g<0>", printable(text))
+    return re.sub(r"(?i)(https?|ftp|mailto|xmpp)(:)|\b(www)(\.)", r"\1\3\\\2\4", text)
+
+
+def code_in_markdown(text: str) -> str:
+    """As code in a table of Markdown; in plain words where a table would take it apart."""
+    text = printable(text)
+    return in_markdown(text) if SPECIAL_IN_CODE.search(text) else f"`{text}`"
+
+
+def in_figure(text: str) -> str:
+    """As words of a figure, of which matplotlib takes none for mathematics."""
+    return printable(text).replace("$", r"\$")

@@ -1,0 +1,166 @@
+"""Words that others chose are shown in every form of ours, and none of them obeys one."""
+
+import io
+import json
+import re
+from html.parser import HTMLParser
+from xml.etree import ElementTree
+
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from markdown_it import MarkdownIt
+from rich.console import Console
+from torch import nn
+
+from specmup.__main__ import main
+from specmup.aligned import aligned
+from specmup.figures.check_report import draw, findings, report
+from specmup.foreign import code_in_markdown, in_markdown, printable
+from specmup.parametrization.plan import make_plan
+from specmup.parametrization.planned import Plan
+from specmup.parametrization.questions import Declaration
+
+# What each would do where it is obeyed.
+NAMES = {
+    "an element of HTML": "<script>alert(1)</script>",
+    "an attribute of HTML": "\"' onload=alert(1) x='",
+    "an entity of HTML": "&lt;b&gt;",
+    "a cell of a table": "a|b",
+    "the end of code": "`<b>`",
+    "the end of code, after a backslash": "\\`<b>`\\|",
+    "a link": "[here](https://example.org) <https://example.org>",
+    "an address": "https://example.org www.example.org",
+    "an image": "![x](https://example.org/x.png)",
+    "emphasis": "*a* _b_ __c__ ~~d~~",
+    "a role of MyST": "{raw}`x`",
+    "mathematics": "$\\frac$ $$x$$",
+    "markup of rich": "[red]a[/red] [/] [link=https://example.org]x[/link] [bold",
+    "an emoji of rich": ":boom:",
+    "a colour of the terminal": "\x1b[31mred\x1b[0m",
+    "a title of the terminal": "\x1b]0;owned\x07",
+    "another line": "a\n\n# b\r\nc\u2028d",
+    "another direction": "\u202eabc",
+    "a command of the shell": "$(touch x); `touch x` && 'x'",
+}
+TAGS = {"table", "caption", "thead", "tbody", "tr", "th", "td", "ul", "li"}
+TOKENS = {"text", "strong_open", "strong_close", "code_inline", "text_special"}
+ANY = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=30)
+FEW = settings(max_examples=200)
+named = pytest.mark.parametrize("name", NAMES.values(), ids=NAMES)
+
+
+@pytest.fixture(scope="module")
+def told() -> dict:
+    """A plan as JSON, in which a test puts words of its own."""
+    net = lambda n: nn.Sequential(nn.Linear(3, n), nn.Linear(n, n), nn.Linear(n, 2))  # noqa: E731
+    return json.loads(make_plan(net(32), base=net(16), learning_rate=0.1).to_json())
+
+
+def report_of(told: dict, name: str):
+    """Of a plan with the name wherever a word may stand."""
+    entry = next(iter(told["parameters"].values()))
+    parameters = {name: entry | {"pattern": name, "role": name, "tied": [name], "place": name}}
+    changes = {"architecture": name, "gauge": name, "notes": [name], "parameters": parameters}
+    return Plan.from_json(json.dumps(told | changes)).report()
+
+
+class Elements(HTMLParser):
+    def __init__(self, text):
+        super().__init__()
+        self.tags, self.text = set(), ""
+        self.feed(text)
+        self.close()
+
+    def handle_starttag(self, tag, attributes):
+        self.tags.add((tag, tuple(attributes)))
+
+    def handle_data(self, data):
+        self.text += data
+
+
+def words_of(markdown: str) -> list[str]:
+    """The text of each piece of Markdown; fails where there is anything but text and code."""
+    # With all that GitHub adds: tables, struck out, addresses that become links.
+    parsed = MarkdownIt("gfm-like").parse(markdown)
+    pieces = [token for token in parsed if token.type == "inline"]
+    assert not {token.type for token in parsed} & {"html_block", "heading_open", "fence", "hr"}
+    for piece in pieces:
+        assert {inner.type for inner in piece.children} <= TOKENS
+    return ["".join(inner.content for inner in piece.children) for piece in pieces]
+
+
+@named
+def test_html_has_no_elements_but_those_of_a_table(told, name):
+    found = Elements(report_of(told, name)._repr_html_())
+    assert found.tags == {(tag, ()) for tag in TAGS}
+    assert found.text.count(printable(name)) >= 5
+
+
+@named
+def test_markdown_has_text_and_code_only(told, name):
+    shown = words_of(report_of(told, name).markdown())
+    # One piece a cell, none cut: the title, two rows of nine, two notes.
+    assert len(shown) == 1 + 2 * 9 + 2
+    assert shown[-1].strip() == printable(name).strip()
+    assert printable(name).strip() in shown[10]
+
+
+@FEW
+@given(ANY)
+def test_any_word_comes_back_from_markdown(name):
+    row = f"| a | b |\n| --- | --- |\n| {in_markdown(name)} | {code_in_markdown(name)} |"
+    shown = words_of(row)
+    assert shown[:2] == ["a", "b"] and len(shown) == 4
+    assert [one.split() for one in shown[2:]] == [printable(name).split()] * 2
+
+
+@named
+def test_rich_takes_no_word_for_markup(told, name):
+    stream = io.StringIO()
+    Console(file=stream, width=1000, force_terminal=True).print(report_of(told, name))
+    without = re.sub(r"\x1b\[[\d;]*m", "", stream.getvalue())  # our own bold and colours
+    assert printable(name) in without
+    assert not set(without) & set("\x1b\x07\u202e")
+
+
+@FEW
+@given(ANY)
+def test_plain_tables_keep_their_lines(name):
+    lines = aligned([["head", "x"], [name, "y"]])
+    assert len(lines) == 2 and all(line.isprintable() for line in lines)
+    assert printable(name) in lines[1]
+
+
+@named
+def test_an_error_is_one_line(name, capsys):
+    with pytest.raises(SystemExit) as stop:
+        main(["plan", "--model", name, "--base", "a=1", "--target", "a=2"])
+    printed = capsys.readouterr()
+    assert (stop.value.code, printed.out, printed.err.count("\n")) == (2, "", 1)
+    assert printed.err.strip("\n").isprintable()
+
+
+@named
+def test_a_figure_holds_the_word_as_text(name, tmp_path):
+    rows = [
+        {"rule": name, "feature": name, "width": w, "depth": 2, "seed": s, "step": 1, "change": 1.0}
+        for w in (8, 16, 32)
+        for s in (0, 1)
+    ]
+    frame = pd.DataFrame(rows)
+    found = findings(frame)
+    draw(frame, found, tmp_path / "check.svg")  # mathematics that is none would raise
+    tree = ElementTree.parse(tmp_path / "check.svg")
+    assert not {e.tag.rpartition("}")[2] for e in tree.iter()} & {"script", "a", "image"}
+    assert all(line.isprintable() for line in str(found[0]).split("\n"))
+    assert printable(name) in report(found)
+
+
+@named
+def test_a_proposal_is_one_word_of_the_shell(name):
+    import shlex
+
+    options = Declaration(branch_ends=(name,)).as_options()
+    assert shlex.split(options) == ["--branch-ends", name]
