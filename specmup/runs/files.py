@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from secrets import token_hex
-from typing import BinaryIO
+from typing import BinaryIO, Literal
 
 FULL = (errno.ENOSPC, errno.EDQUOT)  # of an OSError when there is no room
 PARTIAL = re.compile(r"\..+\.\d+(-[0-9a-f]{8})?")  # what replacing writes to: a process, a chance
@@ -57,12 +57,12 @@ def left_behind(folder: Path) -> Iterator[Path]:
             yield path
 
 
-def opened(path: Path, mode: str = "rb") -> BinaryIO:
+def opened(path: Path, mode: Literal["rb", "ab"] = "rb") -> BinaryIO:
     """A file that is one itself, to read or to append to.
 
     Args:
         path: Of the file.
-        mode: As of :func:`open`, for bytes.
+        mode: As of :func:`open`.
 
     Raises:
         NotAFile: If it is a link, a folder, a pipe or a device.

@@ -7,7 +7,7 @@ import io
 import json
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -24,10 +24,13 @@ FOLDER_VARIABLE = "SPECMUP_RESULTS"
 # Of results, and of what they are the results of.
 NAME = r"\A[a-z0-9]+(-[a-z0-9]+)*\Z"
 COLUMN_KINDS = {"i": "int64", "f": "float64", "b": "bool"}
-# Python reads back exactly what it wrote; pandas' own reader may be off by the last digit.
 # What files from elsewhere may raise where they are taken for ours.
 STRANGE = (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError)
-READ = {"int64": int, "float64": float, "bool": "True".__eq__, "str": str}
+# Python reads back exactly what it wrote; pandas' own reader may be off by the last digit.
+READ: dict[str, Callable[[str], Any]] = {
+    **{"int64": int, "float64": float},
+    **{"bool": "True".__eq__, "str": str},
+}
 
 
 class Results(NamedTuple):

@@ -62,6 +62,6 @@ def check_record(record: Record) -> None:
     """
     check(asdict(record.job), _Run, "job")
     check(record.result, _Result, "result")
-    check(record.origin, dict[str, str], "origin")  # type: ignore[arg-type]
+    check(record.origin, dict[str, str], "origin")
     run = record.job
     _ = run.shape, run.base_shape, run.recipe, run.identity
