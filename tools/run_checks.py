@@ -69,7 +69,7 @@ MUTATIONS = Stage(
 ROWS = Stage(
     "rows",
     "some stored rows, others with every commit, made again",
-    ([sys.executable, "-m", "experiments", "verify", "--rotate", "60"],),
+    ([sys.executable, "-m", "experiments", "verify", "--rotate", "20"],),
 )
 APART = (WHOLE, MUTATIONS, ROWS)  # run where they are named
 PART = Stage(
