@@ -138,7 +138,8 @@ def test_the_status_tells_of_other_configurations_and_corrupt_records(place, cap
     runs = requested_runs(read_sweep("tiny.toml"), {})
     with store.locked():
         for run in runs[:3]:
-            result = {"loss": float("inf"), "diverged_at": 2, "seconds": 1.0}
+            result = {"loss": float("inf"), "train_loss": float("inf"), "diverged_at": 2}
+            result["seconds"] = 1.0
             store.write(Record(run, result, {"device": "cpu"}))
         main(["sweep", "status", "tiny.toml"])
     out = capsys.readouterr().out
