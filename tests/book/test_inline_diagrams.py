@@ -1,12 +1,10 @@
 """A drawn diagram stands in its page; any other image stays an image."""
 
-import warnings
 from pathlib import Path
 
 import pytest
 from inline_diagrams import FOLDER, said
-from sphinx.application import Sphinx
-from sphinx.util.docutils import docutils_namespace
+from one_page import built
 
 DRAWING = '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 9 9"><text>words</text></svg>\n'
 PAGE = """\
@@ -25,25 +23,7 @@ def build(folder: Path, path: str, alt: str) -> tuple[str, str]:
     """The page's HTML, and what the builder complained of."""
     (folder / path).parent.mkdir(parents=True, exist_ok=True)
     (folder / path).write_text(DRAWING)
-    (folder / "index.md").write_text(PAGE.format(path=path, alt=alt))
-    complaints = folder / "complaints.txt"
-    with complaints.open("w") as file, warnings.catch_warnings(), docutils_namespace():
-        warnings.simplefilter("ignore")  # what the builder's own libraries are told
-        app = Sphinx(
-            folder,
-            None,
-            folder / "html",
-            folder / "trees",
-            "html",
-            confoverrides={
-                "extensions": ["myst_parser", "inline_diagrams"],
-                "source_suffix": {".md": "markdown"},
-            },
-            status=None,
-            warning=file,
-        )
-        app.build()
-    return (folder / "html" / "index.html").read_text(), complaints.read_text()
+    return built(folder, "inline_diagrams", PAGE.format(path=path, alt=alt))
 
 
 def test_the_drawing_and_its_words_are_in_the_page(tmp_path: Path):

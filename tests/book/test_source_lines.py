@@ -1,12 +1,10 @@
 """A listing gives each line an address, and names lead to the lines that hold their text."""
 
-import warnings
 from pathlib import Path
 
 import pytest
+from one_page import built
 from source_lines import line_of
-from sphinx.application import Sphinx
-from sphinx.util.docutils import docutils_namespace
 
 SOURCE = "def first():\n    return 1\n\n\ndef second():\n    return 2\n"
 PAGE = """\
@@ -24,27 +22,7 @@ def build(folder: Path, text: str) -> tuple[str, str]:
     """The page's HTML, and what the builder complained of."""
     (folder / "package").mkdir()
     (folder / "package" / "module.py").write_text(SOURCE)
-    (folder / "index.md").write_text(PAGE.format(text=text))
-    complaints = folder / "complaints.txt"
-    # What Sphinx registers must not outlast it, or the next builder in this process complains.
-    with complaints.open("w") as file, warnings.catch_warnings(), docutils_namespace():
-        warnings.simplefilter("ignore")  # what the builder's own libraries are told
-        app = Sphinx(
-            folder,
-            None,
-            folder / "html",
-            folder / "trees",
-            "html",
-            confoverrides={
-                "extensions": ["myst_parser", "source_lines"],
-                # Sphinx's own default remembers what other builds of this process added to it.
-                "source_suffix": {".md": "markdown"},
-            },
-            status=None,
-            warning=file,
-        )
-        app.build()
-    return (folder / "html" / "index.html").read_text(), complaints.read_text()
+    return built(folder, "source_lines", PAGE.format(text=text))
 
 
 def test_a_name_leads_to_its_line(tmp_path: Path):

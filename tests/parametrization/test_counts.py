@@ -15,6 +15,18 @@ def notes(plan, about):
     return [note for note in plan.notes if about in note]
 
 
+def holding(residual, name, made):
+    """A function from a width and a count to a model whose layers hold what is made of these."""
+
+    def build(width, count):
+        model = residual(width, 2)
+        for layer in model.layers:
+            setattr(layer, name, made(width, count))
+        return model
+
+    return build
+
+
 @pytest.mark.parametrize(
     ("heads", "shared", "says"),
     [((4, 8), (2, 2), "2 → 4"), ((4, 8), (2, 4), None), ((4, 4), (4, 2), "1 → 2")],
@@ -38,24 +50,17 @@ def test_queries_that_share_keys_and_values(hugging_face, heads, shared, says):
 
 
 def test_shapes_tell_where_no_configuration_does(residual):
-    def build(width, keys):
-        model = residual(width, 2)
-        for layer in model.layers:
-            layer.keys = nn.Linear(width, keys)
-        return model
-
+    build = holding(residual, "keys", nn.Linear)
     told = notes(make_plan(build(64, 8), base=build(16, 8), **DECLARED), ABOUT_HEADS)
     assert len(told) == 1 and "layers.*.keys.weight reads what grows and writes 8" in told[0]
     assert not notes(make_plan(build(64, 32), base=build(16, 8), **DECLARED), ABOUT_HEADS)
 
 
 def test_more_experts_in_one_tensor(residual):
-    def build(width, experts):
-        model = residual(width, 2)
-        for layer in model.layers:
-            layer.experts = nn.Parameter(torch.zeros(experts, width, width))
-        return model
+    def stacked(width, experts):
+        return nn.Parameter(torch.zeros(experts, width, width))
 
+    build = holding(residual, "experts", stacked)
     told = {**DECLARED, "places": {"experts": "branch"}}
     found = notes(make_plan(build(64, 8), base=build(16, 4), **told), ABOUT_EXPERTS)
     assert len(found) == 1 and "layers.*.experts grows, 4 → 8" in found[0]
@@ -63,12 +68,10 @@ def test_more_experts_in_one_tensor(residual):
 
 
 def test_more_experts_in_a_list(residual):
-    def build(width, experts):
-        model = residual(width, 2)
-        for layer in model.layers:
-            layer.experts = nn.ModuleList(nn.Linear(width, width) for _ in range(experts))
-        return model
+    def listed(width, experts):
+        return nn.ModuleList(nn.Linear(width, width) for _ in range(experts))
 
+    build = holding(residual, "experts", listed)
     says = rf"layers\.0\.experts has 8 elements and 4 in the base.*{ABOUT_EXPERTS}"
     with pytest.raises(ValueError, match=says):
         make_plan(build(64, 8), base=build(16, 4), **DECLARED)
