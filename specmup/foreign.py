@@ -21,6 +21,11 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
 
 
+def in_one_line(problem: Exception, most: int = 200) -> str:
+    """The class of an error of others and what it says, cut where that is longer than ``most``."""
+    return f"{type(problem).__name__}: {' '.join(str(problem).split())[:most]}"
+
+
 def in_markdown(text: str) -> str:
     """As plain words of Markdown, in a table too."""
     # An address would become a link, and so would what begins with www.

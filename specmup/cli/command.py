@@ -176,14 +176,12 @@ def function(name: str) -> Callable:
     Raises:
         ValueError: If it cannot be found.
     """
-    module, colon, attribute = name.partition(":")
-    if not (module and colon and attribute):
+    module, _, attribute = name.partition(":")
+    if not all(part.isidentifier() for part in (*module.split("."), attribute)):
         raise ValueError(f"{name!r} names no function: write module:function")
     # An installed command, unlike python -m, does not look in the folder where it is called.
     if "" not in sys.path:
         sys.path.insert(0, "")
-    if not all(part.isidentifier() for part in (*module.split("."), attribute)):
-        raise ValueError(f"{name!r} names no function: write module:function")
     try:
         found = getattr(importlib.import_module(module), attribute)
     except (ImportError, AttributeError) as problem:

@@ -9,6 +9,7 @@ from typing import Any
 
 from specmup.data.tokenise import Encode, write_tokens
 from specmup.extras import load
+from specmup.foreign import in_one_line
 
 DATASET = "Skylion007/openwebtext"
 DOCUMENTS = 8_013_769  # of the whole dataset
@@ -76,8 +77,8 @@ def gpt2_encoder(threads: int = 8) -> Encode:
         encoding = tiktoken.get_encoding("gpt2")
     except Exception as problem:  # requests' many, when there is no network
         raise ValueError(
-            f"tiktoken cannot fetch GPT-2's encoding ({_short(problem)}): it needs the network "
-            "once, or the folder that TIKTOKEN_CACHE_DIR names"
+            f"tiktoken cannot fetch GPT-2's encoding ({in_one_line(problem)}): it needs the "
+            "network once, or the folder that TIKTOKEN_CACHE_DIR names"
         ) from problem
     return partial(encoding.encode_ordinary_batch, num_threads=threads)
 
@@ -126,7 +127,7 @@ def _why_not_loaded(dataset: str, problem: Exception) -> str:
             "revision of plain files, such as --revision refs/convert/parquet, or give a folder "
             "of Parquet files as --dataset"
         )
-    return f"the dataset {dataset!r} cannot be loaded ({_short(problem)})"
+    return f"the dataset {dataset!r} cannot be loaded ({in_one_line(problem)})"
 
 
 def _require_room(folder: Path, documents: int) -> None:
@@ -137,7 +138,3 @@ def _require_room(folder: Path, documents: int) -> None:
             f"{folder} has {free / 1e9:.1f} GB free, and the files of {documents} documents take "
             f"about {needed / 1e9:.1f} GB: free some, or name a folder elsewhere"
         )
-
-
-def _short(problem: Exception) -> str:
-    return f"{type(problem).__name__}: {' '.join(str(problem).split())[:200]}"

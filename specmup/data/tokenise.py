@@ -18,7 +18,7 @@ from typing import Any, BinaryIO, Protocol
 import numpy as np
 from filelock import FileLock, Timeout
 
-from specmup.runs.files import FULL, content_of, opened, replacing
+from specmup.runs.files import FULL, UNREADABLE, content_of, opened, replacing
 from specmup.runs.progress import progress_bar
 
 KIND = np.dtype("<u2")
@@ -117,7 +117,7 @@ def _noted(path: Path, source: dict[str, Any]) -> dict[str, Any]:
     try:
         kept = json.loads(content_of(path))
         kept = {"source": kept["source"], **{k: int(kept[k]) for k in ("documents", "tokens")}}
-    except (ValueError, LookupError, TypeError, ArithmeticError, RecursionError) as problem:
+    except UNREADABLE as problem:
         raise ValueError(f"{path} is damaged: delete it to begin anew") from problem
     if kept["source"] != json.loads(json.dumps(source)):
         raise ValueError(

@@ -128,4 +128,4 @@ def save_figure(figure: Figure, path: str | Path) -> None:
     """
     path = Path(path)
     with replacing(path) as file:
-        figure.savefig(file, format=path.suffix[1:])
+        figure.savefig(file, format=path.suffix[1:] or None)

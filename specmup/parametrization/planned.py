@@ -14,6 +14,7 @@ from typing import TypeVar
 from torch import nn
 from torch.optim import Optimizer
 
+from specmup.foreign import in_one_line
 from specmup.parametrization import plan_json
 from specmup.parametrization.initial import Start, redraw, rescale, set_multipliers
 from specmup.parametrization.model_pair import ScaledDim
@@ -209,8 +210,9 @@ class Plan(Mapping[str, ParameterPlan]):
             plan = cls(**plan_json.read(text))
             plan_json.refuse_other_kinds(plan)
         except (KeyError, TypeError, AttributeError, ValueError, RecursionError) as problem:
-            said = f"{type(problem).__name__}: {' '.join(str(problem).split())[:200]}"
-            raise ValueError(f"the text is no plan ({said}): give what to_json wrote") from None
+            raise ValueError(
+                f"the text is no plan ({in_one_line(problem)}): give what to_json wrote"
+            ) from None
         return plan
 
     def __repr__(self) -> str:

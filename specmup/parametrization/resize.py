@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 import torch
 from torch import nn
 
+from specmup.foreign import in_one_line
+
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
@@ -122,7 +124,9 @@ def resized_config(config: DataclassInstance | OfHuggingFace, sizes: Mapping[str
         raise
     except Exception as problem:  # of any kind: the class is not ours
         told = ", ".join(f"{name}={size}" for name, size in changed.items())
-        raise ValueError(f"{type(config).__name__} refuses {told}: {_reason(problem)}") from problem
+        raise ValueError(
+            f"{type(config).__name__} refuses {told}: {in_one_line(problem)}"
+        ) from problem
 
 
 def _part_of_text(config: object, sizes: Mapping[str, int], own: Mapping[str, Any]) -> str | None:
@@ -178,10 +182,6 @@ def _in_proportion(name: str, own: Mapping[str, Any], to: str, wanted: int) -> A
             f"take a multiple of {by // math.gcd(by, own[name])}, or give {name} as well"
         )
     return max(1, round(times / by))
-
-
-def _reason(problem: Exception) -> str:
-    return f"{type(problem).__name__}: {' '.join(str(problem).split())[:200]}"
 
 
 def _anew(kind: type, own: Mapping[str, Any], changed: Mapping[str, Any]) -> object:

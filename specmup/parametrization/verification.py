@@ -41,10 +41,10 @@ def hold_against(
     _check_attention(seen)
     pair, notes = _with_constants(pair, found, seen)
     pair, more = _with_stream_norms(pair, Named(pair, places), seen.target)
-    pair, offsets = _with_offsets(pair, seen.target)
+    pair = _with_offsets(pair, seen.target)
     found = Named(pair, places)
     ends = check_ends(found, seen.target) if gauge == "folded" and pair.depth.ratio != 1 else ()
-    return pair, (*notes, *more, *offsets, *ends, *_unreached(found, seen.target))
+    return pair, (*notes, *more, *ends, *_unreached(found, seen.target))
 
 
 def _check_repeats(found: Named, seen: Observation) -> None:
@@ -165,13 +165,13 @@ def _with_stream_norms(pair: ModelPair, found: Named, one: Reading) -> Amended:
     return replace(pair, params=params), tuple(notes)
 
 
-def _with_offsets(pair: ModelPair, one: Reading) -> Amended:
+def _with_offsets(pair: ModelPair, one: Reading) -> ModelPair:
     """Gains that are kept as what they differ from one."""
     offsets = {canonical(name): offset for name, offset in one.offsets.items()}
     params = tuple(
         replace(param, offset=offsets.get(param.spec.names[0], 0.0)) for param in pair.params
     )
-    return replace(pair, params=params), ()
+    return replace(pair, params=params)
 
 
 def _unreached(found: Named, one: Reading) -> Iterator[str]:

@@ -17,6 +17,8 @@ from secrets import token_hex
 from typing import BinaryIO, Literal
 
 FULL = (errno.ENOSPC, errno.EDQUOT)  # of an OSError when there is no room
+# What content from elsewhere may raise where it is taken for ours.
+UNREADABLE = (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError)
 PARTIAL = re.compile(r"\..+\.\d+(-[0-9a-f]{8})?")  # what replacing writes to: a process, a chance
 # Windows has neither; os.open then follows links, and there are no pipes in folders.
 NO_LINK = getattr(os, "O_NOFOLLOW", 0)

@@ -14,7 +14,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from specmup.runs.files import replacing
+from specmup.foreign import in_one_line
+from specmup.runs.files import UNREADABLE, replacing
 from specmup.runs.manifest import origin
 from specmup.runs.manifest_check import faults
 from specmup.runs.progress import duration
@@ -24,12 +25,12 @@ FOLDER_VARIABLE = "SPECMUP_RESULTS"
 # Of results, and of what they are the results of.
 NAME = r"\A[a-z0-9]+(-[a-z0-9]+)*\Z"
 COLUMN_KINDS = {"i": "int64", "f": "float64", "b": "bool"}
-# What files from elsewhere may raise where they are taken for ours.
-STRANGE = (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError)
 # Python reads back exactly what it wrote; pandas' own reader may be off by the last digit.
 READ: dict[str, Callable[[str], Any]] = {
-    **{"int64": int, "float64": float},
-    **{"bool": "True".__eq__, "str": str},
+    "int64": int,
+    "float64": float,
+    "bool": "True".__eq__,
+    "str": str,
 }
 
 
@@ -169,9 +170,9 @@ def load(name: str, folder: str | Path | None = None) -> Results:
     try:
         manifest = json.loads(json_path.read_text(encoding="utf-8"))
         columns, digest = dict(manifest["columns"]), manifest["sha256"]
-    except STRANGE as error:
+    except UNREADABLE as error:
         raise ValueError(
-            f"{json_path.name} is not a manifest ({_short(error)}): {remedy}"
+            f"{json_path.name} is not a manifest ({in_one_line(error)}): {remedy}"
         ) from error
     content = csv_path.read_bytes()
     if hashlib.sha256(content).hexdigest() != digest:
@@ -182,22 +183,18 @@ def load(name: str, folder: str | Path | None = None) -> Results:
         text = pd.read_csv(io.BytesIO(content), dtype=str, na_filter=False)
         values = {c: text[c].map(READ[kind]).astype(kind) for c, kind in columns.items()}
         frame = pd.DataFrame(values)
-    except STRANGE as error:
+    except UNREADABLE as error:
         raise ValueError(
-            f"{csv_path.name} has not the columns that {json_path.name} says ({_short(error)}): "
-            f"{remedy}"
+            f"{csv_path.name} has not the columns that {json_path.name} says "
+            f"({in_one_line(error)}): {remedy}"
         ) from error
     try:
         wrong = "; ".join(faults(manifest, name, frame))
-    except STRANGE as error:  # of a shape that no manifest has
-        wrong = _short(error)
+    except UNREADABLE as error:  # of a shape that no manifest has
+        wrong = in_one_line(error)
     if wrong:
         raise ValueError(f"{json_path.name} cannot be believed: {wrong}: {remedy}")
     return Results(frame, manifest)
-
-
-def _short(problem: Exception) -> str:
-    return f"{type(problem).__name__}: {' '.join(str(problem).split())[:200]}"
 
 
 def _paths(name: str, folder: str | Path | None) -> tuple[Path, Path]:

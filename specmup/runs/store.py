@@ -20,12 +20,10 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from specmup.runs.files import FULL, content_of, left_behind, replacing
+from specmup.runs.files import FULL, UNREADABLE, content_of, left_behind, replacing
 from specmup.runs.job import Identified, Job, Record
 
 RESERVE = 1 << 20
-# What a file that is no record may raise, whatever is in it.
-UNREADABLE = (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError)
 
 
 class RunError(ValueError):

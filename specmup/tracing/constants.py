@@ -7,12 +7,12 @@ A constant in front of a normalisation changes nothing and is passed over.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from specmup.tracing.attention import FUSED, behind_map, products
 from specmup.tracing.branches import Branches
 from specmup.tracing.dataflow import CONTRACTIONS, HOMOGENEOUS, MOVES, SUMS, Dataflow
-from specmup.tracing.trace import Value
+from specmup.tracing.trace import Op, Value
 from specmup.tracing.ways import Way, rounded, times
 
 Constants = dict[tuple[str, bool], set[float | None]]
@@ -55,13 +55,14 @@ def constants(
             continue
         for way in branches.ways(found.data):
             follow(way, found.names)
-    for value in _ends(flow, branches):
+    of_attention = tuple(products(flow))
+    for value in _ends(flow, branches, [product.op for product in of_attention]):
         for way in branches.ways(value):
             follow(way)
     for branch in branches.found:
         for way in branch.ways:
             follow(way.scaled(_inverse(branch.skip_scale) if branch.stream_norm else 1.0))
-    for product in products(flow):
+    for product in of_attention:
         for root, own, _ in (behind_map(flow, product.module, one) for one in product.operands):
             if root in flow.maps:
                 note(behind, flow.maps[root].names, own, embeds=False)
@@ -76,15 +77,14 @@ def constants(
     }
 
 
-def _ends(flow: Dataflow, branches: Branches) -> Iterator[Value]:
+def _ends(flow: Dataflow, branches: Branches, of_attention: Sequence[Op]) -> Iterator[Value]:
     """Outputs, starts of the stream, and what enters operations that no factor passes."""
     yield from flow.trace.outputs
     yield from branches.starts()
     passes = MOVES | SUMS | HOMOGENEOUS | {"mul", "div"} | set(CONTRACTIONS)
     # Queries and keys are looked at by themselves. Values are multiplied by what the softmax gives.
-    made = [product.op for product in products(flow)]
     for op in flow.trace.ops:
-        if op in made:
+        if op in of_attention:
             yield from (v for v in op.inputs[2:] if op.kind.startswith(FUSED) and flow.is_data(v))
             continue
         # Of data with data, as queries with keys, a contraction is passed by no factor.

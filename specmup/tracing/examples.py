@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.conv import _ConvNd
 
+from specmup.foreign import in_one_line
 from specmup.tracing.trace import Trace, trace
 
 TOKENS = 4
@@ -44,7 +45,7 @@ def trace_example(model: nn.Module, example: Any = None) -> Trace:
         try:
             return trace(model, args, options, computes=computes)
         except Exception as problem:  # of any kind: the model is not ours
-            reasons.append(f"{type(problem).__name__}: {' '.join(str(problem).split())[:160]}")
+            reasons.append(in_one_line(problem, 160))
     if not reasons:
         raise NotTraced("its inputs cannot be told from its parameters")
     raise NotTraced(f"its forward pass raises {reasons[0]}")
