@@ -56,6 +56,7 @@ def planned(model: GPT, base: GPTShape, optimizer: str, seed: int, **numbers: An
         numbers: Learning rates, the rule, and ``std`` if it is not the sweep's.
     """
     told = {"std": STD, "epsilon": EPSILON, **numbers}
-    plan = make_plan(model, base=lambda: GPT(base), optimizer=optimizer, **told)
+    # Without the forward pass, which plans of sweeps leave out as well: it takes most of the time.
+    plan = make_plan(model, base=lambda: GPT(base), optimizer=optimizer, verify=False, **told)
     plan.initialise(model, seed)
     return plan.optimizer(model, **OPTIONS[optimizer])
