@@ -31,10 +31,16 @@ HEADS = (
     *("n_head", "num_attention_heads", "num_heads", "n_heads"),
     *("encoder_attention_heads", "decoder_attention_heads"),
 )
-OF_HEADS = ("num_key_value_heads", "num_attention_heads_per_layer")  # in proportion to the heads
+# In proportion to the heads.
+OF_HEADS = (
+    *("num_key_value_heads", "num_attention_heads_per_layer"),
+    *("linear_num_key_heads", "linear_num_value_heads", "mamba_num_heads"),
+)
 MLPS = (
     *("n_inner", "intermediate_size", "ffn_hidden_size", "ffn_dim", "hidden_dim", "d_ff"),
     *("encoder_ffn_dim", "decoder_ffn_dim"),
+    *("moe_intermediate_size", "shared_expert_intermediate_size", "shared_intermediate_size"),
+    *("moe_shared_expert_intermediate_size", "expert_ffn_hidden_size"),
 )
 FOLLOWERS = (*HEADS, *OF_HEADS, *MLPS)
 
@@ -193,17 +199,25 @@ def _anew(kind: type, own: Mapping[str, Any], changed: Mapping[str, Any]) -> obj
     sizes = {name: own[name] for name in changed}
     kept: dict[str, Any] = {}
     for lists in (False, True):
-        try:
-            derived = kind(**sizes, **kept).to_dict()
-        except Exception:  # a class that refuses so little is told all
-            derived = {}
+        derived = _derived(kind, sizes | kept)
         kept |= {
             name: value
             for name, value in own.items()
             if name not in sizes and derived.get(name) != value and isinstance(value, list) <= lists
         }
+    for name in list(kept):  # told the others, the class may come to it after all
+        others = {other: value for other, value in kept.items() if other != name}
+        if _derived(kind, sizes | others).get(name) == own[name]:
+            kept = others
     runs = {name: value for name, value in own.items() if _told_in_runs(value) is not None}
     return kind(**_for_blocks({**runs, **kept, **changed}, own, changed))
+
+
+def _derived(kind: type, entries: dict[str, Any]) -> dict[str, Any]:
+    try:
+        return kind(**entries).to_dict()
+    except Exception:  # a class that refuses so little is told all
+        return {}
 
 
 def _for_blocks(

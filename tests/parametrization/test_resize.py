@@ -70,6 +70,30 @@ def test_sizes_reach_the_text_model_of_a_composite():
     assert (found.text_config.hidden_size, found.text_config.num_hidden_layers) == (1024, 3)
 
 
+@pytest.mark.parametrize(
+    ("model_type", "name"),
+    [
+        ("qwen2_moe", "moe_intermediate_size"),
+        ("qwen2_moe", "shared_expert_intermediate_size"),
+        ("qwen3_next", "linear_num_value_heads"),
+        ("mixtral", "intermediate_size"),
+    ],
+)
+def test_experts_and_further_heads_grow_with_the_width(model_type, name):
+    own = config(model_type)
+    assert getattr(resized_config(own, {"width": 2 * own.hidden_size}), name) == 2 * getattr(
+        own, name
+    )
+
+
+def test_what_follows_from_two_entries_is_derived_anew():
+    """Bamba's heads times their dimension is a multiple of the width."""
+    sizes = {"hidden_size": 64, "num_attention_heads": 8, "num_key_value_heads": 4}
+    own = config("bamba", mamba_n_heads=4, **sizes)
+    assert own.mamba_d_head == 32
+    assert resized_config(own, {"width": 192}).mamba_d_head == 96
+
+
 def test_derived_sizes_do_not_go_stale():
     llama = config("llama", hidden_size=64, num_attention_heads=4, num_key_value_heads=2)
     assert llama.head_dim == 16
