@@ -17,7 +17,7 @@ from specmup.parametrization.initial import offered_multipliers
 from specmup.parametrization.model_pair import ModelPair, ScaledParam
 from specmup.parametrization.names import canonical
 from specmup.parametrization.places import PLACES
-from specmup.tracing.constants import Attention
+from specmup.tracing.attention import Attention
 from specmup.tracing.examples import NotTraced, trace_example
 from specmup.tracing.reading import Reading as Traced
 from specmup.tracing.reading import read as read_trace

@@ -66,7 +66,7 @@ def check_ends(found: Named, one: Reading) -> Iterator[str]:
         if len(_factors_with(end)) != 1
     }
     blocked = [b for b in one.branches if not any(way.names for way in b.ways)]
-    asked = [end for end in wrong.values() if not any(map(found.is_declared, names_on(end.way)))]
+    asked = [end for end in wrong.values() if not all(map(found.is_declared, names_on(end.way)))]
     if asked:
         proposed = dict.fromkeys(found.pattern(end.way.names[0][0]) for end in ends)
         problems = dict.fromkeys(_problem(end, found) for end in asked)

@@ -7,33 +7,15 @@ A constant in front of a normalisation changes nothing and is passed over.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
 
+from specmup.tracing.attention import FUSED, behind_map, products
 from specmup.tracing.branches import Branches
-from specmup.tracing.dataflow import CONTRACTIONS, HOMOGENEOUS, MOVES, SUMS, Dataflow, moved
-from specmup.tracing.trace import Op, Value
-from specmup.tracing.ways import Way, times
+from specmup.tracing.dataflow import CONTRACTIONS, HOMOGENEOUS, MOVES, SUMS, Dataflow
+from specmup.tracing.trace import Value
+from specmup.tracing.ways import Way, rounded, times
 
 Constants = dict[tuple[str, bool], set[float | None]]
-FUSED = "_scaled_dot_product"  # begins the names of attention in one operation
-DIGITS = 9  # of a single-precision number, with one to spare for rounding
-
-
-@dataclass(frozen=True)
-class Attention:
-    """One product of queries and keys.
-
-    Args:
-        module: Where it is.
-        scale: By which it is multiplied, by the constants on queries and keys as well; None if not
-            known.
-        dimension: Of the vectors that are multiplied.
-    """
-
-    module: str
-    scale: float | None
-    dimension: int
 
 
 def constants(
@@ -55,7 +37,7 @@ def constants(
 
     def note(found: Constants, names: tuple[str, ...], by: float | None, *, embeds: bool) -> None:
         for name in names:
-            found.setdefault((name, embeds), set()).add(_rounded(by))
+            found.setdefault((name, embeds), set()).add(rounded(by))
 
     def follow(way: Way, names_in_front: tuple[str, ...] = ()) -> None:
         for name, by in way.added:
@@ -79,10 +61,14 @@ def constants(
     for branch in branches.found:
         for way in branch.ways:
             follow(way.scaled(_inverse(branch.skip_scale) if branch.stream_norm else 1.0))
+    for product in products(flow):
+        for root, own, _ in (behind_map(flow, product.module, one) for one in product.operands):
+            if root in flow.maps:
+                note(behind, flow.maps[root].names, own, embeds=False)
     keys = {*behind, *front}
     return {
         key: frozenset(
-            _rounded(times(one, other))
+            rounded(times(one, other))
             for one in behind.get(key, {1.0})
             for other in front.get(key, {1.0})
         )
@@ -95,11 +81,10 @@ def _ends(flow: Dataflow, branches: Branches) -> Iterator[Value]:
     yield from flow.trace.outputs
     yield from branches.starts()
     passes = MOVES | SUMS | HOMOGENEOUS | {"mul", "div"} | set(CONTRACTIONS)
-    # What stands between queries or keys and their product is the scale of attention's logits, and
-    # no matter of either map: see attentions. Values are multiplied by what the softmax gives.
-    products = [product for product, *_ in _products(flow)]
+    # Queries and keys are looked at by themselves. Values are multiplied by what the softmax gives.
+    made = [product.op for product in products(flow)]
     for op in flow.trace.ops:
-        if op in products:
+        if op in made:
             yield from (v for v in op.inputs[2:] if op.kind.startswith(FUSED) and flow.is_data(v))
             continue
         # Of data with data, as queries with keys, a contraction is passed by no factor.
@@ -109,63 +94,5 @@ def _ends(flow: Dataflow, branches: Branches) -> Iterator[Value]:
             yield from (value for value in op.inputs if flow.is_data(value))
 
 
-def attentions(flow: Dataflow) -> Iterator[Attention]:
-    """The products of data with data that a softmax takes."""
-    for _, module, scale, operands in _products(flow):
-        for operand in operands:
-            scale = times(scale, _scale_of(flow, operand))
-        yield Attention(module, _rounded(scale), operands[0].shape[-1])
-
-
-def _products(
-    flow: Dataflow,
-) -> Iterator[tuple[Op, str, float | None, Sequence[Value]]]:
-    """Each with its module, the constants behind it, and the queries and keys that it takes."""
-    for op in flow.trace.ops:
-        if op.kind.startswith(FUSED):
-            own = op.options.get("scale")
-            told = op.inputs[0].shape[-1] ** -0.5 if own is None else float(own)
-            yield op, op.module, told, op.inputs[:2]
-        elif op.kind.endswith("softmax") and (found := _product(flow, op)) is not None:
-            yield found
-
-
-def _product(flow: Dataflow, softmax: Op) -> tuple[Op, str, float | None, Sequence[Value]] | None:
-    value = softmax.inputs[0]
-    scale: float | None = 1.0
-    while (op := flow.trace.producer.get(value)) is not None and value not in flow.maps:
-        if op.kind in CONTRACTIONS:
-            scale = times(scale, float(op.options.get("alpha", 1)))
-            return op, softmax.module, scale, [op.args[place] for place in CONTRACTIONS[op.kind]]
-        if (factor := flow.factor(op)) is not None:
-            value, by = factor
-            scale = times(scale, by)
-        elif op.kind in MOVES:
-            value = moved(op, flow)
-        elif op.kind in SUMS | {"tanh"}:
-            value = max(op.inputs, key=flow.is_data)
-        else:
-            return None
-    return None
-
-
-def _scale_of(flow: Dataflow, value: Value) -> float | None:
-    """Product of the constants directly behind which an operand stands."""
-    scale: float | None = 1.0
-    while (op := flow.trace.producer.get(value)) is not None and value not in flow.maps:
-        if op.kind in MOVES:
-            value = moved(op, flow)
-        elif (factor := flow.factor(op)) is not None and factor[1] is not None:
-            value, by = factor
-            scale = times(scale, by)
-        else:
-            break
-    return scale
-
-
 def _inverse(number: float | None) -> float | None:
     return 1 / number if number else None
-
-
-def _rounded(number: float | None) -> float | None:
-    return None if number is None else float(f"{number:.{DIGITS - 2}g}")

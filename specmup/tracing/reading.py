@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from specmup.tracing.attention import Attention, attentions
 from specmup.tracing.branches import Branch, Branches
-from specmup.tracing.constants import Attention, attentions, constants
+from specmup.tracing.constants import constants
 from specmup.tracing.dataflow import MOVES, NORMS, Dataflow, Map
 from specmup.tracing.dimensions import dimensions_of
 from specmup.tracing.trace import Trace, Value

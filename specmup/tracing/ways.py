@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+DIGITS = 7
+
 
 @dataclass(frozen=True)
 class Way:
@@ -43,3 +45,8 @@ class Way:
 def times(one: float | None, other: float | None) -> float | None:
     """A product of which either may be unknown."""
     return None if one is None or other is None else one * other
+
+
+def rounded(number: float | None) -> float | None:
+    """A constant to the digits of single precision, with one to spare."""
+    return None if number is None else float(f"{number:.{DIGITS}g}")

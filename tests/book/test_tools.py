@@ -122,7 +122,7 @@ def test_figures_follow_neither_the_users_settings_nor_their_list_of_fonts(tmp_p
         text=True,
         check=True,
     )
-    assert answer.stdout.split() == [str(ROOT / ".venv" / "matplotlib"), "1.5"]
+    assert answer.stdout.split() == [str((ROOT / ".venv" / "matplotlib").resolve()), "1.5"]
 
 
 def test_what_the_package_needs_is_pinned_at_a_version_that_it_accepts():

@@ -126,8 +126,8 @@ def test_two_draws_tell_a_draw_from_structure(start, kind, constant):
         made.w = nn.Parameter(start())
         return made
 
-    shape = tuple(start().shape)
-    found = own_start(ParamSpec("w", ("w",), (), shape, nn.Module, None), [model(), model()])
+    spec = ParamSpec("w", ("w",), (), tuple(start().shape), nn.Module, None, 1, in_norm=False)
+    found = own_start(spec, [model(), model()])
     assert found.kind == kind
     assert found.constant == constant or math.isclose(found.constant, constant, rel_tol=1e-6)
 

@@ -362,17 +362,23 @@ def test_maps_in_a_row_hold_the_multiplier_once(ends, fault):
     """J."""
 
     def plan():
-        return make_plan(
-            Adapters(64, 8),
-            base=Adapters(16, 2),
-            branch_ends=ends,
-            block_depth=2,
-            places={} if "2.down" in ends or "body.*.2" in ends else {"down": "branch"},
-            gauge="folded",
-        )
+        return make_plan(Adapters(64, 8), base=Adapters(16, 2), branch_ends=ends, block_depth=2)
 
     if fault is None:
         assert plan()
     else:
         with pytest.raises(ValueError, match=fault):
             plan()
+
+
+def test_a_word_on_one_of_two_maps_in_a_row_is_no_word_on_the_other():
+    def plan(**places):
+        words = {"branch_ends": ["2.main"], "block_depth": 2, "places": places}
+        return make_plan(Adapters(64, 8), base=Adapters(16, 2), **words)
+
+    with pytest.raises(ValueError, match=r"up\.weight is the last that acts"):
+        plan(down="branch")
+    assert any(
+        "planned so, as places declares it" in note
+        for note in plan(down="branch", up="branch").notes
+    )

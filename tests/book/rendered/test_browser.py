@@ -66,23 +66,6 @@ def visit(browser: Browser, request) -> Iterator[Visit]:
     context.close()
 
 
-@pytest.mark.parametrize("name", documents())
-def test_formulas_are_set_and_nothing_goes_wrong(site: str, visit: Visit, name: str):
-    visit.open(f"{site}{name}.html")
-    page = visit.page
-    assert page.locator("mjx-container").count() >= page.locator(".math").count()
-    assert page.locator("mjx-merror, [data-mjx-error], .bd-article :text('\\\\(')").count() == 0
-    assert visit.foreign == []
-    assert visit.errors == []
-
-
-@pytest.mark.parametrize("visit", [(PHONE, "light"), (DESK, "light")], indirect=True, ids=str)
-@pytest.mark.parametrize("name", documents())
-def test_no_page_scrolls_sideways(site: str, visit: Visit, name: str):
-    visit.open(f"{site}{name}.html")
-    assert visit.overflow() <= 0
-
-
 @pytest.mark.parametrize("visit", [(PHONE, "light")], indirect=True, ids=str)
 def test_all_claims_unfolded_can_be_read_on_a_phone(site: str, visit: Visit):
     visit.open(f"{site}book/claims.html")
@@ -109,13 +92,28 @@ SPOILED_FIGURES = """() => [...document.querySelectorAll('.bd-article img')].fil
 }).map(image => image.src)"""
 
 
-@pytest.mark.parametrize("visit", [(DESK, "dark")], indirect=True, ids=str)
+@pytest.mark.parametrize("visit", [(PHONE, "light")], indirect=True, ids=str)
 @pytest.mark.parametrize("name", documents())
-def test_dark_pages_are_dark_and_leave_figures_alone(site: str, visit: Visit, name: str):
+def test_a_page(site: str, visit: Visit, name: str):
+    """One visit, for setting the formulas takes the time: on a phone, at a desk, in the dark."""
     visit.open(f"{site}{name}.html")
-    assert visit.page.evaluate(LIGHTNESS, "body") < 0.15
-    assert visit.page.evaluate(LIGHTNESS, ".bd-article p") > 0.6
-    assert visit.page.evaluate(SPOILED_FIGURES) == []
+    page, faults = visit.page, []
+    if page.locator("mjx-container").count() < page.locator(".math").count():
+        faults.append("formulas are not set")
+    if page.locator("mjx-merror, [data-mjx-error], .bd-article :text('\\\\(')").count():
+        faults.append("a formula is wrong")
+    if (wider := visit.overflow()) > 0:
+        faults.append(f"{wider} pixels wider than a phone")
+    page.set_viewport_size({"width": DESK, "height": 850})
+    if (wider := visit.overflow()) > 0:
+        faults.append(f"{wider} pixels wider than a desktop window")
+    page.emulate_media(color_scheme="dark")
+    page.wait_for_function("document.documentElement.dataset.theme === 'dark'")
+    if page.evaluate(LIGHTNESS, "body") >= 0.15 or page.evaluate(LIGHTNESS, ".bd-article p") <= 0.6:
+        faults.append("not dark in the dark")
+    if spoiled := page.evaluate(SPOILED_FIGURES):
+        faults.append(f"figures without their ground or filtered: {spoiled}")
+    assert [*faults, *visit.foreign, *visit.errors] == []
 
 
 def test_the_book_reads_from_disk_without_a_server(html: Path, visit: Visit):
