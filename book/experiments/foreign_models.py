@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from copy import deepcopy
 from itertools import product
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -28,14 +29,17 @@ from experiments.instruments.small_copies import (
     copy_of,
     small_config,
 )
+from experiments.reading.foreign import models
 from specmup.analysis.interval import mean_interval
 from specmup.parametrization.plan import Plan, make_plan
 from specmup.parametrization.questions import Undeclared
 
 # The rate at the base, as part of what the entries of the median matrix start at.
 STEP, EPSILON = 0.2, 1e-12
-# Where kinds of blocks take turns, two do not show all of them: then all depths are doubled.
-PERIODS = (1, 2)
+# All depths are doubled where two blocks do not show every kind that there is, and doubled again
+# where something is not level: what comes of a first block that differs from all others fades so.
+TIMES = (1, 2, 4)
+COLUMNS = ["way", "axis", "quantity", "what", "place", "exponent", "low", "high"]
 NONE = "none"  # of what was not measured
 
 Size = tuple[int, int]  # width and depth
@@ -48,22 +52,23 @@ def hold_against_copies(
     """What a plan says of a type, and the exponents of what is moved.
 
     Columns: model_type, ``verdict`` (planned, asks, refused, not built, not run), ``said`` (why),
-    way (plan or sp), axis, quantity (stream or logits), ``what`` (start, change, or the kind of
-    parameter that is moved alone), its ``place``, and ``exponent`` with the ends ``low`` and
-    ``high`` of its interval over seeds: infinite where a run diverged, nan where nothing moves. A
-    type without a plan has one row.
+    ``base_depth`` (blocks of the base), way (plan or sp), axis, quantity (stream or logits),
+    ``what`` (start, change, or the kind of parameter that is moved alone), its ``place``, and
+    ``exponent`` with the ends ``low`` and ``high`` of its interval over seeds: infinite where a run
+    diverged, nan where nothing moves. A type without a plan has one row.
     """
     logging.set_verbosity_error()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        for times in PERIODS:
+        for times in TIMES:
             verdict, said, rows = _held(model_type, _lines(widths, depths, times), seeds)
-            if verdict == "planned":
+            about: dict[str, Any] = {"model_type": model_type, "verdict": verdict, "said": said}
+            about["base_depth"] = times * depths[0]
+            frame = pd.DataFrame(rows, columns=COLUMNS).assign(**about)
+            (model,) = models(frame)
+            if not model.strays and (verdict == "planned" or times > 1):
                 break
-    columns = ["way", "axis", "quantity", "what", "place"]
-    frame = pd.DataFrame(rows, columns=[*columns, "exponent", "low", "high"])
-    about = {"model_type": model_type, "verdict": verdict, "said": said}
-    return frame.assign(**about)[[*about, *frame.columns]]
+    return frame[[*about, *COLUMNS]]
 
 
 def _lines(widths: list[int], depths: list[int], times: int) -> dict[str, list[Size]]:

@@ -69,12 +69,14 @@ class Model:
         name: Its type in transformers.
         verdict: ``planned``, ``asks``, ``refused``, ``not built`` or ``not run``.
         said: Why, where it is not planned.
+        base_depth: Blocks of the smallest copy.
         slopes: All that were measured.
     """
 
     name: str
     verdict: str
     said: str
+    base_depth: int
     slopes: Sequence[Slope] = ()
 
     def change(self, way: str, quantity: str, axis: str) -> Interval:
@@ -104,7 +106,11 @@ NOT_LEVEL = ("grows", "falls", "diverged")
 def models(frame: pd.DataFrame) -> list[Model]:
     """The models of a stored table, by name."""
     return [
-        Model(str(name), rows.verdict.iloc[0], rows.said.iloc[0], list(_slopes(rows)))
+        Model(
+            str(name),
+            *(rows[column].iloc[0] for column in ("verdict", "said", "base_depth")),
+            list(_slopes(rows)),
+        )
         for name, rows in frame.groupby("model_type", sort=True)
     ]
 

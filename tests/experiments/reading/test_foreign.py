@@ -37,7 +37,7 @@ def test_what_a_slope_is_called(what, estimate, half, answer):
 def rows(*slopes, verdict="planned"):
     told = [
         {
-            **{"model_type": "gpt2", "verdict": verdict, "said": "none"},
+            **{"model_type": "gpt2", "verdict": verdict, "said": "none", "base_depth": 2},
             **{name: getattr(s, name) for name in ("way", "axis", "quantity", "what", "place")},
             **{"exponent": s.exponent.estimate, "low": s.exponent.low, "high": s.exponent.high},
         }
