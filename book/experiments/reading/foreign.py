@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from math import isinf, isnan
+from math import isfinite, isinf, isnan
 
 import pandas as pd
 
@@ -117,7 +117,10 @@ def models(frame: pd.DataFrame) -> list[Model]:
 
 def _slopes(rows: pd.DataFrame) -> Iterator[Slope]:
     for row in rows[rows.way.isin(WAYS)].itertuples():
-        interval = Interval(row.exponent, row.low, row.high)
+        half = (
+            (row.high - row.low) / 2 if isfinite(row.exponent) else 0.0
+        )  # stored ends are rounded
+        interval = Interval(row.exponent, row.exponent - half, row.exponent + half)
         yield Slope(row.way, row.axis, row.quantity, row.what, row.place, interval)
 
 
