@@ -28,8 +28,6 @@ def losses(optimizer_name, rank=None):
     model = gpt(32, 2)
     values = {"learning_rate": 0.01, "std": 0.1, "weight_decay": 0.1}
     plan = make_plan(model, base=gpt(16, 1), optimizer=optimizer_name, **values)
-    if rank is None:
-        plan.initialise(model, seed=1)
     share = slice(0, BATCH)
     if rank is not None:
         share = slice(rank * BATCH // WORLD, (rank + 1) * BATCH // WORLD)
@@ -37,7 +35,7 @@ def losses(optimizer_name, rank=None):
         for block in model.blocks:
             fully_shard(block, mesh=mesh)
         fully_shard(model, mesh=mesh)
-        plan.initialise(plan.initialise(model, seed=1))  # drawn sharded, and found to be in order
+    plan.initialise(plan.initialise(model, seed=1))  # drawn, then rescaled: both where it is cut
     optimizer = plan.optimizer(model)
     generator, seen = torch.Generator().manual_seed(2), []
     for _ in range(STEPS):
