@@ -134,7 +134,7 @@ def _grown(axis: str, before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
 
 def _by_factors(asked: argparse.Namespace) -> tuple[Factory, Callable[[int, int], dict[str, int]]]:
     """A factory of the model by its factors on the base's width and depth, and its sizes."""
-    from specmup.parametrization.resize import FOLLOWERS, NAMES
+    from specmup.parametrization.followers import FOLLOWERS, NAMES
 
     build = factory(asked.model)
     wide = _names(asked, "width", asked.width_names, (*NAMES["width"], *FOLLOWERS, "heads"))

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 import pytest
 
 from specmup.__main__ import main
+from specmup.parametrization.followers import NAMES
 from specmup.parametrization.plan import make_plan
-from specmup.parametrization.resize import NAMES, resized_config
+from specmup.parametrization.resize import resized_config
 
 transformers = pytest.importorskip("transformers")
 modeling_auto = pytest.importorskip("transformers.models.auto.modeling_auto")
@@ -77,6 +78,7 @@ def test_sizes_reach_the_text_model_of_a_composite():
         ("qwen2_moe", "shared_expert_intermediate_size"),
         ("qwen3_next", "linear_num_value_heads"),
         ("mixtral", "intermediate_size"),
+        ("xglm", "attention_heads"),  # a name of its own, which its class knows as heads
     ],
 )
 def test_experts_and_further_heads_grow_with_the_width(model_type, name):

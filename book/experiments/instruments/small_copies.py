@@ -16,7 +16,8 @@ from torch import nn
 from transformers import AutoConfig, AutoModelForCausalLM
 from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
 
-from specmup.parametrization.resize import HEADS, MLPS, NAMES, OF_HEADS, resized_config
+from specmup.parametrization.followers import HEADS, MLPS, NAMES, OF_HEADS
+from specmup.parametrization.resize import resized_config
 from specmup.streams import stream
 
 TYPES = tuple(sorted(MODEL_FOR_CAUSAL_LM_MAPPING_NAMES))
@@ -82,7 +83,9 @@ def small_config(model_type: str) -> Any:
     own = config.to_dict()
     if not any(name in own for name in NAMES["width"]):
         own = config.get_text_config(decoder=True).to_dict()
-    small = resized_config(config, {**dict(_sizes(own)), **OWN.get(model_type, {})})
+    general = {name: known for known, name in config.attribute_map.items()}
+    wanted = dict(_sizes({general.get(name, name): value for name, value in own.items()}))
+    small = resized_config(config, {**wanted, **OWN.get(model_type, {})})
     for part in {id(one): one for one in (small, small.get_text_config(decoder=True))}.values():
         for name, value in part.to_dict().items():
             if name.endswith("token_id") and type(value) is int and value >= VOCABULARY:

@@ -116,12 +116,12 @@ def models(frame: pd.DataFrame) -> list[Model]:
 
 
 def _slopes(rows: pd.DataFrame) -> Iterator[Slope]:
-    for row in rows[rows.way.isin(WAYS)].itertuples():
-        half = (
-            (row.high - row.low) / 2 if isfinite(row.exponent) else 0.0
-        )  # stored ends are rounded
-        interval = Interval(row.exponent, row.exponent - half, row.exponent + half)
-        yield Slope(row.way, row.axis, row.quantity, row.what, row.place, interval)
+    for row in rows[rows.way.isin(WAYS)].to_dict("records"):
+        # Ends are stored rounded, each by itself.
+        middle = float(row["exponent"])
+        half = (row["high"] - row["low"]) / 2 if isfinite(middle) else 0.0
+        told = (str(row[name]) for name in ("way", "axis", "quantity", "what", "place"))
+        yield Slope(*told, Interval(middle, middle - half, middle + half))
 
 
 def first_sentence(said: str, most: int = 220) -> str:
