@@ -62,6 +62,8 @@ def test_check_prints_slopes_a_verdict_and_writes_a_figure(capsys, tmp_path):
     for rule in ("plan", "sp"):
         for feature in ("last", "logits", "attention"):
             assert f"{rule:<6}{feature:<11}width  slope" in out
+    assert "width grows: n_embd 32 → 96, n_head 2 → 6\n" in out
+    assert "depth grows: n_layer 2 → 6\n" in out
     assert "\nplan: " in out
     assert figure.stat().st_size > 1000
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from specmup.cli.command import (
     add_declarations,
@@ -61,14 +61,18 @@ def run(asked: argparse.Namespace) -> int:
     """Check, draw and print; 1 if the plan's features are surely not flat, else 0."""
     # torch is slow to import: only where it is needed
     from specmup.figures.check_report import FAILS, draw, findings, report, verdict
+    from specmup.parametrization.counts import entries
     from specmup.probes.coordinate_check import axes, coordinate_check, token_batches
 
-    make = _by_factors(asked)
+    make, sizes_of = _by_factors(asked)
     if asked.seeds < 1:
         raise ValueError(f"--seeds is {asked.seeds}: give at least 1")
 
     batches = token_batches(asked.vocabulary, asked.length, asked.batch)
     _try(asked.model, make(1, 1), batches)
+    for axis, most in (("width", (max(asked.widths), 1)), ("depth", (1, max(asked.depths)))):
+        print(_grown(axis, *({**sizes_of(*f), **entries(make(*f))} for f in ((1, 1), most))))
+    print()
 
     plan_of = partial(_plan, asked, make)
     frame = coordinate_check(
@@ -118,9 +122,19 @@ def _try(name: str, model: nn.Module, batches: Callable) -> None:
         ) from problem
 
 
-def _by_factors(asked: argparse.Namespace) -> Factory:
-    """A factory of the model by its factors on the base's width and depth."""
-    from specmup.parametrization.resize import FOLLOWERS, NAMES
+def _grown(axis: str, before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
+    """What of the sizes, given or in the model's configuration, grows along an axis."""
+    told = [
+        f"{name} {before[name]} → {size}"
+        for name, size in now.items()
+        if type(size) is int and type(before.get(name)) is int and size != before[name]
+    ]
+    return f"{axis} grows: {', '.join(told) or 'nothing'}"
+
+
+def _by_factors(asked: argparse.Namespace) -> tuple[Factory, Callable[[int, int], dict[str, int]]]:
+    """A factory of the model by its factors on the base's width and depth, and its sizes."""
+    from specmup.parametrization.followers import FOLLOWERS, NAMES
 
     build = factory(asked.model)
     wide = _names(asked, "width", asked.width_names, (*NAMES["width"], *FOLLOWERS, "heads"))
@@ -129,12 +143,11 @@ def _by_factors(asked: argparse.Namespace) -> Factory:
     if asked.model.startswith("hf:"):
         fixed = {"vocab_size": asked.vocabulary} | fixed
 
-    def make(width: int, depth: int) -> nn.Module:
+    def sizes_of(width: int, depth: int) -> dict[str, int]:
         growth = dict.fromkeys(wide, width) | dict.fromkeys(deep, depth)
-        grown: Mapping[str, int] = {k: v * growth.get(k, 1) for k, v in asked.base.items()}
-        return build({**fixed, **grown})
+        return {**fixed, **{k: v * growth.get(k, 1) for k, v in asked.base.items()}}
 
-    return make
+    return lambda width, depth: build(sizes_of(width, depth)), sizes_of
 
 
 def _names(

@@ -62,7 +62,7 @@ ADAPTERS: dict[str, Adapter] = {
     "adamw": Adapter(torch.optim.AdamW, defaults={"fused": True}),
     "lion": Adapter(adapters.Lion, DECOUPLE),
     "sophia": Adapter(adapters.Sophia, DECOUPLE, {"p": 1.0}),
-    "adopt": Adapter(adapters.Adopt, DECOUPLE),
+    "adopt": Adapter(adapters.Adopt, DECOUPLE, {"clip_lambda": adapters.fourth_root}),
     "lamb": Adapter(adapters.Lamb, TRUST, per_matrix=True),
     "lamb-clamped": Adapter(adapters.ClampedLamb, TRUST, per_matrix=True),
     "muon": Adapter(muon.UnscaledMuon, {"adjust_lr_fn": None}, per_matrix=True),
