@@ -40,7 +40,7 @@ def ways() -> dict[str, Mapping[str, str]]:
 
 
 def chosen_by(commit: int, names: Sequence[str], paths: Sequence[Path]) -> tuple[str, list[Path]]:
-    """One way and one of the parts of the chapters, so that commits take turns through all of them."""
+    """One way and one part of the chapters, so that commits take turns through all of them."""
     turn, way = divmod(commit, len(names))
     return names[way], [path for i, path in enumerate(paths) if i % PARTS == turn % PARTS]
 
