@@ -23,7 +23,7 @@ from processors import OF_CHAPTERS, ways_here
 from records import Records
 
 KEPT = ROOT / "_build" / "machines"
-PARTS = 4  # of the chapters, one of which a commit executes
+PARTS = 6  # of the chapters, one of which a commit executes
 # Run by IPython when a kernel starts, before the first cell.
 STARTUP = """
 import sys
@@ -40,7 +40,7 @@ def ways() -> dict[str, Mapping[str, str]]:
 
 
 def chosen_by(commit: int, names: Sequence[str], paths: Sequence[Path]) -> tuple[str, list[Path]]:
-    """One way and every fourth chapter, so that commits take turns through all of them."""
+    """One way and one part of the chapters, so that commits take turns through all of them."""
     turn, way = divmod(commit, len(names))
     return names[way], [path for i, path in enumerate(paths) if i % PARTS == turn % PARTS]
 

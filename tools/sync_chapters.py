@@ -4,12 +4,16 @@
 opens and nbval runs. Of all outputs the notebook keeps only those of cells that begin with
 ``# NBVAL_CHECK_OUTPUT``, since nbval compares these and nothing else.
 
+Where the two differ, the one that was edited since the last commit is the right one; where both
+were or neither was, the newer. (A checkout gives all files the time at which it was made.)
+
 ``sync_chapters.py`` stores the outputs of the chapters that lack one; naming chapters, for instance
 ``sync_chapters.py 02 05``, stores what those print now. Chapters run only where no result is kept.
 """
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -55,6 +59,26 @@ def drift(chapter: Path) -> str | None:
     return None
 
 
+def edited(chapter: Path) -> Path | None:
+    """Which file of a pair was edited since the last commit: None if that is not one alone."""
+    pair = [chapter, chapter.with_suffix(".ipynb")]
+    found = []
+    for path in pair:
+        kept = subprocess.run(
+            ["git", "show", f"HEAD:./{path.name}"], cwd=path.parent, capture_output=True
+        )
+        if kept.returncode == 0 and path.exists() and kept.stdout != path.read_bytes():
+            found.append(path)
+    return found[0] if len(found) == 1 else None
+
+
+def make_newest(path: Path) -> None:
+    """Give a file of a pair a later time than the other, by which jupytext goes."""
+    other = path.with_suffix(".md" if path.suffix == ".ipynb" else ".ipynb")
+    later = max(one.stat().st_mtime for one in (path, other)) + 1
+    os.utime(path, (later, later))
+
+
 def without_stored_output(notebook: NotebookNode) -> list[str]:
     """First lines of checked cells that store nothing to compare with."""
     return [c.source.splitlines()[1] for c in checked_cells(notebook) if not c.outputs]
@@ -84,6 +108,10 @@ def synchronise(root: Path, wanted: list[str]) -> int:
     if not sources:
         print(f"there are no chapters in {root}")
         return 0
+    for source in sources:
+        paired = source.with_suffix(".ipynb").exists()
+        if paired and drift(source) is not None and (right := edited(source)) is not None:
+            make_newest(right)
     program = Path(sys.executable).with_name("jupytext")
     subprocess.run([program, "--quiet", "--sync", *sources], check=True)
     settings = Settings.of(root)

@@ -72,11 +72,6 @@ class Lion(Copyable, pytorch_optimizer.Lion):
     """The library's, as it is."""
 
 
-def fourth_root(step: float) -> float:
-    """ADOPT's bound on what a step is made of; the library's is a lambda, which pickle refuses."""
-    return math.pow(step, 0.25)
-
-
 class Adopt(Copyable, pytorch_optimizer.ADOPT):
     """The library's, as it is. Its first step only fills v: it decays, and moves nothing else."""
 

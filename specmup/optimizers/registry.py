@@ -12,16 +12,15 @@ from __future__ import annotations
 import inspect
 import math
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 
 import torch
 from torch.optim import Optimizer
 
-from specmup.optimizers import adapters, muon
+from specmup.optimizers import muon
 from specmup.optimizers.hybrid import Hybrid, require_matrices
-from specmup.optimizers.shampoo import Shampoo
-from specmup.optimizers.sso import SSO
 from specmup.theory.rules import COMPANION
 from specmup.theory.update import UpdateLaw, update_law
 
@@ -34,17 +33,23 @@ class Adapter:
     """A library's optimizer and how it is set to follow its law.
 
     Args:
-        library: The class, corrected where that takes code.
+        find: Gives the class, corrected where that takes code. What rests on ``pytorch_optimizer``
+            is imported when it is asked for: that takes as long as torch itself.
         fixed: Options that the law decides.
         defaults: Options that differ from the library's defaults, and may be changed.
         per_matrix: Whether a step depends on a matrix as a whole, so that matrices that are stacked
             in one tensor must be handed over one by one.
     """
 
-    library: type[Optimizer]
+    find: Callable[[], type[Optimizer]]
     fixed: Mapping = field(default_factory=dict)
     defaults: Mapping = field(default_factory=dict)
     per_matrix: bool = False
+
+    @property
+    def library(self) -> type[Optimizer]:
+        """The optimizer's class."""
+        return self.find()
 
     @property
     def options(self) -> tuple[str, ...]:
@@ -53,28 +58,51 @@ class Adapter:
         return tuple(k for k in inspect.signature(self.library).parameters if k not in taken)
 
 
+def _adapted(name: str) -> type[Optimizer]:
+    from specmup.optimizers import adapters
+
+    return getattr(adapters, name)
+
+
+def _shampoo() -> type[Optimizer]:
+    from specmup.optimizers.shampoo import Shampoo
+
+    return Shampoo
+
+
+def _sso() -> type[Optimizer]:
+    from specmup.optimizers.sso import SSO
+
+    return SSO
+
+
+def fourth_root(step: float) -> float:
+    """ADOPT's bound on what a step is made of; the library's is a lambda, which pickle refuses."""
+    return math.pow(step, 0.25)
+
+
 DECOUPLE = {"weight_decouple": True}
 # A trust ratio divides by the size of the step, which needs no correction of the average's start.
 TRUST = DECOUPLE | {"adam_debias": True}
 
 ADAPTERS: dict[str, Adapter] = {
-    "sgd": Adapter(torch.optim.SGD, defaults={"fused": True}),
-    "adamw": Adapter(torch.optim.AdamW, defaults={"fused": True}),
-    "lion": Adapter(adapters.Lion, DECOUPLE),
-    "sophia": Adapter(adapters.Sophia, DECOUPLE, {"p": 1.0}),
-    "adopt": Adapter(adapters.Adopt, DECOUPLE, {"clip_lambda": adapters.fourth_root}),
-    "lamb": Adapter(adapters.Lamb, TRUST, per_matrix=True),
-    "lamb-clamped": Adapter(adapters.ClampedLamb, TRUST, per_matrix=True),
-    "muon": Adapter(muon.UnscaledMuon, {"adjust_lr_fn": None}, per_matrix=True),
-    "muon-original": Adapter(muon.Muon, {"adjust_lr_fn": "original"}, per_matrix=True),
-    "muon-kimi": Adapter(muon.Muon, {"adjust_lr_fn": "match_rms_adamw"}, per_matrix=True),
-    "shampoo": Adapter(Shampoo, per_matrix=True),
+    "sgd": Adapter(lambda: torch.optim.SGD, defaults={"fused": True}),
+    "adamw": Adapter(lambda: torch.optim.AdamW, defaults={"fused": True}),
+    "lion": Adapter(partial(_adapted, "Lion"), DECOUPLE),
+    "sophia": Adapter(partial(_adapted, "Sophia"), DECOUPLE, {"p": 1.0}),
+    "adopt": Adapter(partial(_adapted, "Adopt"), DECOUPLE, {"clip_lambda": fourth_root}),
+    "lamb": Adapter(partial(_adapted, "Lamb"), TRUST, per_matrix=True),
+    "lamb-clamped": Adapter(partial(_adapted, "ClampedLamb"), TRUST, per_matrix=True),
+    "muon": Adapter(lambda: muon.UnscaledMuon, {"adjust_lr_fn": None}, per_matrix=True),
+    "muon-original": Adapter(lambda: muon.Muon, {"adjust_lr_fn": "original"}, per_matrix=True),
+    "muon-kimi": Adapter(lambda: muon.Muon, {"adjust_lr_fn": "match_rms_adamw"}, per_matrix=True),
+    "shampoo": Adapter(_shampoo, per_matrix=True),
     "soap": Adapter(
-        adapters.Soap,
+        partial(_adapted, "Soap"),
         defaults={"max_precondition_dim": sys.maxsize},
         per_matrix=True,
     ),
-    "sso": Adapter(SSO, per_matrix=True),
+    "sso": Adapter(_sso, per_matrix=True),
 }
 
 

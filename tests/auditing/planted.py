@@ -6,7 +6,7 @@ from specmup.parametrization.plan import make_plan
 from specmup.theory.order import Order
 from specmup.theory.tables import ROLES
 
-WIDTHS, DEPTHS = (16, 32, 64), (2, 4, 8)
+WIDTHS, DEPTHS = (16, 32, 64), (1, 2, 4)
 BASE = WIDTHS[0], DEPTHS[0]
 # Biases start at zero, as nearly everybody's do.
 STDS = {role: 0.02 for role in ("input", "hidden", "output")}

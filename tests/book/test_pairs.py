@@ -1,11 +1,13 @@
 """Each chapter's source and notebook hold the same cells."""
 
+import os
+import subprocess
 from pathlib import Path
 
 import jupytext
 import nbformat
 import pytest
-from sync_chapters import drift, synchronise, without_stored_output
+from sync_chapters import drift, edited, make_newest, synchronise, without_stored_output
 
 ROOT = Path(__file__).resolve().parents[2]
 CHAPTERS = sorted((ROOT / "chapters").glob("*.md"))
@@ -46,6 +48,33 @@ def chapter(small_book) -> Path:
 @pytest.mark.parametrize("path", CHAPTERS, ids=lambda path: path.stem)
 def test_chapter_and_notebook_are_in_step(path: Path):
     assert drift(path) is None
+
+
+def committed(folder: Path) -> None:
+    told = {"GIT_CONFIG_GLOBAL": "/dev/null", "PATH": os.environ["PATH"]}
+    for line in ("init -q", "add -A", "-c user.name=a -c user.email=a@b commit -q -m first"):
+        subprocess.run(["git", *line.split()], cwd=folder, check=True, env=told)
+
+
+@pytest.mark.parametrize("suffix", [".md", ".ipynb"])
+def test_the_file_that_was_edited_is_right_whatever_its_time(chapter, suffix):
+    committed(chapter.parent)
+    assert edited(chapter) is None
+    changed, other = (
+        chapter.with_suffix(suffix),
+        chapter.with_suffix({".md": ".ipynb"}.get(suffix, ".md")),
+    )
+    changed.write_text(changed.read_text().replace("not kept", "another"))
+    os.utime(changed, (0, 0))
+    assert edited(chapter) == changed
+    make_newest(changed)
+    assert changed.stat().st_mtime > other.stat().st_mtime
+    other.write_text(other.read_text().replace("1 + 1", "1 + 2"))
+    assert edited(chapter) is None
+
+
+def test_nothing_is_known_of_what_was_edited_without_a_commit(chapter):
+    assert edited(chapter) is None
 
 
 @pytest.mark.parametrize("path", CHAPTERS, ids=lambda path: path.stem)

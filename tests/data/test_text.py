@@ -28,6 +28,8 @@ def test_the_king_james_text_comes_back_from_its_tokens(own_cache):
 
 
 def test_prepared_tokens_are_kept_and_a_damaged_file_is_made_anew(own_cache, monkeypatch):
+    train, val = text_module._king_james_chapters()
+    monkeypatch.setattr(text_module, "_king_james_chapters", lambda: (train[:100_000], val[:9000]))
     first = king_james(300)
     (kept,) = own_cache.iterdir()
     king_james.cache_clear()

@@ -39,6 +39,14 @@ def lazily(make, *sizes, **options):
     return lambda: make(*sizes, **options)
 
 
+def in_both_gauges(target, base, optimizer):
+    """Plans by the names alone: what is asked of them is arithmetic."""
+    return [
+        make_plan(target, base=base, optimizer=optimizer, gauge=gauge, verify=False)
+        for gauge in ("forward", "folded")
+    ]
+
+
 @few
 @given(optimizers, ratios, ratios, st.booleans())
 def test_where_all_fans_grow_alike_the_factors_are_the_rules(optimizer, r_n, r_L, tied):
@@ -64,8 +72,7 @@ def test_where_all_fans_grow_alike_the_factors_are_the_rules(optimizer, r_n, r_L
 @given(optimizers, ratios, ratios, st.integers(1, 3))
 def test_a_stacked_network_folds_each_branch_into_its_maps_evenly(optimizer, r_n, r_L, k):
     target, base = lazily(resnet, 8 * r_n, 2 * r_L, k), lazily(resnet, 8, 2, k)
-    folded = make_plan(target, base=base, optimizer=optimizer, gauge="folded")
-    forward = make_plan(target, base=base, optimizer=optimizer, gauge="forward")
+    forward, folded = in_both_gauges(target, base, optimizer)
     alpha = forward.multipliers["hidden"] / 0.5
     assert folded.multipliers["hidden"] == 0.5
     assert folded["hidden"].factors.folded ** k == pytest.approx(alpha)
@@ -77,10 +84,7 @@ def test_a_stacked_network_folds_each_branch_into_its_maps_evenly(optimizer, r_n
 @given(optimizers, ratios, ratios)
 def test_folding_changes_the_ends_of_branches_and_the_head_only(optimizer, r_n, r_L):
     target, base = lazily(gpt, 8 * r_n, 2 * r_L), lazily(gpt, 8, 2)
-    forward, folded = (
-        make_plan(target, base=base, optimizer=optimizer, gauge=gauge)
-        for gauge in ("forward", "folded")
-    )
+    forward, folded = in_both_gauges(target, base, optimizer)
     for name, entry in folded.items():
         before, after = forward[name].factors, entry.factors
         one, change = before.multiplier, gauge_change(entry.optimizer)
@@ -98,7 +102,8 @@ def test_folding_changes_the_ends_of_branches_and_the_head_only(optimizer, r_n, 
 @given(optimizers, st.sampled_from(["forward", "folded"]), ratios, ratios)
 def test_rate_times_decay_does_not_depend_on_size(optimizer, gauge, r_n, r_L):
     target, base = lazily(gpt, 8 * r_n, 2 * r_L), lazily(gpt, 8, 2)
-    for entry in make_plan(target, base=base, optimizer=optimizer, gauge=gauge).values():
+    plan = make_plan(target, base=base, optimizer=optimizer, gauge=gauge, verify=False)
+    for entry in plan.values():
         product = entry.factors.learning_rate * entry.factors.weight_decay
         assert product == pytest.approx(1), entry.name
 

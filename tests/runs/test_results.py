@@ -5,6 +5,7 @@ import re
 import socket
 from math import inf, nan
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import pandas as pd
@@ -54,11 +55,11 @@ columns = st.one_of(
 
 
 @given(data=st.lists(columns, min_size=1, max_size=4))
-def test_every_value_and_type_round_trips(tmp_path_factory, data):
-    folder = tmp_path_factory.mktemp("results")
+def test_every_value_and_type_round_trips(data):
     frame = pd.DataFrame({f"column {i}": values for i, values in enumerate(data)})
-    store(folder, frame)
-    assert_frame_equal(load("digits-depth", folder).frame, frame, check_exact=True)
+    with TemporaryDirectory() as folder:
+        store(Path(folder), frame)
+        assert_frame_equal(load("digits-depth", Path(folder)).frame, frame, check_exact=True)
 
 
 def test_the_same_frame_gives_the_same_bytes_and_nothing_is_left_behind(tmp_path):
