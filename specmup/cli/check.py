@@ -1,8 +1,9 @@
 """``specmup check`` trains small copies of a model for a few steps: do its features stay level?
 
 Runs the coordinate check over widths and depths, under the plan and under the standard
-parametrization, on made-up text. Prints a slope for each feature and axis, a verdict and what it
-means; the exit status is 1 if the plan's features are surely not level.
+parametrization, on made-up text. Prints what grows, a slope for each feature and axis, a verdict
+and what it means, and whether the base learns at all; the exit status is 1 if the plan's features
+are surely not level.
 """
 
 from __future__ import annotations
@@ -74,10 +75,12 @@ def run(asked: argparse.Namespace) -> int:
         print(_grown(axis, *({**sizes_of(*f), **entries(make(*f))} for f in ((1, 1), most))))
     print()
 
-    plan_of = partial(_plan, asked, make)
+    def plan_of(parametrization: str) -> Callable[[nn.Module], Plan]:
+        return partial(_plan, asked, make, parametrization)
+
     frame = coordinate_check(
         make,
-        {"plan": partial(plan_of, "spectral"), "sp": partial(plan_of, "sp")},
+        {"plan": plan_of("spectral"), "sp": plan_of("sp")},
         batches,
         sizes=axes(sorted(asked.widths), sorted(asked.depths)),
         seeds=range(asked.seeds),
@@ -85,10 +88,22 @@ def run(asked: argparse.Namespace) -> int:
     )
     found = findings(frame, tolerance=asked.tolerance)
     print(report(found))
+    print(_learning(make(1, 1), plan_of("spectral"), batches))
     if asked.figure:
         draw(frame, found, asked.figure)
         print(f"figure: {asked.figure}")
     return int(verdict([finding for finding in found if finding.rule == "plan"]) == FAILS)
+
+
+def _learning(base: nn.Module, plan_of: Callable[[nn.Module], Plan], batches: Callable) -> str:
+    from specmup.probes.coordinate_check import cross_entropy
+    from specmup.probes.learning import learning
+    from specmup.streams import stream
+
+    plan = plan_of(base.eval())
+    plan.initialise(base, 0)
+    batch = batches(stream("check", 0))
+    return f"the base under the plan: {learning(base, plan.optimizer(base), batch, cross_entropy)}"
 
 
 def _plan(asked: argparse.Namespace, make: Factory, parametrization: str, model: nn.Module) -> Plan:
