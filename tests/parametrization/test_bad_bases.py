@@ -190,11 +190,6 @@ def test_optimizers_are_refused_where_the_rules_would_break(nano_gpt):
     with pytest.raises(KeyError, match=r"no parameter 'decoder'.* and \d+ more; see list"):
         plan["decoder"]
 
-    stacked = ResNet(ResNetShape(6, 8, 2, 3), {"input": 1, "hidden": 1, "output": 1})
-    plan = make_plan(stacked, base=stacked, learning_rate=0.1, optimizer="muon")
-    with pytest.raises(ValueError, match="replica_optimizer"):
-        plan.optimizer(stacked)
-
 
 @pytest.mark.parametrize(
     ("option", "kind"),
