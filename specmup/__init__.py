@@ -24,7 +24,7 @@ if TYPE_CHECKING:  # for editors and type checkers
     from specmup.theory.rules import rules as rules
     from specmup.theory.tables import Rules as Rules
 
-__version__ = "0.1.0"
+__version__ = "0.2.0.dev0"
 
 _HOMES = {
     "Audit": "auditing.report",

@@ -62,8 +62,18 @@ def test_check_prints_slopes_a_verdict_and_writes_a_figure(capsys, tmp_path):
     for rule in ("plan", "sp"):
         for feature in ("last", "logits", "attention"):
             assert f"{rule:<6}{feature:<11}width  slope" in out
+    assert "width grows: n_embd 32 → 96, n_head 2 → 6\n" in out
+    assert "depth grows: n_layer 2 → 6\n" in out
     assert "\nplan: " in out
+    assert "\nthe base under the plan: it learns: loss 2.7" in out
     assert figure.stat().st_size > 1000
+
+
+def test_a_rate_that_teaches_nothing_is_told_although_all_is_level(capsys):
+    main([*SMALL_CHECK, "--learning-rate", "1e-9"])
+    out = capsys.readouterr().out
+    assert "the base under the plan: it does not learn: loss 2.7" in out
+    assert "\n  1e-09: transformer.wte.weight, " in out
 
 
 def test_check_fails_where_the_rate_makes_the_model_diverge(capsys):

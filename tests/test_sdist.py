@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from packaging.version import Version
 
 from specmup import __version__
 
@@ -50,4 +51,9 @@ def test_the_texts_about_a_release_name_its_version():
     citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
     assert citation["version"] == __version__
     changes = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
-    assert re.findall(r"^## \[(.+?)\]", changes, re.MULTILINE)[:2] == ["Unreleased", __version__]
+    newest, released = re.findall(r"^## \[(.+?)\]", changes, re.MULTILINE)[:2]
+    assert newest == "Unreleased"
+    if Version(__version__).is_devrelease:
+        assert Version(__version__) > Version(released)
+    else:
+        assert __version__ == released

@@ -1,8 +1,9 @@
 """``specmup check`` trains small copies of a model for a few steps: do its features stay level?
 
 Runs the coordinate check over widths and depths, under the plan and under the standard
-parametrization, on made-up text. Prints a slope for each feature and axis, a verdict and what it
-means; the exit status is 1 if the plan's features are surely not level.
+parametrization, on made-up text. Prints what grows, a slope for each feature and axis, a verdict
+and what it means, and whether the base learns at all; the exit status is 1 if the plan's features
+are surely not level.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from specmup.cli.command import (
     add_declarations,
@@ -61,19 +62,25 @@ def run(asked: argparse.Namespace) -> int:
     """Check, draw and print; 1 if the plan's features are surely not flat, else 0."""
     # torch is slow to import: only where it is needed
     from specmup.figures.check_report import FAILS, draw, findings, report, verdict
+    from specmup.parametrization.counts import entries
     from specmup.probes.coordinate_check import axes, coordinate_check, token_batches
 
-    make = _by_factors(asked)
+    make, sizes_of = _by_factors(asked)
     if asked.seeds < 1:
         raise ValueError(f"--seeds is {asked.seeds}: give at least 1")
 
     batches = token_batches(asked.vocabulary, asked.length, asked.batch)
     _try(asked.model, make(1, 1), batches)
+    for axis, most in (("width", (max(asked.widths), 1)), ("depth", (1, max(asked.depths)))):
+        print(_grown(axis, *({**sizes_of(*f), **entries(make(*f))} for f in ((1, 1), most))))
+    print()
 
-    plan_of = partial(_plan, asked, make)
+    def plan_of(parametrization: str) -> Callable[[nn.Module], Plan]:
+        return partial(_plan, asked, make, parametrization)
+
     frame = coordinate_check(
         make,
-        {"plan": partial(plan_of, "spectral"), "sp": partial(plan_of, "sp")},
+        {"plan": plan_of("spectral"), "sp": plan_of("sp")},
         batches,
         sizes=axes(sorted(asked.widths), sorted(asked.depths)),
         seeds=range(asked.seeds),
@@ -81,10 +88,22 @@ def run(asked: argparse.Namespace) -> int:
     )
     found = findings(frame, tolerance=asked.tolerance)
     print(report(found))
+    print(_learning(make(1, 1), plan_of("spectral"), batches))
     if asked.figure:
         draw(frame, found, asked.figure)
         print(f"figure: {asked.figure}")
     return int(verdict([finding for finding in found if finding.rule == "plan"]) == FAILS)
+
+
+def _learning(base: nn.Module, plan_of: Callable[[nn.Module], Plan], batches: Callable) -> str:
+    from specmup.probes.coordinate_check import cross_entropy
+    from specmup.probes.learning import learning
+    from specmup.streams import stream
+
+    plan = plan_of(base.eval())
+    plan.initialise(base, 0)
+    batch = batches(stream("check", 0))
+    return f"the base under the plan: {learning(base, plan.optimizer(base), batch, cross_entropy)}"
 
 
 def _plan(asked: argparse.Namespace, make: Factory, parametrization: str, model: nn.Module) -> Plan:
@@ -118,9 +137,19 @@ def _try(name: str, model: nn.Module, batches: Callable) -> None:
         ) from problem
 
 
-def _by_factors(asked: argparse.Namespace) -> Factory:
-    """A factory of the model by its factors on the base's width and depth."""
-    from specmup.parametrization.resize import FOLLOWERS, NAMES
+def _grown(axis: str, before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
+    """What of the sizes, given or in the model's configuration, grows along an axis."""
+    told = [
+        f"{name} {before[name]} → {size}"
+        for name, size in now.items()
+        if type(size) is int and type(before.get(name)) is int and size != before[name]
+    ]
+    return f"{axis} grows: {', '.join(told) or 'nothing'}"
+
+
+def _by_factors(asked: argparse.Namespace) -> tuple[Factory, Callable[[int, int], dict[str, int]]]:
+    """A factory of the model by its factors on the base's width and depth, and its sizes."""
+    from specmup.parametrization.followers import FOLLOWERS, NAMES
 
     build = factory(asked.model)
     wide = _names(asked, "width", asked.width_names, (*NAMES["width"], *FOLLOWERS, "heads"))
@@ -129,12 +158,11 @@ def _by_factors(asked: argparse.Namespace) -> Factory:
     if asked.model.startswith("hf:"):
         fixed = {"vocab_size": asked.vocabulary} | fixed
 
-    def make(width: int, depth: int) -> nn.Module:
+    def sizes_of(width: int, depth: int) -> dict[str, int]:
         growth = dict.fromkeys(wide, width) | dict.fromkeys(deep, depth)
-        grown: Mapping[str, int] = {k: v * growth.get(k, 1) for k, v in asked.base.items()}
-        return build({**fixed, **grown})
+        return {**fixed, **{k: v * growth.get(k, 1) for k, v in asked.base.items()}}
 
-    return make
+    return lambda width, depth: build(sizes_of(width, depth)), sizes_of
 
 
 def _names(

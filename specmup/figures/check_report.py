@@ -37,6 +37,12 @@ MEANING = {
     ("logits", "falls"): "the output moves less in larger models. If the stream is flat, this is "
     "the readout alone: its rate falls twice, in the multiplier and in the optimizer.",
 }
+LEVEL = (
+    "Flat means that features move alike at every size in these steps, not that the best rate "
+    "stands still. If it moves, look for a base whose best rate is on the edge of its grid, a base "
+    "so small that its limit is far away, and an embedding or a readout whose own rate was never "
+    "tuned. Train two sizes at three rates before you trust either."
+)
 READOUT = (
     "It is the change of the logits that must be flat. Their size at the start falls as n^-1/2 "
     "under the rules, by design: a random readout sums n terms of random sign, each 1/n."
@@ -145,12 +151,15 @@ def verdict(found: Sequence[Finding]) -> str:
 
 def report(found: Sequence[Finding]) -> str:
     """The findings, plan by plan: a line a slope, the verdict, and what is not flat in words."""
-    lines = []
+    lines, answers = [], set()
     for rule in dict.fromkeys(finding.rule for finding in found):
         own = [finding for finding in found if finding.rule == rule]
+        answers.add(verdict(own))
         lines += [*map(str, own), f"{rule}: {verdict(own)}"]
         notes = {f"  {f.feature} over {f.axis}: {f.meaning}": None for f in own if f.meaning}
         lines += [*notes, ""]
+    if HOLDS in answers:
+        lines += [LEVEL, ""]
     if any(f.feature == "logits" and f.answer in ("grows", "falls") for f in found):
         lines += [READOUT, ""]
     return "\n".join(lines)

@@ -76,6 +76,11 @@ def _sso() -> type[Optimizer]:
     return SSO
 
 
+def fourth_root(step: float) -> float:
+    """ADOPT's bound on what a step is made of; the library's is a lambda, which pickle refuses."""
+    return math.pow(step, 0.25)
+
+
 DECOUPLE = {"weight_decouple": True}
 # A trust ratio divides by the size of the step, which needs no correction of the average's start.
 TRUST = DECOUPLE | {"adam_debias": True}
@@ -85,7 +90,7 @@ ADAPTERS: dict[str, Adapter] = {
     "adamw": Adapter(lambda: torch.optim.AdamW, defaults={"fused": True}),
     "lion": Adapter(partial(_adapted, "Lion"), DECOUPLE),
     "sophia": Adapter(partial(_adapted, "Sophia"), DECOUPLE, {"p": 1.0}),
-    "adopt": Adapter(partial(_adapted, "Adopt"), DECOUPLE),
+    "adopt": Adapter(partial(_adapted, "Adopt"), DECOUPLE, {"clip_lambda": fourth_root}),
     "lamb": Adapter(partial(_adapted, "Lamb"), TRUST, per_matrix=True),
     "lamb-clamped": Adapter(partial(_adapted, "ClampedLamb"), TRUST, per_matrix=True),
     "muon": Adapter(lambda: muon.UnscaledMuon, {"adjust_lr_fn": None}, per_matrix=True),

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
-from math import isfinite
 from numbers import Real
 
 from torch import Tensor, nn
@@ -16,6 +16,7 @@ from specmup.theory.tables import ROLES
 
 NumberOrByName = float | Mapping[str, float]
 
+LARGEST = sys.float_info.max  # an integer may be larger
 # The libraries' own stabilisers, as far as the laws have one.
 EPSILON = {
     "adamw": 1e-8,
@@ -50,7 +51,7 @@ class BaseValues:
         self.kind, self.for_matrices = kind, for_matrices
         self.given = given if isinstance(given, Mapping) else {"*": given}
         for key, number in self.given.items():
-            if not (isinstance(number, Real) and isfinite(number) and number >= 0):
+            if not (isinstance(number, Real) and 0 <= number <= LARGEST):
                 raise ValueError(f"{kind} is {number!r}: it must be finite and not negative")
             if key not in ROLES and not any(_fits(key, m) for m in pair.params):
                 raise ValueError(

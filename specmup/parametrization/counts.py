@@ -22,7 +22,7 @@ SHARED = ("num_key_value_heads", "num_kv_heads", "n_kv_heads", "n_kv_head", "num
 
 def counts_that_grow(pair: ModelPair, model: nn.Module, base: nn.Module) -> Iterator[str]:
     """Sentences about such counts, told by the configurations or, failing these, by shapes."""
-    now, before = _configuration(model), _configuration(base)
+    now, before = entries(model), entries(base)
     experts = {
         name: (before[name], size)
         for name, size in now.items()
@@ -48,13 +48,13 @@ def counts_that_grow(pair: ModelPair, model: nn.Module, base: nn.Module) -> Iter
             )
 
 
-def _configuration(model: nn.Module) -> Mapping[str, Any]:
+def entries(model: nn.Module) -> Mapping[str, Any]:
     """The entries of the configuration that a model keeps, those of its parts included."""
     config = getattr(model, "config", None) or getattr(model, "shape", None)
     to_dict = getattr(config, "to_dict", None)
     own = to_dict() if callable(to_dict) else dict(getattr(config, "__dict__", {}))
     parts = [value for value in own.values() if isinstance(value, dict)]
-    return {name: value for entries in (*parts, own) for name, value in entries.items()}
+    return {name: value for some in (*parts, own) for name, value in some.items()}
 
 
 def _counts_experts(name: str) -> bool:

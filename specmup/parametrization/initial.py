@@ -57,9 +57,19 @@ def redraw(parameters: Starts, seed: int) -> None:
             parameter.fill_(size - start.offset)
         else:
             drawn = torch.randn(parameter.shape, generator=generator) * size
-            parameter.copy_(drawn)
             for row in start.zero_rows:
-                parameter[row] = 0
+                drawn[row] = 0
+            parameter.copy_(_sharded_as(parameter, drawn))
+
+
+def _sharded_as(parameter: nn.Parameter, drawn: Tensor) -> Tensor:
+    """The draw, which every process has made whole, cut as the parameter is."""
+    if not isinstance(getattr(parameter, "placements", None), tuple):
+        return drawn
+    from torch.distributed.tensor import distribute_tensor  # slow to import, and rarely needed
+
+    mesh = parameter.device_mesh  # type: ignore[attr-defined]  # of a DTensor
+    return distribute_tensor(drawn.to(mesh.device_type), mesh, parameter.placements)  # type: ignore[attr-defined]
 
 
 @torch.no_grad()
@@ -92,7 +102,8 @@ def _rescale(name: str, parameter: nn.Parameter, start: Start, size: float) -> N
 
 def root_mean_square(tensor: Tensor, *, without: Sequence[int] = ()) -> float:
     """√ of the mean square of all entries, in double precision, but for those of some rows."""
-    values = tensor.detach().double()
+    whole = tensor.full_tensor() if hasattr(tensor, "full_tensor") else tensor  # if it is sharded
+    values = whole.detach().double()
     if without:
         values = values[[row for row in range(len(values)) if row not in without]]
     return values.square().mean().sqrt().item()

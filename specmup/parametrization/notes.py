@@ -10,6 +10,11 @@ from specmup.parametrization.counts import counts_that_grow
 from specmup.parametrization.gauges import gauge_change
 from specmup.parametrization.model_pair import ModelPair
 
+LARGER_HEADS = (
+    "The dimension of a head changes, {before} → {now}: attention logits then need a factor 1/d "
+    "instead of 1/√d, which a plan cannot give; keep the dimension and let the number of heads "
+    "grow."
+)
 SP = ("The standard parametrization, to compare with: only the start depends on size.",)
 
 
@@ -108,8 +113,4 @@ def _attention(pair: ModelPair, model: nn.Module, base: nn.Module) -> Iterator[s
     if before == now:
         yield f"Attention heads keep their dimension of {now:g}; their number grows."
     else:
-        yield (
-            f"The dimension of a head changes, {before:g} → {now:g}: attention logits then need a "
-            "factor 1/d instead of 1/√d, which a plan cannot give; keep the dimension and let the "
-            "number of heads grow."
-        )
+        yield LARGER_HEADS.format(before=f"{before:g}", now=f"{now:g}")

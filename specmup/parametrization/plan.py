@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 from torch import nn
 
@@ -26,7 +26,7 @@ from specmup.parametrization.parameter_plan import ParameterPlan, parameter_plan
 from specmup.parametrization.planned import Plan
 from specmup.parametrization.questions import Undeclared
 from specmup.parametrization.resize import rebuilder, resized
-from specmup.parametrization.ties import check_foldable, check_tied_values
+from specmup.parametrization.unfoldable import check_foldable, check_tied_values
 from specmup.parametrization.verification import hold_against, with_own_starts
 from specmup.theory.update import update_law
 from specmup.tracing.copies import built_on_meta, built_without_memory
@@ -96,7 +96,7 @@ def make_plan(
     >>> plan["blocks.0.mlp.up.weight"].learning_rate, plan["tokens.weight"].learning_rate
     (0.0025, 0.01)
     """
-    _check_words(optimizer, epsilon, places, parametrization)
+    _check_words(optimizer, epsilon, branch_ends, places, parametrization)
     build = built_on_meta if verify is False else built_without_memory
     model, given_base = _made(model, build), base
     base = resized(model, base) if isinstance(base, Mapping) else _made(base, build)
@@ -192,6 +192,7 @@ def _builder(given: Model | Mapping[str, int], base: nn.Module) -> Callable[[], 
 def _check_words(
     optimizer: str,
     epsilon: NumberOrByName | None,
+    branch_ends: object,
     places: Mapping[str, str] | None,
     parametrization: str,
 ) -> None:
@@ -199,6 +200,8 @@ def _check_words(
     law = update_law(optimizer)
     if epsilon is not None and law.epsilon is None and not law.matrices_only:
         raise ValueError(f"{law.title} has no ε, but epsilon is {epsilon}: leave it out")
+    if not isinstance(branch_ends, str) and not _names(branch_ends):
+        raise ValueError(f"branch_ends is {branch_ends!r}: give names of maps, ['out', …]")
     if not isinstance(places or {}, Mapping):
         raise ValueError(f"places is {places!r}: give a mapping, {{'name': 'place'}}")
     if parametrization not in PARAMETRIZATIONS:
@@ -206,6 +209,11 @@ def _check_words(
             f"unknown parametrization {parametrization!r}: choose one of "
             f"{', '.join(PARAMETRIZATIONS)}"
         )
+
+
+def _names(found: object) -> bool:
+    listed = isinstance(found, Sequence) and not isinstance(found, bytes)
+    return listed and all(isinstance(name, str) for name in cast(Sequence, found))
 
 
 def _made(model: Model, build: Callable[[Callable[[], nn.Module]], nn.Module]) -> nn.Module:

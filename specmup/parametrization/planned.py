@@ -9,25 +9,25 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
 from functools import cached_property
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
-from torch import nn
+from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from specmup.foreign import in_one_line
 from specmup.parametrization import plan_json
+from specmup.parametrization.cutting import cuts
 from specmup.parametrization.initial import Start, redraw, rescale, set_multipliers
 from specmup.parametrization.model_pair import ScaledDim
-from specmup.parametrization.names import (
-    abbreviated,
-    known_by,
-    parameters_by_name,
-    spellings,
-)
+from specmup.parametrization.names import abbreviated, spellings
 from specmup.parametrization.parameter_plan import ParameterPlan
 from specmup.parametrization.report import Report
 from specmup.parametrization.schedules import base_numbers, schedule_factor
+from specmup.parametrization.tensors import tensors_of
 from specmup.theory.update import update_law
+
+if TYPE_CHECKING:
+    from specmup.optimizers.of_matrices import Views
 
 M = TypeVar("M", bound=nn.Module)
 
@@ -144,9 +144,17 @@ class Plan(Mapping[str, ParameterPlan]):
         return [{"params": params, **dict(numbers)} for numbers, params in groups.items()]
 
     def optimizer(
-        self, model: nn.Module, *, companion: Mapping | None = None, **options
+        self,
+        model: nn.Module,
+        *,
+        companion: Mapping | None = None,
+        split: Mapping[str, int] | None = None,
+        **options,
     ) -> Optimizer:
         """The optimizer, with :meth:`groups`.
+
+        An optimizer of matrices takes a convolution's kernel as one matrix (n_out, n_in·…), and
+        stacked maps, such as experts, one by one.
 
         A schedule must scale each group's own rate, as most do. ``OneCycleLR`` sets it instead:
         give it ``max_lr=[group["lr"] for group in optimizer.param_groups]``, and, where there is a
@@ -155,13 +163,18 @@ class Plan(Mapping[str, ParameterPlan]):
         Args:
             model: The target.
             companion: Options of AdamW beside an optimizer of matrices, such as ``betas``.
+            split: For an optimizer of matrices, the number of maps that one matrix fuses, by a
+                pattern of its name: ``{"*.c_attn.weight": 3}`` takes query, key and value one by
+                one. It must be the same at every size.
             options: Options of the optimizer itself.
 
         Raises:
             ValueError: As :meth:`groups` and :func:`specmup.optimizers.registry.make_optimizer` do;
-                and if an option is a number that the plan holds for each group.
+                if an option is a number that the plan holds for each group; or if a tensor cannot
+                be taken apart.
         """
-        from specmup.optimizers.registry import make_optimizer  # its libraries load for seconds
+        from specmup.optimizers.of_matrices import OfMatrices  # libraries load for seconds
+        from specmup.optimizers.registry import make_optimizer
 
         for key, kind in RESERVED_OPTIONS.items():
             if key in {**options, **(companion or {})}:
@@ -169,9 +182,12 @@ class Plan(Mapping[str, ParameterPlan]):
                     f"{key} is a number of the plan, one for each group: give it to make_plan, as "
                     f"{kind}"
                 )
-        groups = self.groups(model)
-        self._refuse_non_matrices()
-        made = make_optimizer(self.optimizer_name, groups, companion=companion, **options)
+
+        def make(groups: list[dict]) -> Optimizer:
+            return make_optimizer(self.optimizer_name, groups, companion=companion, **options)
+
+        groups, cut = self.groups(model), self._cuts(model, split or {})
+        made = OfMatrices(groups, make, cut) if cut else make(groups)
         made.defaults.update(base_numbers(self.entries))
         return made
 
@@ -237,6 +253,16 @@ class Plan(Mapping[str, ParameterPlan]):
         kind = self.architecture or "declared architecture"
         return f"{kind}: {sizes}; {self.optimizer_name}, {rules}, {self.gauge} gauge"
 
+    def _cuts(self, model: nn.Module, split: Mapping[str, int]) -> dict[Tensor, Views]:
+        if update_law(self.optimizer_name).matrices_only:
+            own = [
+                both for both in self._trained(model) if both[0].optimizer == self.optimizer_name
+            ]
+            return cuts(own, model, split)
+        if split:
+            raise ValueError(f"split= is for optimizers of matrices, not {self.optimizer_name}")
+        return {}
+
     def _trained(self, model: nn.Module) -> list[tuple[ParameterPlan, nn.Parameter]]:
         """The parameters that are not frozen, each with its numbers."""
         found = self._found(model)
@@ -246,41 +272,7 @@ class Plan(Mapping[str, ParameterPlan]):
         return [(entry, parameter) for entry, parameter in both if parameter.requires_grad]
 
     def _found(self, model: nn.Module) -> dict[str, nn.Parameter]:
-        """The model's parameters, which must be those of the plan."""
-        own = parameters_by_name(model)
-        known = known_by(own, self._index)
-        found = {known[name]: parameter for name, parameter in own.items()}
-        if unknown := [name for name in found if name not in self._index]:
-            raise ValueError(
-                f"the model has {abbreviated(unknown)}, which the plan does not know: make the "
-                "plan for this model"
-            )
-        for entry in self.entries:
-            names = [name for name in (entry.name, *entry.tied) if name in found]
-            if len(names) != 1:
-                raise ValueError(
-                    f"the model has {len(names) or 'no'} tensors for {entry.name}"
-                    f"{''.join(f' = {name}' for name in entry.tied)}: plan and model differ; make "
-                    "the plan for this model"
-                )
-            parameter = found[entry.name] = found[names[0]]
-            if tuple(parameter.shape) != entry.shape:
-                raise ValueError(
-                    f"{entry.name} is {tuple(parameter.shape)} in the model and {entry.shape} in "
-                    "the plan: make the plan for this model"
-                )
-        return found
-
-    def _refuse_non_matrices(self) -> None:
-        """A matrix optimizer takes no stack of matrices apart, and no kernels."""
-        for entry in self.entries:
-            if entry.optimizer == self.optimizer_name and len(entry.shape) != 2:
-                if update_law(self.optimizer_name).matrices_only:
-                    raise ValueError(
-                        f"{entry.name} has the shape {entry.shape}, and {self.optimizer_name} "
-                        "trains matrices: choose another optimizer, or for a stacked ResNet "
-                        "specmup.training.replicas.replica_optimizer"
-                    )
+        return tensors_of(model, self.entries)
 
 
 def _start(entry: ParameterPlan) -> Start:

@@ -7,7 +7,6 @@ Hugging Face models have ``config``, nanoGPT's a dataclass of that name, those o
 from __future__ import annotations
 
 import copy
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, is_dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol
@@ -16,29 +15,10 @@ import torch
 from torch import nn
 
 from specmup.foreign import in_one_line
+from specmup.parametrization.followers import Unfit, followers, own_name
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
-
-# A configuration's own name for what may also be called width and depth.
-NAMES = {
-    "width": ("width", "n_embd", "hidden_size", "d_model", "dim"),
-    "depth": (
-        *("depth", "n_layer", "num_hidden_layers", "n_layers", "num_layers"),
-        *("decoder_layers", "encoder_layers"),
-    ),
-}
-# What grows with the width unless it is given: more heads of the same dimension, wider MLPs.
-HEADS = (
-    *("n_head", "num_attention_heads", "num_heads", "n_heads"),
-    *("encoder_attention_heads", "decoder_attention_heads"),
-)
-OF_HEADS = ("num_key_value_heads", "num_attention_heads_per_layer")  # in proportion to the heads
-MLPS = (
-    *("n_inner", "intermediate_size", "ffn_hidden_size", "ffn_dim", "hidden_dim", "d_ff"),
-    *("encoder_ffn_dim", "decoder_ffn_dim"),
-)
-FOLLOWERS = (*HEADS, *OF_HEADS, *MLPS)
 
 
 class OfHuggingFace(Protocol):
@@ -107,18 +87,18 @@ def resized_config(config: DataclassInstance | OfHuggingFace, sizes: Mapping[str
         setattr(whole, part, resized_config(getattr(config, part), sizes))
         return whole
     aliases = getattr(config, "attribute_map", {})  # of Hugging Face: general names to its own
-    changed = {aliases.get(name, _own_name(name, own)): size for name, size in sizes.items()}
+    changed = {aliases.get(name, own_name(name, own)): size for name, size in sizes.items()}
     for name, size in changed.items():
         if name not in own:
             known = ", ".join(k for k, v in own.items() if type(v) is int and "token" not in k)
             raise ValueError(f"{type(config).__name__} has no size {name!r}: choose among {known}")
         if not isinstance(size, int) or size < 1:
             raise ValueError(f"{name} is {size!r}: it must be an integer of at least 1")
-    followers = _followers(own, changed)
+    grown = followers(own, changed, aliases)
     try:
         if hasattr(config, "to_dict"):
-            return _anew(type(config), own, changed | followers)
-        wanted = _for_blocks(own | changed | followers, own, changed)
+            return _anew(type(config), own, changed | grown)
+        wanted = _for_blocks(own | changed | grown, own, changed)
         return replace(config, **{k: v for k, v in wanted.items() if v != own[k]})
     except Unfit:
         raise
@@ -132,56 +112,10 @@ def resized_config(config: DataclassInstance | OfHuggingFace, sizes: Mapping[str
 def _part_of_text(config: object, sizes: Mapping[str, int], own: Mapping[str, Any]) -> str | None:
     """The part of a configuration of several models that has the sizes, if the whole has none."""
     known = {*own, *getattr(config, "attribute_map", {})}
-    if any(_own_name(name, own) in known for name in sizes):
+    if any(own_name(name, own) in known for name in sizes):
         return None
     parts = ("text_config", "decoder", "llm_config")
     return next((part for part in parts if hasattr(getattr(config, part, None), "to_dict")), None)
-
-
-class Unfit(ValueError):
-    """An entry that cannot follow the sizes."""
-
-
-def _own_name(name: str, own: Mapping[str, Any]) -> str:
-    return next((other for other in NAMES.get(name, ()) if other in own), name)
-
-
-def _followers(own: Mapping[str, Any], changed: Mapping[str, int]) -> dict[str, Any]:
-    """What changes with the width or the heads: numbers, or lists of them."""
-    found: dict[str, Any] = {}
-
-    def follow(names: tuple[str, ...], to: str | None) -> None:
-        now = {**found, **changed}
-        if to is None or to not in now:
-            return
-        for name in names:
-            if name not in now and _is_size(own.get(name)):
-                found[name] = _in_proportion(name, own, to, now[to])
-
-    follow((*HEADS, *MLPS), _own_name("width", own))
-    follow(OF_HEADS, next((name for name in HEADS if type(own.get(name)) is int), None))
-    return found
-
-
-def _is_size(value: object) -> bool:
-    values = value if isinstance(value, list | tuple) and value else [value]
-    return all(type(one) is int for one in values)
-
-
-def _in_proportion(name: str, own: Mapping[str, Any], to: str, wanted: int) -> Any:
-    """An entry, or each of a list, times what ``to`` grows by."""
-    if not isinstance(own[name], int):
-        each = (_in_proportion(name, {**own, name: one}, to, wanted) for one in own[name])
-        return type(own[name])(each)
-    times, by = own[name] * wanted, own[to]
-    if name in OF_HEADS and own[name] == 1:
-        return 1  # one head of keys and values for all
-    if name not in MLPS and times % by:
-        raise Unfit(
-            f"{to}={wanted} gives no whole number of heads where {to}={by} has {name}={own[name]}: "
-            f"take a multiple of {by // math.gcd(by, own[name])}, or give {name} as well"
-        )
-    return max(1, round(times / by))
 
 
 def _anew(kind: type, own: Mapping[str, Any], changed: Mapping[str, Any]) -> object:
@@ -193,24 +127,32 @@ def _anew(kind: type, own: Mapping[str, Any], changed: Mapping[str, Any]) -> obj
     sizes = {name: own[name] for name in changed}
     kept: dict[str, Any] = {}
     for lists in (False, True):
-        try:
-            derived = kind(**sizes, **kept).to_dict()
-        except Exception:  # a class that refuses so little is told all
-            derived = {}
+        derived = _derived(kind, sizes | kept)
         kept |= {
             name: value
             for name, value in own.items()
             if name not in sizes and derived.get(name) != value and isinstance(value, list) <= lists
         }
+    for name in list(kept):  # told the others, the class may come to it after all
+        others = {other: value for other, value in kept.items() if other != name}
+        if _derived(kind, sizes | others).get(name) == own[name]:
+            kept = others
     runs = {name: value for name, value in own.items() if _told_in_runs(value) is not None}
     return kind(**_for_blocks({**runs, **kept, **changed}, own, changed))
+
+
+def _derived(kind: type, entries: dict[str, Any]) -> dict[str, Any]:
+    try:
+        return kind(**entries).to_dict()
+    except Exception:  # a class that refuses so little is told all
+        return {}
 
 
 def _for_blocks(
     entries: Mapping[str, Any], own: Mapping[str, Any], changed: Mapping[str, Any]
 ) -> dict[str, Any]:
     """The entries, with lists of an entry a block made for as many blocks as there will be."""
-    depth = _own_name("depth", own)
+    depth = own_name("depth", own)
     before, now = own.get(depth), changed.get(depth, own.get(depth))
 
     def fit(name: str, value: Any) -> Any:

@@ -13,6 +13,7 @@ from torch import nn
 from specmup.parametrization.branch_ends import Named, check_ends
 from specmup.parametrization.model_pair import ModelPair, ScaledDim, ScaledParam
 from specmup.parametrization.names import abbreviated, canonical
+from specmup.parametrization.notes import LARGER_HEADS
 from specmup.parametrization.observation import Observation, names_of
 from specmup.parametrization.own_start import own_start
 from specmup.tracing.reading import Reading
@@ -44,6 +45,7 @@ def hold_against(
     pair = _with_offsets(pair, seen.target)
     found = Named(pair, places)
     ends = check_ends(found, seen.target) if gauge == "folded" and pair.depth.ratio != 1 else ()
+    more = (*more, *_attention(pair, seen))
     return pair, (*notes, *more, *ends, *_unreached(found, seen.target))
 
 
@@ -97,6 +99,23 @@ def _check_attention(seen: Observation) -> None:
         "dimension: a plan leaves that factor as it is; make it the same at all sizes and in "
         "all blocks"
     )
+
+
+def _attention(pair: ModelPair, seen: Observation) -> Iterator[str]:
+    """Heads whose dimension grows while their logits shrink by less than its inverse."""
+    now, before = (
+        {(found.dimension, found.scale) for found in one.attentions}
+        for one in (seen.target, seen.base)
+    )
+    (dimensions, own), (dimensions_before, own_before) = (
+        ({d for d, _ in one}, {s and d * s for d, s in one}) for one in (now, before)
+    )
+    by_its_inverse = own == own_before and None not in own
+    if pair.architecture is None and dimensions != dimensions_before and not by_its_inverse:
+        yield LARGER_HEADS.format(
+            before=abbreviated(map(str, sorted(dimensions_before))),
+            now=abbreviated(map(str, sorted(dimensions))),
+        )
 
 
 def _told(numbers: set[float | None]) -> str:

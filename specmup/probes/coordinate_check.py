@@ -27,7 +27,7 @@ Batch = tuple[Tensor, Tensor]
 Features = dict[str, Tensor]
 
 
-class Plan(Protocol):
+class PlanLike(Protocol):
     """What the check needs of a plan; :class:`specmup.parametrization.plan.Plan` has both."""
 
     def initialise(self, model: nn.Module, seed: int) -> object:
@@ -39,7 +39,7 @@ class Plan(Protocol):
 
 def coordinate_check(
     factory: Callable[[int, int], nn.Module],
-    plans: Mapping[str, Callable[[nn.Module], Plan]],
+    plans: Mapping[str, Callable[[nn.Module], PlanLike]],
     batches: Callable[[torch.Generator], Batch],
     *,
     sizes: Iterable[tuple[int, int]],

@@ -15,11 +15,12 @@ import os
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from specmup.foreign import in_one_line
 from specmup.runs.files import FULL, UNREADABLE, content_of, left_behind, replacing
 from specmup.runs.job import Identified, Job, Record
 
@@ -40,11 +41,12 @@ class StoreContents:
 
     Args:
         records: By identity.
-        corrupt: Files that are no records, or not what they were when written.
+        corrupt: Files that are no records, or not what they were when written, each with what is
+            wrong with it.
     """
 
     records: Mapping[str, Record]
-    corrupt: tuple[Path, ...] = ()
+    corrupt: Mapping[Path, str] = field(default_factory=dict)
 
 
 class Store:
@@ -119,13 +121,14 @@ class Store:
             RunError: If a link inside leads out of the folder.
         """
         self._refuse_links()
-        records, corrupt = {}, []
+        records: dict[str, Record] = {}
+        corrupt: dict[Path, str] = {}
         for path in sorted(self.runs.glob("*.json")):
             try:
                 records[path.stem] = self._decoded(path)
-            except UNREADABLE:
-                corrupt.append(path)
-        return StoreContents(records, tuple(corrupt))
+            except UNREADABLE as problem:
+                corrupt[path] = in_one_line(problem)
+        return StoreContents(records, corrupt)
 
     def set_aside(self, path: Path) -> Path:
         """Rename a corrupt record, so that its job is done again and the file is not lost."""

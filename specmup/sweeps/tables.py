@@ -6,7 +6,7 @@ import math
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from itertools import product
+from itertools import islice, product
 
 import pandas as pd
 
@@ -91,7 +91,8 @@ def status(sweep: Sweep, store: Store) -> str:
     if others := len(contents.records) - len(done):
         lines.append(f"{others} records belong to other configurations: they are kept, not used")
     if contents.corrupt:
-        lines.append(f"{len(contents.corrupt)} records cannot be read: run sets them aside")
+        lines.append(f"{len(contents.corrupt)} records cannot be read, and run sets them aside:")
+        lines += [f"  {path.name}: {why}" for path, why in islice(contents.corrupt.items(), 5)]
     if (holder := store.holder()) is not None:
         lines.append(f"process {holder} is running it")
     return "\n".join(lines)

@@ -154,4 +154,5 @@ def test_the_status_tells_of_other_configurations_and_corrupt_records(place, cap
     main(["sweep", "status", "tiny.toml"])
     out = capsys.readouterr().out
     assert "2 records belong to other configurations: they are kept, not used" in out
-    assert "1 records cannot be read: run sets them aside" in out
+    told = f"1 records cannot be read, and run sets them aside:\n  {path.name}: KeyError: 'sha256'"
+    assert told in out

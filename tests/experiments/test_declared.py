@@ -22,6 +22,7 @@ JOBS = {
     "depth_swings": ({"slice": 2, "quick": 6, "reference": 42}, "1a236abf1b35"),
     "digits_transfer": ({"quick": 6, "reference": 32}, "bddf39922527"),
     "feature_diversity": ({"quick": 3, "reference": 28}, "c55f9bc4c293"),
+    "foreign_models": ({"quick": 1, "reference": 189}, "f9d73d289749"),
     "gpt_coordinates": ({"quick": 7, "reference": 360}, "10dab8dba79d"),
     "head_alignment": ({"quick": 2, "reference": 36}, "59a2f49e1eba"),
     "kimi_parts": ({"quick": 1, "reference": 27}, "a65e304e0bfa"),

@@ -17,7 +17,7 @@ STORED = sorted(path.stem for path in results_folder().glob("*.json"))
 def test_the_settings_of_every_experiment_can_be_written_down(name):
     settings = settings_of(import_module(f"experiments.{name}"))
     assert json.loads(json.dumps(settings, allow_nan=False)) == settings
-    assert settings["about"].startswith("Chapter")
+    assert settings["about"].startswith(("Chapter", "Page"))
     assert " at 0x" not in json.dumps(settings)  # an address says nothing on another day
 
 

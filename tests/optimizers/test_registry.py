@@ -1,6 +1,7 @@
 import copy
 import io
 import math
+import pickle
 
 import pytest
 import torch
@@ -247,10 +248,11 @@ def test_a_saved_and_loaded_optimizer_goes_on_exactly(name):
 
 
 @EVERY
-def test_a_deep_copy_goes_on_exactly_and_alone(name):
+@pytest.mark.parametrize("copied", [copy.deepcopy, lambda pair: pickle.loads(pickle.dumps(pair))])
+def test_a_copy_goes_on_exactly_and_alone(name, copied):
     weights, optimizer = trained(name, 3, weight_decay=0.1)
     scheduler = torch.optim.lr_scheduler.ExponentialLR(optimizer, 0.9)  # hangs itself on the step
-    others, other = copy.deepcopy((weights, optimizer))
+    others, other = copied((weights, optimizer))
     for grads in gradients(weights, 2, seed=7):
         take_step(other, others, grads)
     assert not torch.equal(weights[0], others[0])

@@ -32,7 +32,6 @@ def losses(optimizer_name, rank=None):
     model = gpt(32, 2)
     values = {"learning_rate": 0.01, "std": 0.1, "weight_decay": 0.1}
     plan = make_plan(model, base=gpt(16, 1), optimizer=optimizer_name, **values)
-    plan.initialise(model, seed=1)
     share = slice(0, BATCH)
     if rank is not None:
         share = slice(rank * BATCH // WORLD, (rank + 1) * BATCH // WORLD)
@@ -40,6 +39,7 @@ def losses(optimizer_name, rank=None):
         for block in model.blocks:
             fully_shard(block, mesh=mesh)
         fully_shard(model, mesh=mesh)
+    plan.initialise(plan.initialise(model, seed=1))  # drawn, then rescaled: both where it is cut
     optimizer = plan.optimizer(model)
     schedule = LambdaLR(optimizer, lambda step: 1 / (1 + step))
     generator, seen = torch.Generator().manual_seed(2), []

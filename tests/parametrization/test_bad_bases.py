@@ -153,6 +153,11 @@ def test_models_that_only_look_like_llama(hugging_face, model_type, says):
         ({"learning_rate": -1.0}, "learning_rate is -1.0"),
         ({"learning_rate": float("nan")}, "learning_rate is nan"),
         ({"learning_rate": {"hidden": 0.1}}, r"no value for transformer\.wte\.weight.*'\*'"),
+        ({"learning_rate": 10**400}, "learning_rate is 1000"),
+        ({"learning_rate": "0.1"}, "learning_rate is '0.1'"),
+        ({"branch_ends": 1}, "branch_ends is 1: give names"),
+        ({"branch_ends": [None]}, r"branch_ends is \[None\]: give names"),
+        ({"branch_ends": None}, "branch_ends is None: give names"),
         ({"std": {"embed": 0.1}}, "the key 'embed', which is no role and fits no parameter"),
         ({"base": {"width": 32, "layers": 2}}, "has no size 'layers': choose among n_layer"),
         ({"base": {"n_embd": 20}}, "whole number of heads.*take a multiple of 8"),
@@ -189,11 +194,6 @@ def test_optimizers_are_refused_where_the_rules_would_break(nano_gpt):
         plan["wte"]
     with pytest.raises(KeyError, match=r"no parameter 'decoder'.* and \d+ more; see list"):
         plan["decoder"]
-
-    stacked = ResNet(ResNetShape(6, 8, 2, 3), {"input": 1, "hidden": 1, "output": 1})
-    plan = make_plan(stacked, base=stacked, learning_rate=0.1, optimizer="muon")
-    with pytest.raises(ValueError, match="replica_optimizer"):
-        plan.optimizer(stacked)
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 import pytest
 
 from specmup.__main__ import main
+from specmup.parametrization.followers import NAMES
 from specmup.parametrization.plan import make_plan
-from specmup.parametrization.resize import NAMES, resized_config
+from specmup.parametrization.resize import resized_config
 
 transformers = pytest.importorskip("transformers")
 modeling_auto = pytest.importorskip("transformers.models.auto.modeling_auto")
@@ -68,6 +69,31 @@ def test_one_head_of_keys_and_values_stays_one():
 def test_sizes_reach_the_text_model_of_a_composite():
     found = resized_config(config("emu3"), {"width": 1024, "depth": 3})
     assert (found.text_config.hidden_size, found.text_config.num_hidden_layers) == (1024, 3)
+
+
+@pytest.mark.parametrize(
+    ("model_type", "name"),
+    [
+        ("qwen2_moe", "moe_intermediate_size"),
+        ("qwen2_moe", "shared_expert_intermediate_size"),
+        ("qwen3_next", "linear_num_value_heads"),
+        ("mixtral", "intermediate_size"),
+        ("xglm", "attention_heads"),  # a name of its own, which its class knows as heads
+    ],
+)
+def test_experts_and_further_heads_grow_with_the_width(model_type, name):
+    own = config(model_type)
+    assert getattr(resized_config(own, {"width": 2 * own.hidden_size}), name) == 2 * getattr(
+        own, name
+    )
+
+
+def test_what_follows_from_two_entries_is_derived_anew():
+    """Bamba's heads times their dimension is a multiple of the width."""
+    sizes = {"hidden_size": 64, "num_attention_heads": 8, "num_key_value_heads": 4}
+    own = config("bamba", mamba_n_heads=4, **sizes)
+    assert own.mamba_d_head == 32
+    assert resized_config(own, {"width": 192}).mamba_d_head == 96
 
 
 def test_derived_sizes_do_not_go_stale():

@@ -26,9 +26,9 @@ class Scale(nn.Module):
 class Mixer(nn.Module):
     """Attention over what came before, in two maps whose names say nothing."""
 
-    def __init__(self, width, scale):
+    def __init__(self, width, scale, heads):
         super().__init__()
-        self.scale, self.heads = scale, width // 16
+        self.scale, self.heads = scale, heads
         self.reads, self.writes = (nn.Linear(width, n, bias=False) for n in (3 * width, width))
 
     def forward(self, x):
@@ -43,7 +43,9 @@ class Layer(nn.Module):
     def __init__(self, width, index, depth, options):
         super().__init__()
         o = self.o = options
-        self.mix = Mixer(width, o["attention"] / (index + 1 if o["by_layer"] else 1))
+        self.mix = Mixer(
+            width, o["attention"](width) / (index + 1 if o["by_layer"] else 1), o["heads"](width)
+        )
         self.wide, self.back = nn.Linear(width, 2 * width), nn.Linear(2 * width, width)
         self.one, self.two = (Scale(width, o["offset"]) for _ in "ab")
         if o["norm"] == "sandwich":
@@ -62,7 +64,8 @@ class Layer(nn.Module):
 
 
 DEFAULTS = {
-    "attention": 0.5,
+    "attention": lambda width: 0.5,
+    "heads": lambda width: width // 16,
     "by_layer": False,
     "norm": "pre",
     "offset": 0.0,
@@ -138,6 +141,16 @@ def test_a_clean_model_passes_unnoted():
     )
     blind = planned(verify=False, places=BLIND)
     assert [e.factors for e in CLEAN.entries] == [e.factors for e in blind.entries]
+
+
+@pytest.mark.parametrize(
+    ("attention", "noted"),
+    [(lambda width: width**-0.5, True), (lambda width: 4 / width, False)],
+)
+def test_larger_heads_are_noted_unless_their_logits_shrink_by_the_inverse(attention, noted):
+    plan = planned(heads=lambda width: 1, attention=attention)
+    told = [note for note in plan.notes if "dimension of a head changes, 16 → 64" in note]
+    assert len(told) == noted
 
 
 @pytest.mark.parametrize("tied", [False, True])

@@ -9,6 +9,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from specmup.figures.check_report import (
+    LEVEL,
     READOUT,
     along,
     draw,
@@ -92,7 +93,8 @@ def test_rules_that_hold_are_flat_and_a_readout_with_a_wrong_one_is_named():
     assert verdict([f for f in found if f.rule == "k2"]) == "flat"
     assert answers["spoilt", "logits", "width"] == "grows"
     assert "the readout alone" in report(found)
-    assert READOUT in report(found)
+    assert READOUT in report(found) and LEVEL in report(found)
+    assert LEVEL not in report([f for f in found if f.rule == "spoilt"])
 
 
 def test_rows_are_complete_and_start_at_zero_change():

@@ -53,7 +53,7 @@ def test_a_record_is_read_from_a_file_only(kind, tmp_path, target):
     path = store.runs / f"{JOB.identity}.json"
     lay(kind, path, target)
     kept = store.read()
-    assert (kept.records, kept.corrupt) == ({}, (path,))
+    assert (kept.records, list(kept.corrupt)) == ({}, [path])
     store.since_last()
     with store.locked():
         store.set_aside(path)

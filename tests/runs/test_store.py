@@ -31,7 +31,7 @@ def test_a_record_comes_back_as_it_was_infinities_included(store, record):
     kept = store.read()
     assert kept.records == {record.job.identity: record}
     assert kept.records[record.job.identity].job.identity == record.job.identity
-    assert kept.corrupt == ()
+    assert not kept.corrupt
 
 
 @pytest.mark.parametrize("damage", ["cut", "changed", "emptied", "renamed"])
@@ -46,10 +46,10 @@ def test_a_corrupt_record_is_noticed_and_set_aside(store, record, damage):
         assert damaged[damage] != text
         path.write_text(damaged[damage])
     kept = store.read()
-    assert (kept.records, kept.corrupt) == ({}, (path,))
+    assert (kept.records, list(kept.corrupt)) == ({}, [path])
     aside = store.set_aside(path)
     assert aside.suffix == ".corrupt-1"
-    assert store.read().corrupt == ()
+    assert not store.read().corrupt
     store.write(record)  # of the same run, which is damaged again: the first is kept too
     (store.runs / f"{record.job.identity}.json").write_text("")
     again = store.set_aside(store.runs / f"{record.job.identity}.json")

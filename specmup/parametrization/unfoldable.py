@@ -1,4 +1,4 @@
-"""What cannot be folded or tied exactly, refused with the reason.
+"""What cannot be folded or tied exactly, refused with the reason; factors are in ``factors``.
 
 The readout's multiplier 1/r_n cannot be folded into a matrix that is also the embedding: only one
 of its two uses may shrink. If a normalisation with a gain stands directly before the head, the

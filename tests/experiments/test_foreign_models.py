@@ -1,0 +1,92 @@
+"""The table of other people's models: what is level stays so, and one wrong parameter is found."""
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+from transformers import LlamaConfig, MixtralConfig
+
+from experiments import foreign_models
+from experiments.foreign_models import EXPERIMENT, exponent, hold_against_copies
+from experiments.instruments import small_copies
+from experiments.reading.foreign import models
+from specmup.parametrization.plan import make_plan
+
+SIZES = {"widths": [32, 64, 128], "depths": [2, 8], "seeds": [0, 1, 2]}
+LINES = {"width": [(32, 2), (128, 2)], "depth": [(32, 2), (32, 8)]}
+HIDDEN = "model.layers.*.self_attn.o_proj.weight"
+
+
+@pytest.fixture(scope="module")
+def llama():
+    (found,) = models(hold_against_copies(model_type="llama", **SIZES))
+    return found
+
+
+def test_a_right_plan_is_level_and_the_standard_parametrization_is_not(llama):
+    assert llama.verdict == "planned" and llama.strays == []
+    for axis in ("width", "depth"):
+        assert abs(llama.change("plan", "stream", axis).estimate) < 0.15
+        assert llama.change("sp", "stream", axis).estimate > 0.5
+
+
+def test_a_kind_behind_the_last_block_is_judged_by_the_logits(llama):
+    alone = {s.what: s.quantity for s in llama.slopes if s.place != "none"}
+    assert alone["lm_head.weight"] == alone["model.norm.weight"] == "logits"
+    assert alone[HIDDEN] == "stream"
+
+
+@pytest.mark.parametrize(
+    ("power", "axis", "answer"),
+    [
+        (lambda plan: 1 / plan.width.ratio, "width", "falls"),
+        (lambda plan: plan.depth.ratio, "depth", "grows"),
+    ],
+)
+def test_one_wrong_rate_is_found_though_the_others_hide_it(monkeypatch, power, axis, answer):
+    def faulty(model, base, rate):
+        plan = make_plan(model, base=base, verify=True, learning_rate=rate, epsilon=1e-12)
+        entries = [
+            replace(e, learning_rate=e.learning_rate * power(plan)) if e.pattern == HIDDEN else e
+            for e in plan.entries
+        ]
+        return replace(plan, entries=tuple(entries))
+
+    monkeypatch.setattr(foreign_models, "_plan", faulty)
+    _, _, rows = foreign_models._held("llama", {axis: LINES[axis]}, seeds=list(range(8)))
+    told = {"model_type": "llama", "verdict": "planned", "said": "none", "base_depth": 2}
+    (found,) = models(pd.DataFrame(rows, columns=foreign_models.COLUMNS).assign(**told))
+    assert {s.what: s.answer for s in found.strays} == {HIDDEN: answer}
+
+
+def test_a_type_without_a_plan_has_one_row_that_says_why(monkeypatch):
+    monkeypatch.setattr(small_copies, "VOCABULARY", 8)
+    found = hold_against_copies(model_type="bart", **SIZES)
+    assert (len(found), found.verdict[0]) == (1, "refused")
+    assert "are one tensor" in found.said[0]
+    assert np.isnan(found.exponent[0])
+
+
+def test_copies_are_small_and_keep_what_makes_their_blocks():
+    mixtral = small_copies.small_config("mixtral")
+    assert isinstance(mixtral, MixtralConfig)
+    assert (mixtral.hidden_size, mixtral.num_local_experts, mixtral.vocab_size) == (32, 4, 8)
+    assert mixtral.num_attention_heads == 2 * mixtral.num_key_value_heads == 4
+    wide = small_copies.copy_of(mixtral, 64, 2, seed=0)
+    assert wide.config.intermediate_size == 2 * mixtral.intermediate_size
+    assert isinstance(small_copies.small_config("llama"), LlamaConfig)
+    same = small_copies.copy_of(mixtral, 64, 2, seed=0)
+    assert all((a == b).all() for a, b in zip(wide.parameters(), same.parameters(), strict=True))
+
+
+def test_exponents_are_fitted_seed_by_seed():
+    values = np.outer([1, 2, 4], [1, 3]) ** 0.5
+    assert exponent([32, 64, 128], values) == pytest.approx((0.5, 0.5, 0.5))
+    assert exponent([1, 2], np.array([[1, 1], [np.inf, 1]])) == (np.inf,) * 3
+    assert np.isnan(exponent([1, 2], np.array([[1, 0], [1, 1]]))).all()
+
+
+def test_every_type_of_the_library_is_asked():
+    asked = {job["model_type"] for job in EXPERIMENT.jobs("reference")}
+    assert asked == set(small_copies.TYPES) and len(asked) > 150
