@@ -53,9 +53,14 @@ class Report:
         return sorted(told - self.fallen(mutant))
 
     def never(self) -> list[str]:
-        """Claims of pages that met a mutant which none fells."""
-        felled = set().union(*map(self.fallen, self.found))
-        met = set().union(*(found.keys() for found in self.found.values()))
+        """Claims of pages that met a fault which no fault fells.
+
+        A criterion that is turned round fells every claim that has it, whatever the claim rests
+        on, so mutants of words do not count.
+        """
+        faults = [mutant for mutant in self.found if mutant.kind != "word"]
+        felled = set().union(*map(self.fallen, faults))
+        met = set().union(*(self.found[mutant].keys() for mutant in faults))
         return sorted(
             n for n, claim in self.held.items() if claim["page"] in met and n not in felled
         )
@@ -74,7 +79,7 @@ class Report:
         rate = sum(map(self.killed, self.found)) / len(self.found)
         yield f"kill rate: {100 * rate:.0f} %"
         never = self.never()
-        yield f"{len(never)} of {len(self.held)} claims were felled by none of these mutants"
+        yield f"{len(never)} of {len(self.held)} claims were felled by none of these faults"
         yield from (f"  {name}: {self.held[name]['sentence']}" for name in never)
 
 
