@@ -144,18 +144,14 @@ EXPERIMENT = Experiment(
     smallest_first=True,
     rounded=True,
     scales={
-        "quick": [
-            {
-                "optimizer": "adamw",
-                "rule": "k2",
-                "decay": ["solved", "unchanged"],
-                "width": 128,
-                "depth": 2,
-                "weight_decay": 4.0,
-                "seed": 0,
-                "steps": 50,
-            },
-        ],
+        "quick": {
+            "optimizer": "adamw",
+            **_BASE,
+            "rule": "k2",
+            "decay": "solved",
+            "weight_decay": [1.0, 4.0],
+            "seed": 0,
+        },
         # At the base all rules are one. The others' rules over depth, and over the width of an SP
         # whose rate stays, say what some rule here says.
         "reference": [

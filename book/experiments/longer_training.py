@@ -39,7 +39,8 @@ EXPERIMENT = Experiment(
         "quick": {
             "optimizer": "adamw",
             "width": BASE_WIDTH,
-            "steps, batch_size": [(20, BATCH_SIZE), (80, BATCH_SIZE), (20, 4 * BATCH_SIZE)],
+            "steps": STEPS,
+            "batch_size": [BATCH_SIZE, 4 * BATCH_SIZE],
             "log2_lr": -8,
             "seed": 0,
         },
