@@ -18,6 +18,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 import pandas as pd
+from torch import Tensor
 
 from experiments.brief_gpt import BASE_DEPTH, BASE_WIDTH, run_of, trained
 from experiments.declared import Axes, Experiment
@@ -108,7 +109,7 @@ def base_decays(run: Run, decay: str) -> dict[str, float]:
     }
 
 
-def probe(run: Run):
+def probe(run: Run) -> Tensor:
     """Fixed held-out windows, (B, T)."""
     text, context = text_of_run(run, None), run.shape.context
     return text.windows("val", text.fixed_windows(context, PROBED_WINDOWS), context)[0]

@@ -40,7 +40,7 @@ def plan_of(run: Run, **numbers: Any) -> Plan:
     has_epsilon = law.epsilon is not None or law.matrices_only  # then AdamW beside it has one
     companion_rate = run.options.get("companion_rate", 1.0)
     epsilon = run.options.get("epsilon", run.base.get("epsilon")) if has_epsilon else None
-    own = {
+    own: dict[str, Any] = {
         "learning_rate": {"hidden": rate, "*": companion_rate * rate},
         "std": run.base["std"],
         "weight_decay": run.weight_decay,

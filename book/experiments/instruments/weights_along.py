@@ -11,7 +11,7 @@ and samples have nothing to do with one another.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -62,7 +62,7 @@ class WeightsAlong:
         """Weight and entering samples (N, n_in) of every watched module."""
         entering: dict[str, Tensor] = {}
 
-        def hook(name: str):
+        def hook(name: str) -> Callable[[nn.Module, tuple[Tensor, ...]], None]:
             return lambda module, given: entering.__setitem__(name, given[0].detach())
 
         modules = [found for ending in self._watched.values() for found in _ending(model, ending)]
@@ -72,7 +72,7 @@ class WeightsAlong:
         for handle in handles:
             handle.remove()
         return {
-            name: (module.weight.detach().clone(), entering[name].flatten(0, 1))
+            name: (module.get_parameter("weight").detach().clone(), entering[name].flatten(0, 1))
             for name, module in modules
         }
 
@@ -84,10 +84,11 @@ class WeightsAlong:
             each = []
             for name, module in _ending(model, ending):
                 weight, h = self._held[name]
-                each.append(torch.stack(_sizes(weight, module.weight - weight, h)))
+                step = module.get_parameter("weight") - weight
+                each.append(torch.stack(_sizes(weight, step, h)))
             means = torch.stack(each).mean(0).nan_to_num(torch.inf, torch.inf).tolist()
-            about = {"step": self._step, "matrix": matrix}
-            self._rows.append({**about, **dict(zip(MEASURED, means, strict=True))})
+            row: Row = {"step": self._step, "matrix": matrix}
+            self._rows.append(row | dict(zip(MEASURED, means, strict=True)))
         self._held = {}
 
 

@@ -49,7 +49,8 @@ def test_sizes_steps_and_alignments_are_the_formulas(model):
         W, step, h = old[name], model.get_parameter(name) - old[name], entering[block].flatten(0, 1)
         aligned = [(h @ M.mT).norm() / (M.norm() * h.norm()) for M in (W, step)]
         rms = W.square().mean().sqrt()
-        each.append([rms, rms_operator_norm(W), step.norm() / W.norm(), *aligned])
+        sizes = [rms, rms_operator_norm(W), step.norm() / W.norm(), *aligned]
+        each.append([size.item() for size in sizes])
     means = torch.tensor(each).mean(0).tolist()
     assert [rows["up"][column] for column in MEASURED] == pytest.approx(means)
 
