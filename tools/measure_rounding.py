@@ -20,6 +20,8 @@ from processors import perturb_starts, ways_here
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "book" / "results"
+# What experiments read their numbers from.
+SWEEPS = ("book/sweeps/small.toml", "book/sweeps/optimizers.toml")
 sys.path.append(str(ROOT / "book" / "_ext"))  # where the book's cache gets its fingerprint from
 
 
@@ -27,7 +29,7 @@ def kept() -> Path:
     """The folder of what the present code has made: a folder a way, and in it a file a result."""
     from fresh_execution import fingerprint
 
-    code = ("specmup", "book/experiments", "book/sweeps/small.toml", "requirements.txt")
+    code = ("specmup", "book/experiments", *SWEEPS, "requirements.txt")
     return ROOT / "_build" / "rounding" / fingerprint(ROOT, code)[:16]
 
 

@@ -29,7 +29,11 @@ TASKS["language-model"] = "specmup.sweeps.run", "specmup.sweeps.work"
 
 
 # What a module reads its numbers from; the grids of a sweep are not among them.
-READ = {"experiments.small_gpt": ROOT / "book" / "sweeps" / "small.toml"}
+SWEEPS = ROOT / "book" / "sweeps"
+READ = {
+    "experiments.small_gpt": SWEEPS / "small.toml",
+    "experiments.brief_gpt": SWEEPS / "optimizers.toml",
+}
 
 
 def rests_on(module: str) -> set[str]:

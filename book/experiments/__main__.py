@@ -25,7 +25,7 @@ from specmup.runs.pool import cores
 from specmup.runs.store import RunError
 
 PIECES = Path("_build") / "experiments"
-PLUMBING = ("__main__", "again", "declared", "settings", "small_gpt", "verify")
+PLUMBING = ("__main__", "again", "brief_gpt", "declared", "settings", "small_gpt", "verify")
 
 
 def names() -> list[str]:

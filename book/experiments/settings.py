@@ -10,7 +10,7 @@ from typing import Any
 
 from specmup.runs.manifest import recordable
 
-SHARED = ("experiments.instruments.", "experiments.small_gpt")
+SHARED = ("experiments.instruments.", "experiments.small_gpt", "experiments.brief_gpt")
 LEFT_OUT = ("EXPERIMENT", "LAWS")  # told by the grid, or by the theory
 
 
@@ -44,7 +44,7 @@ def _constants(module: ModuleType) -> dict[str, Any]:
 
 
 def _drawn_on(module: ModuleType) -> list[ModuleType]:
-    """Instruments and the small GPT, where their code was imported, and what these draw on."""
+    """Instruments and the GPTs of sweeps, where their code was imported, and what these draw on."""
     found = {getattr(getmodule(value), "__name__", "") for value in vars(module).values()}
     ours = sorted(name for name in found - {module.__name__} if name.startswith(SHARED))
     return [m for name in ours for m in (sys.modules[name], *_drawn_on(sys.modules[name]))]

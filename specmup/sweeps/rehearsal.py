@@ -50,13 +50,14 @@ def _kinds(sweep: Sweep) -> Iterator[Run]:
     for grid in sweep.grid:
         for family in sweep.families(grid):
             run = family[0].run(LOG2_LR, 0)
+            width = HEAD * run.model.get("group", 1)  # queries that share a key need a head each
             yield replace(
                 run,
                 text={**run.text, "vocabulary": VOCABULARY},
                 model={**run.model, "context": CONTEXT, "head_dimension": HEAD},
-                base={**run.base, "width": HEAD, "depth": 1},
+                base={**run.base, "width": width, "depth": 1},
                 training={},
-                width=2 * HEAD,
+                width=2 * width,
                 depth=2,
                 weight_decay=float(run.weight_decay > 0),
             )

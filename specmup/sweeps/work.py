@@ -28,21 +28,31 @@ CURVE_POINTS = 32  # of the training loss that a record keeps
 TAIL = 0.1  # part of the steps, the last ones, over which the training loss is averaged
 
 
-def plan_of(run: Run) -> Plan:
-    """The run's numbers for every parameter."""
+def plan_of(run: Run, **numbers: Any) -> Plan:
+    """The run's numbers for every parameter.
+
+    Args:
+        run: What is planned.
+        numbers: What :func:`specmup.parametrization.plan.make_plan` is told in place of the run's
+            own, such as a learning rate for every role.
+    """
     rate, law = 2.0**run.log2_lr, update_law(run.optimizer)
     has_epsilon = law.epsilon is not None or law.matrices_only  # then AdamW beside it has one
     companion_rate = run.options.get("companion_rate", 1.0)
+    epsilon = run.options.get("epsilon", run.base.get("epsilon")) if has_epsilon else None
+    own: dict[str, Any] = {
+        "learning_rate": {"hidden": rate, "*": companion_rate * rate},
+        "std": run.base["std"],
+        "weight_decay": run.weight_decay,
+        "epsilon": epsilon,
+    }
     return make_plan(
         _outline(run.shape),
         base=_outline(run.base_shape),
         optimizer=run.optimizer,
-        learning_rate={"hidden": rate, "*": companion_rate * rate},
-        std=run.base["std"],
-        weight_decay=run.weight_decay,
-        epsilon=run.options.get("epsilon", run.base.get("epsilon")) if has_epsilon else None,
         **RULES[run.rule],
         verify=False,  # a model of ours, whose plan is held against its forward pass by a test
+        **{**own, **numbers},
     )
 
 
@@ -52,9 +62,9 @@ def _outline(shape: Shape) -> Decoder:
         return model_of(shape)
 
 
-def start(run: Run, device: str = "cpu") -> tuple[Decoder, Optimizer]:
-    """The model at its start, and its optimizer."""
-    plan, model = plan_of(run), model_of(run.shape)
+def start(run: Run, device: str = "cpu", **numbers: Any) -> tuple[Decoder, Optimizer]:
+    """The model at its start, and its optimizer; the numbers are those of :func:`plan_of`."""
+    plan, model = plan_of(run, **numbers), model_of(run.shape)
     plan.initialise(model, run.seed)
     model.to(device)
     options = {k: v for k, v in run.options.items() if k not in OWN_OPTIONS}

@@ -17,15 +17,19 @@ JOBS = {
     "adding_up": ({"quick": 6, "reference": 102}, "3837a5b759a5"),
     "assumptions": ({"quick": 3, "reference": 142}, "27cd84511e85"),
     "atlas": ({"quick": 12, "slice": 4, "reference": 424}, "caf5dc3039b7"),
+    "decay_transfer": ({"quick": 2, "reference": 168}, "5d73f2080c0e"),
     "depth_parts": ({"quick": 1, "reference": 81}, "a984fa757116"),
     "depth_rules": ({"quick": 9, "slice": 3, "reference": 324}, "60278c6e0ca8"),
     "depth_swings": ({"slice": 2, "quick": 6, "reference": 42}, "1a236abf1b35"),
     "digits_transfer": ({"quick": 6, "reference": 32}, "bddf39922527"),
+    "end_rates": ({"quick": 2, "reference": 120}, "d5da7ee2aa9e"),
     "feature_diversity": ({"quick": 3, "reference": 28}, "c55f9bc4c293"),
     "foreign_models": ({"quick": 1, "reference": 189}, "f9d73d289749"),
+    "gated_branch": ({"quick": 12, "reference": 60}, "b0fb67c5f362"),
     "gpt_coordinates": ({"quick": 7, "reference": 360}, "10dab8dba79d"),
     "head_alignment": ({"quick": 2, "reference": 36}, "59a2f49e1eba"),
     "kimi_parts": ({"quick": 1, "reference": 27}, "a65e304e0bfa"),
+    "longer_training": ({"quick": 2, "reference": 80}, "4fe27befad07"),
     "mixed_blocks": ({"quick": 3, "reference": 96}, "69b90d20c7e4"),
     "one_map_depth": ({"quick": 6, "reference": 75}, "9c382a0418c5"),
     "optimizer_transfer": ({"quick": 8, "reference": 203}, "8bd6a76d72e0"),
@@ -109,10 +113,9 @@ def points(found, scale):
         lowest, highest = options.pop("rates", (None, None))
         lowest, highest = options.pop("lowest", lowest), options.pop("highest", highest)
         rates = [lowest] if None in (lowest, highest) else range(lowest, highest + 1)
-        if found.point.__name__ == "train_and_expand":
-            del options["steps"]  # a shorter run is the start of a longer one
-        if found.point.__name__ == "train_and_add":
-            del options["moments"]  # likewise
+        if found.point.__name__ in ("train_and_expand", "train_and_add"):
+            for length in ("steps", "moments"):
+                options.pop(length, None)  # a shorter run is the start of a longer one
         for seed in [options.pop("seed")] if seeds is None else seeds:
             for rate in rates:
                 yield tuple(sorted((k, repr(v)) for k, v in options.items())), seed, rate

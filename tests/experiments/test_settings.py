@@ -36,6 +36,8 @@ def test_so_are_those_of_the_instruments_and_of_the_small_gpt():
     shared = settings_of(import_module("experiments.width_parts"))["shared"]
     assert shared["experiments.small_gpt"]["OPTIONS"]["adamw"] == {"betas": [0.9, 0.95]}
     assert shared["experiments.small_gpt"]["RECIPE"]["steps"] == 250
+    shared = settings_of(import_module("experiments.longer_training"))["shared"]
+    assert shared["experiments.brief_gpt"]["TRAINING"]["batch_size"] == 8
 
 
 @pytest.mark.parametrize("name", STORED)

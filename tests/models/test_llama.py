@@ -1,4 +1,6 @@
-"""The Llama against Hugging Face's with the same weights, and its options."""
+"""The Llama against Hugging Face's with the same weights, its options, and its plans."""
+
+from dataclasses import replace
 
 import pytest
 import torch
@@ -6,6 +8,9 @@ from language_models import assert_causal, assert_every_parameter_learns, random
 
 from specmup.models.llama import Llama, LlamaShape, rotated
 from specmup.parametrization.plan import make_plan
+from specmup.probes.coordinate_check import coordinate_check, token_batches
+from specmup.theory.rules import parametrization
+from specmup.theory.update import LAWS
 
 SMALL = LlamaShape(vocabulary=50, context=12, width=32, depth=3, head_dimension=8, group=2)
 
@@ -55,6 +60,19 @@ def test_a_later_token_changes_nothing_before_it():
     assert_causal(randomised(Llama(SMALL)))
 
 
+@pytest.mark.parametrize("group", [2, 4])
+def test_grouped_queries_are_repeated_keys_and_values(group):
+    grouped = randomised(Llama(replace(SMALL, group=group))).double()
+    repeated = Llama(replace(SMALL, group=1)).double()
+    weights = grouped.state_dict()
+    for name, weight in weights.items():
+        if "key" in name or "value" in name:
+            heads = weight.unflatten(0, (-1, SMALL.head_dimension))  # (heads / group, d, n)
+            weights[name] = heads.repeat_interleave(group, dim=0).flatten(0, 1)
+    repeated.load_state_dict(weights)
+    torch.testing.assert_close(grouped(tokens()), repeated(tokens()))
+
+
 def test_rotated_products_depend_on_the_distance_alone():
     generator = torch.Generator().manual_seed(0)
     q, k = (torch.randn(8, generator=generator).double() for _ in range(2))
@@ -84,6 +102,50 @@ def test_a_plan_knows_it():
     assert plan["tokens.weight"].learning_rate == 1
     plan.initialise(model, seed=0)
     assert model.multipliers == {"input": 1.0, "hidden": 1 / 4, "output": 1 / 4}
+
+
+@pytest.mark.parametrize("optimizer", sorted(LAWS))
+@pytest.mark.parametrize("block_depth", [1, 2])
+@pytest.mark.parametrize(("r_n", "r_L"), [(4, 1), (1, 8), (3, 5)])
+def test_the_factors_of_a_plan_are_the_solvers(optimizer, block_depth, r_n, r_L):
+    target = replace(SMALL, width=r_n * SMALL.width, depth=r_L * SMALL.depth)
+    models = {"model": lambda: Llama(target), "base": lambda: Llama(SMALL)}
+    plan = make_plan(**models, optimizer=optimizer, block_depth=block_depth, verify=False)
+    rules = parametrization(f"k{block_depth}", optimizer)
+    for entry in plan.entries:
+        rule = rules[entry.role]
+        started = rule.init_variance.evaluate(r_n, r_L) ** 0.5
+        assert entry.factors.init_std == pytest.approx(started), entry.name
+        for kind in ("learning_rate", "weight_decay", "epsilon"):
+            order, factor = getattr(rule, kind), getattr(entry.factors, kind)
+            expected = None if order is None else order.evaluate(r_n, r_L)
+            assert factor == (expected and pytest.approx(expected)), (entry.name, kind)
+    expected = {role: rules[role].multiplier.evaluate(r_n, r_L) for role in plan.multipliers}
+    assert plan.multipliers == pytest.approx(expected)
+
+
+def test_features_move_alike_at_every_size_under_a_plan_and_not_under_sp():
+    def llama(width, depth):
+        return Llama(LlamaShape(32, 16, width, depth, head_dimension=8, group=2))
+
+    def planned(**rule):
+        told = {"base": llama(32, 2), "learning_rate": 2**-7, "std": 0.03, "verify": False}
+        return lambda model: make_plan(model, **told, **rule)
+
+    frame = coordinate_check(
+        llama,
+        {"k2": planned(), "sp": planned(parametrization="sp")},
+        token_batches(32, 16, 8),
+        sizes=[(32, 2), (128, 2), (32, 8)],
+        seeds=[0, 1],
+        steps=3,
+    )
+    moved = frame[frame.step == 3].groupby(["rule", "feature", "width", "depth"]).change.mean()
+    for rule in ("k2", "sp"):
+        for size, features in (((128, 2), ["last", "logits"]), ((32, 8), ["last"])):
+            for feature in features:
+                ratio = moved[rule, feature, *size] / moved[rule, feature, 32, 2]
+                assert (0.6 < ratio < 1.4) if rule == "k2" else ratio > 1.6, (rule, feature, size)
 
 
 @pytest.mark.parametrize(

@@ -113,3 +113,40 @@ def test_two_calls_are_enough_for_models_that_cannot_be_looked_at(hugging_face, 
     folded = {e.pattern.split(".")[-2] for e in plan.values() if e.place == "branch_end"}
     assert len(folded) == 2
     assert all(e.factors.folded == 1 / 2 for e in plan.values() if e.place == "branch_end")
+
+
+class Gated(nn.Module):
+    """One map gates what another writes, and a third reads the product."""
+
+    def __init__(self, width):
+        super().__init__()
+        self.norm = nn.LayerNorm(width)
+        self.opened, self.written = nn.Linear(width, width), nn.Linear(width, width)
+        self.read = nn.Linear(width, width)
+
+    def forward(self, h):
+        g = self.norm(h)
+        return h + self.read(torch.sigmoid(self.opened(g)) * self.written(g))
+
+
+class GatedStack(nn.Module):
+    def __init__(self, width, depth):
+        super().__init__()
+        self.code = nn.Embedding(11, width)
+        self.layers = nn.ModuleList(Gated(width) for _ in range(depth))
+        self.out = nn.Linear(width, 3)
+
+    def forward(self, tokens):
+        h = self.code(tokens)
+        for layer in self.layers:
+            h = layer(h)
+        return self.out(h)
+
+
+def test_a_gated_branch_is_taken_for_one_of_two_maps_or_more():
+    model, base = GatedStack(32, 4), GatedStack(16, 2)
+    plan = make_plan(model, base=base)  # the forward pass is seen, so nothing is asked
+    assert plan.block_depth == 2
+    maps = [plan[f"layers.0.{name}.weight"] for name in ("opened", "written", "read")]
+    assert [entry.factors.folded for entry in maps] == [1, 1, 1 / 2]
+    assert {entry.role for entry in maps} == {"hidden"}

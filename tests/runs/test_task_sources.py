@@ -40,7 +40,7 @@ def test_a_change_is_told_for_each_task_that_rests_on_it_until_it_is_settled(now
 
 
 def test_so_is_a_change_of_the_small_gpts_file_but_not_of_its_grids(now, monkeypatch, tmp_path):
-    (path,) = note_task_sources.READ.values()
+    path = note_task_sources.READ["experiments.small_gpt"]
     text, other = path.read_text(encoding="utf-8"), tmp_path / "small.toml"
     monkeypatch.setitem(note_task_sources.READ, "experiments.small_gpt", other)
     other.write_text(text.replace("seeds = [0, 1, 2]", "seeds = [0]"), encoding="utf-8")

@@ -1,0 +1,117 @@
+"""Chapter 17: what k is for a gated branch, a product of two maps with a third behind it.
+
+To the condition it is a branch of three maps: a term in which some of them moved is as large as the
+product of their norms, whether one map reads what another wrote or multiplies it. So k = 3, and the
+rule is that for k ≥ 2. If that is so, then under the rule for one map the terms of order 2 and 3
+fade next to those of order 1, as L^-1/2 and as L^-1, and under that for two and more they stay.
+
+Residual networks learn digits, with three maps in a row and with a gate. Some steps are taken apart
+by the number of maps that moved (:mod:`experiments.instruments.expansion`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from copy import deepcopy
+
+import pandas as pd
+import torch
+
+from experiments.declared import Constant, Experiment
+from experiments.instruments.expansion import Snapshot, expand_step
+from experiments.instruments.gated import GatedResNet, SiLUGatedResNet
+from experiments.instruments.networks import CLASSES, INPUTS, base
+from experiments.instruments.rows import labelled
+from specmup.data.images import batch_order, digits
+from specmup.models.resnet import ResNet, ResNetShape, build_as
+from specmup.theory.rules import parametrization
+from specmup.training.replicas import replica_optimizer
+from specmup.training.resnet import replica_losses
+from specmup.training.scaling import scale
+
+# Rates at which the base model learns without overshooting.
+LEARNING_RATE = {"adamw": 2.0**-8, "muon-kimi": 2.0**-6}
+BATCH_SIZE = 64
+PROBE_SAMPLES = 16  # of the batch, on which a step is taken apart
+MAPS = 3
+BRANCHES: Mapping[str, type[ResNet]] = {
+    "in a row": ResNet,
+    "gated": GatedResNet,
+    "gated, SiLU": SiLUGatedResNet,
+}
+ORDERS = {1: "first", 2: "second", 3: "third"}
+
+
+def train_and_expand(
+    *,
+    branch: str,
+    optimizer: str,
+    rule: str,
+    width: int,
+    depth: int,
+    seeds: list[int],
+    moments: list[int],
+) -> pd.DataFrame:
+    """Train one stack of replicas, one a seed, and take the steps at ``moments`` apart.
+
+    Columns: branch (of :data:`BRANCHES`), optimizer, rule, width, depth, seed, step, loss;
+    ``first``, ``second`` and ``third``, the RMS sizes of a typical block's terms of these orders,
+    and ``first_sum`` and so on, those of their sums over blocks.
+    """
+    task, rules = digits(), parametrization(rule, optimizer)
+    settings = scale(rules, base(LEARNING_RATE[optimizer]), width=width, depth=depth)
+    shape = ResNetShape(INPUTS, width, depth, CLASSES, MAPS, "linear")
+    model = build_as(BRANCHES[branch], shape, settings, seeds)
+    trainer = replica_optimizer(model, settings, optimizer)
+    orders = [batch_order(len(task.train_x), BATCH_SIZE, max(moments), seed) for seed in seeds]
+    frames = []
+    for step, chosen in enumerate(torch.stack(orders, dim=1), start=1):
+        x, y = task.train_x[chosen], task.train_y[chosen]  # (R, batch, d), (R, batch)
+        if step in moments:
+            # In double precision: a term of high order is what many differences leave.
+            twin, probe = deepcopy(model).double(), x[:, :PROBE_SAMPLES].double()
+            before = Snapshot.of(twin, probe)
+        trainer.zero_grad()
+        losses = replica_losses(model, x, y)
+        losses.sum().backward()
+        trainer.step()
+        if step in moments:
+            twin.load_state_dict(model.state_dict())
+            sizes = expand_step(twin, before, probe).sizes()
+            sizes = sizes.pivot(index="replica", columns="order")
+            frame = pd.DataFrame({"seed": seeds, "step": step, "loss": losses.tolist()})
+            for order, name in ORDERS.items():
+                frame[name], frame[f"{name}_sum"] = sizes["block", order], sizes["total", order]
+            frames.append(frame)
+    about = {"branch": branch, "optimizer": optimizer, "rule": rule}
+    return labelled(pd.concat(frames, ignore_index=True), **about, width=width, depth=depth)
+
+
+EXPERIMENT = Experiment(
+    point=train_and_expand,
+    version=1,
+    keys=("branch", "optimizer", "rule", "width", "depth", "seed", "step"),
+    compared=("first", "second", "third"),
+    smallest_first=True,
+    rounded=True,
+    scales={
+        "quick": {
+            "width": 64,
+            "depth": [4, 8, 16],
+            "branch": ["in a row", "gated"],
+            "optimizer": "adamw",
+            "rule": ["k1", "k2"],
+            "seeds": Constant([0, 1, 2]),
+            "moments": Constant([1, 2, 5, 10]),
+        },
+        "reference": {
+            "width": 64,
+            "depth": [4, 8, 16, 32, 64],
+            "branch": list(BRANCHES),
+            "optimizer": ["adamw", "muon-kimi"],
+            "rule": ["k1", "k2"],
+            "seeds": Constant([0, 1, 2, 3, 4]),
+            "moments": Constant([1, 2, 5, 10, 20, 50]),
+        },
+    },
+)
