@@ -155,7 +155,7 @@ def rerun(rows: pd.DataFrame, sweep: Sweep) -> pd.DataFrame:
 
 
 def transfer_table(chosen: Sequence[Family]) -> pd.DataFrame:
-    """A row a family: sizes, seeds, drift, drift per doubling, regret and the tuned losses, as text.
+    """A row a family: sizes, seeds, drift, drift per doubling, regret, tuned losses; as text.
 
     Args:
         chosen: Complete families.
