@@ -127,7 +127,7 @@ _GRID: Mapping[str, list[float]] = {
 def _cases(optimizer: str, size: Mapping[str, int], asked: Mapping[str, list[str]]) -> list[Axes]:
     """Without decay, and over λ, for every rule and its rules of decay at one size."""
     told = {"optimizer": optimizer, **_BASE, **size}
-    without = [{**told, "rule": list(asked), **_NONE, **_SEEDS}]
+    without: list[Axes] = [{**told, "rule": list(asked), **_NONE, **_SEEDS}]
     return without + [
         {**told, "rule": rule, "decay": decays, "weight_decay": _GRID[optimizer], **_SEEDS}
         for rule, decays in asked.items()

@@ -1,4 +1,4 @@
-"""Chapter 8's ridge: what it runs, and that two maps differ from one."""
+"""Chapter 19's ridge: what it runs, and that two maps differ from one."""
 
 import numpy as np
 

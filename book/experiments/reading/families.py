@@ -155,7 +155,7 @@ def rerun(rows: pd.DataFrame, sweep: Sweep) -> pd.DataFrame:
 
 
 def transfer_table(chosen: Sequence[Family]) -> pd.DataFrame:
-    """A row a family: sizes, seeds, drift, drift a doubling, regret and the tuned losses, as text.
+    """A row a family: sizes, seeds, drift, drift per doubling, regret, tuned losses; as text.
 
     Args:
         chosen: Complete families.
@@ -169,7 +169,7 @@ def transfer_table(chosen: Sequence[Family]) -> pd.DataFrame:
             family.axis: f"{small.size:g} to {large.size:g}",
             "seeds": str(large.seeds),
             "drift (log₂)": f"{t.drift:.2f}",
-            "a doubling": f"{t.slope:.2f}",
+            "per doubling": f"{t.slope:.2f}",
             "regret": "not run" if t.regret is None else f"{t.regret:.3f}",
             f"tuned loss at {at_base.size:g}": f"{at_base.best_loss:.3f}",
             f"at {large.size:g}": f"{large.best_loss:.3f}",
