@@ -56,7 +56,7 @@ STAGES = (
         ([sys.executable, "tools/compare_outputs.py"],),
     ),
     Stage("book", "the strict book build", ([sys.executable, "tools/build_book.py"],)),
-    Stage("pages", "the built pages, as files", ([*PYTEST, RENDERED, f"--ignore={IN_BROWSER}"],)),
+    Stage("pages", "the built pages, as files", ([*SPREAD, RENDERED, f"--ignore={IN_BROWSER}"],)),
     Stage("browser", "the built pages, in a browser", ([*PYTEST, EACH_CORE, IN_BROWSER],)),
 )
 MACHINES = [sys.executable, "tools/check_machines.py"]
