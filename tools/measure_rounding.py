@@ -16,12 +16,11 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pandas as pd
+from note_task_sources import READ
 from processors import perturb_starts, ways_here
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "book" / "results"
-# What experiments read their numbers from.
-SWEEPS = ("book/sweeps/small.toml", "book/sweeps/optimizers.toml")
 sys.path.append(str(ROOT / "book" / "_ext"))  # where the book's cache gets its fingerprint from
 
 
@@ -29,7 +28,8 @@ def kept() -> Path:
     """The folder of what the present code has made: a folder a way, and in it a file a result."""
     from fresh_execution import fingerprint
 
-    code = ("specmup", "book/experiments", *SWEEPS, "requirements.txt")
+    sweeps = (path.relative_to(ROOT).as_posix() for path in READ.values())
+    code = ("specmup", "book/experiments", *sweeps, "requirements.txt")
     return ROOT / "_build" / "rounding" / fingerprint(ROOT, code)[:16]
 
 

@@ -15,7 +15,7 @@ import torch
 
 from experiments.declared import Constant, Experiment
 from experiments.instruments.contributions import agreement
-from experiments.instruments.expansion import Expansion, Snapshot, expand_step, relative_step
+from experiments.instruments.expansion import Snapshot, expand_step, relative_step
 from experiments.instruments.networks import base, started_at
 from experiments.instruments.rows import labelled
 from specmup.data.images import batch_order, digits
@@ -28,6 +28,7 @@ from specmup.training.scaling import scale
 LEARNING_RATE = {"adamw": 2.0**-8, "muon-kimi": 2.0**-6}
 BATCH_SIZE = 64
 PROBE_SAMPLES = 16  # of the batch, on which a step is taken apart
+_ORDERS = {1: "first", 2: "second"}
 
 
 def train_and_add(
@@ -72,25 +73,13 @@ def train_and_add(
         if watched:
             frame = pd.DataFrame({"seed": seeds, "step": step, "loss": losses.tolist()})
             twin.load_state_dict(model.state_dict())
-            frame = frame.join(_sizes(expand_step(twin, before, probe)))
+            frame = frame.join(expand_step(twin, before, probe).sizes_by_name(_ORDERS))
             frame["relative"] = relative_step(twin, before).tolist()
             frame["agreement"] = cosines.mean((0, 2)).tolist()
             frame["agreement_rms"] = cosines.square().mean((0, 2)).sqrt().tolist()
             frames.append(frame)
     about = {"power": power, "optimizer": optimizer}
     return labelled(pd.concat(frames, ignore_index=True), **about, width=width, depth=depth)
-
-
-def _sizes(expansion: Expansion) -> pd.DataFrame:
-    """Sizes of a typical block's terms and of the sums over blocks, a row a replica."""
-    by_order = expansion.sizes().pivot(index="replica", columns="order")
-    return pd.DataFrame(
-        {
-            f"{name}{suffix}": by_order[column, order]
-            for order, name in ((1, "first"), (2, "second"))
-            for suffix, column in (("", "block"), ("_sum", "total"))
-        }
-    )
 
 
 AXES = {"optimizer": ["adamw", "muon-kimi"], "power": ["1/2", "3/4", "1"]}

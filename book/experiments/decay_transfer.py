@@ -1,4 +1,4 @@
-"""Chapter 17: does weight decay transfer, over width and depth, and by whose rule?
+"""Chapter to come: does weight decay transfer, over width and depth, and by whose rule?
 
 A small GPT is trained at the base's tuned rate under several decays λ, so long that decay matters:
 the sum of η·λ over the steps is about one in the middle of the grid. Beside the solver's rule for λ

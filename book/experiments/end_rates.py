@@ -1,4 +1,4 @@
-"""Chapter 17: what the rates of the embedding and of the readout do, at the base and carried.
+"""Chapter to come: what the rates of the embedding and of the readout do, at the base and carried.
 
 Is μP's gain over width the embedding's, as 2605.21486 finds for AdamW? SP whose embedding learns as
 fast as the rule lets it stands against the rule with an embedding that slows down like the blocks.

@@ -1,4 +1,4 @@
-"""Chapter 17: what k is for a gated branch, a product of two maps with a third behind it.
+"""Chapter to come: what k is for a gated branch, a product of two maps with a third behind it.
 
 To the condition it is a branch of three maps: a term in which some of them moved is as large as the
 product of their norms, whether one map reads what another wrote or multiplies it. So k = 3, and the
@@ -77,12 +77,8 @@ def train_and_expand(
         trainer.step()
         if step in moments:
             twin.load_state_dict(model.state_dict())
-            sizes = expand_step(twin, before, probe).sizes()
-            sizes = sizes.pivot(index="replica", columns="order")
             frame = pd.DataFrame({"seed": seeds, "step": step, "loss": losses.tolist()})
-            for order, name in ORDERS.items():
-                frame[name], frame[f"{name}_sum"] = sizes["block", order], sizes["total", order]
-            frames.append(frame)
+            frames.append(frame.join(expand_step(twin, before, probe).sizes_by_name(ORDERS)))
     about = {"branch": branch, "optimizer": optimizer, "rule": rule}
     return labelled(pd.concat(frames, ignore_index=True), **about, width=width, depth=depth)
 

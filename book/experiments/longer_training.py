@@ -1,4 +1,4 @@
-"""Chapter 17: how far tuned rates move with the length of training and with the batch.
+"""Chapter to come: how far tuned rates move with the length of training and with the batch.
 
 The rules say how numbers change with width and depth, at one number of steps and one batch. Here
 both grow, at two widths under the rule for k ≥ 2, and the base's learning rate is swept at each.
@@ -29,8 +29,14 @@ def train_longer(
     return pd.DataFrame([{**about, "loss": float(history.loss)}])
 
 
-_TWO = {"width": [BASE_WIDTH, 128], "seed": [0, 1]}
 _USUAL = {"steps": STEPS, "batch_size": BATCH_SIZE}
+# What differs from the usual training, and the grid in which its best rate is looked for.
+_CASES: list[tuple[dict[str, int], list[int]]] = [
+    ({}, [-10, -9, -8, -7, -6]),
+    ({"steps": 4 * STEPS}, [-10, -9, -8, -7, -6]),
+    ({"steps": 16 * STEPS}, [-11, -10, -9, -8, -7]),
+    ({"batch_size": 4 * BATCH_SIZE}, [-9, -8, -7, -6, -5]),
+]
 EXPERIMENT = Experiment(
     point=train_longer,
     version=1,
@@ -45,28 +51,15 @@ EXPERIMENT = Experiment(
             "seed": 0,
         },
         "reference": [
-            {"optimizer": "adamw", **_USUAL, "log2_lr": [-10, -9, -8, -7, -6], **_TWO},
             {
                 "optimizer": "adamw",
                 **_USUAL,
-                "steps": 4 * STEPS,
-                "log2_lr": [-10, -9, -8, -7, -6],
-                **_TWO,
-            },
-            {
-                "optimizer": "adamw",
-                **_USUAL,
-                "steps": 16 * STEPS,
-                "log2_lr": [-11, -10, -9, -8, -7],
-                **_TWO,
-            },
-            {
-                "optimizer": "adamw",
-                **_USUAL,
-                "batch_size": 4 * BATCH_SIZE,
-                "log2_lr": [-9, -8, -7, -6, -5],
-                **_TWO,
-            },
+                **longer,
+                "log2_lr": rates,
+                "width": [BASE_WIDTH, 128],
+                "seed": [0, 1],
+            }
+            for longer, rates in _CASES
         ],
     },
 )

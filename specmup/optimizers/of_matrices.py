@@ -135,29 +135,3 @@ def kernel(tensor: Tensor) -> list[Tensor]:
 def stacked(tensor: Tensor) -> list[Tensor]:
     """Every matrix of (…, rows, columns) by itself."""
     return list(tensor.flatten(0, -3).unbind(0))
-
-
-class Fused:
-    """Maps of one input that are fused in one matrix, by themselves.
-
-    Args:
-        maps: How many.
-        dim: Along which dimension they follow each other.
-    """
-
-    def __init__(self, maps: int, dim: int) -> None:
-        """Keep what is needed; a function within a function could not be pickled."""
-        self.maps, self.dim = maps, dim
-
-    def __call__(self, tensor: Tensor) -> list[Tensor]:
-        """The parts.
-
-        Raises:
-            ValueError: If they would not be of one size.
-        """
-        if tensor.shape[self.dim] % self.maps:
-            raise ValueError(
-                f"{tensor.shape[self.dim]} rows are not {self.maps} maps of one size: "
-                "give split= the number of maps that the tensor fuses"
-            )
-        return list(tensor.chunk(self.maps, self.dim))

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from fnmatch import fnmatchcase
+from functools import partial
 from typing import TYPE_CHECKING
 
+import torch
 from torch import Tensor, nn
 from torch.nn.modules.conv import _ConvNd, _ConvTransposeNd
 
@@ -49,7 +51,7 @@ def cuts(
 
 
 def _views(entry: ParameterPlan, module: nn.Module | None, maps: int) -> Views:
-    from specmup.optimizers.of_matrices import Fused, kernel, stacked
+    from specmup.optimizers.of_matrices import kernel, stacked
 
     if isinstance(module, _ConvTransposeNd):
         raise ValueError(
@@ -64,4 +66,4 @@ def _views(entry: ParameterPlan, module: nn.Module | None, maps: int) -> Views:
             f"{entry.name} has {entry.fan_out} outputs, which are not {maps} maps of one size: "
             "give split= the number of maps that it fuses"
         )
-    return Fused(maps, dim)
+    return partial(torch.chunk, chunks=maps, dim=dim)

@@ -272,7 +272,7 @@ class Plan(Mapping[str, ParameterPlan]):
         return [(entry, parameter) for entry, parameter in both if parameter.requires_grad]
 
     def _found(self, model: nn.Module) -> dict[str, nn.Parameter]:
-        return tensors_of(model, self.entries)
+        return tensors_of(model, self.entries, self._index)
 
 
 def _start(entry: ParameterPlan) -> Start:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from torch import nn
 
@@ -10,18 +10,20 @@ from specmup.parametrization.names import abbreviated, known_by, parameters_by_n
 from specmup.parametrization.parameter_plan import ParameterPlan
 
 
-def tensors_of(model: nn.Module, entries: Sequence[ParameterPlan]) -> dict[str, nn.Parameter]:
+def tensors_of(
+    model: nn.Module, entries: Sequence[ParameterPlan], index: Mapping[str, ParameterPlan]
+) -> dict[str, nn.Parameter]:
     """The model's parameters by the plan's names; wrappers' prefixes do not matter.
 
     Args:
         model: For which the plan was made, wrapped or not.
         entries: All of the plan's.
+        index: The same by all their names.
 
     Raises:
         ValueError: If model and plan differ: a parameter is not known, missing, there twice, or of
             another shape.
     """
-    index = {name: e for e in entries for name in (e.name, *e.tied)}
     own = parameters_by_name(model)
     known = known_by(own, index)
     found = {known[name]: parameter for name, parameter in own.items()}

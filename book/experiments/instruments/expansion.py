@@ -12,7 +12,7 @@ activation the same inclusion–exclusion keeps the sum exact.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain, combinations
 
@@ -99,6 +99,17 @@ class Expansion:
                 for r, (b, t) in enumerate(zip(block, total, strict=True))
             ]
         return pd.DataFrame(rows)
+
+    def sizes_by_name(self, names: Mapping[int, str]) -> pd.DataFrame:
+        """The same, a row a replica: ``block`` under an order's name, ``total`` under NAME_sum."""
+        by_order = self.sizes().pivot(index="replica", columns="order")
+        return pd.DataFrame(
+            {
+                f"{name}{suffix}": by_order[column, order]
+                for order, name in names.items()
+                for suffix, column in (("", "block"), ("_sum", "total"))
+            }
+        )
 
 
 @torch.no_grad()

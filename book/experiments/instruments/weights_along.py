@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from specmup.norms import rms_operator_norm
+from specmup.norms import or_inf, rms_operator_norm
 
 MEASURED = ("entry", "norm", "update", "weight_alignment", "update_alignment")
 Row = dict[str, float | str]
@@ -86,7 +86,7 @@ class WeightsAlong:
                 weight, h = self._held[name]
                 step = module.get_parameter("weight") - weight
                 each.append(torch.stack(_sizes(weight, step, h)))
-            means = torch.stack(each).mean(0).nan_to_num(torch.inf, torch.inf).tolist()
+            means = or_inf(torch.stack(each).mean(0)).tolist()
             row: Row = {"step": self._step, "matrix": matrix}
             self._rows.append(row | dict(zip(MEASURED, means, strict=True)))
         self._held = {}
