@@ -4,7 +4,7 @@
 value, in ``book/replication/claims.json``. Without it every chapter is executed to its end,
 whatever falls, and each noted claim is judged: held, fell, cannot tell, or not reached, where a
 cell before it failed. The verdicts are written beside it. Naming chapters, as in
-``judge_claims.py 02 05``, judges no others.
+``judge_claims.py 02 05``, judges no others and leaves the others' verdicts as they are.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import json
 import sys
 from collections import Counter
 from collections.abc import Iterable
+from operator import itemgetter
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -60,6 +61,14 @@ def judge(root: Path, pages: list[Page]) -> tuple[Claims, list[str]]:
     return [with_verdict(one, now.get(one["name"])) for one in noted], failures(outcomes)
 
 
+def with_others(judged: Claims, pages: list[Page], path: Path) -> Claims:
+    """What was judged now, and of a file of verdicts those of other pages; by page."""
+    names = {page.name for page in pages}
+    before = json.loads(path.read_text(encoding="utf-8")) if path.exists() else []
+    others = [one for one in before if one["page"] not in names]
+    return sorted([*others, *judged], key=itemgetter("page"))
+
+
 def with_verdict(noted: dict[str, str], now: dict[str, str] | None) -> dict[str, str]:
     """A noted claim with its old and its new value, and what became of it."""
     found = now or {"value": "", "verdict": NOT_REACHED}
@@ -92,7 +101,7 @@ def main(wanted: list[str], root: Path = ROOT) -> int:
         print("\n\n".join(failed) or f"noted in {root / NOTED}")
         return int(bool(failed))
     judged, failed = judge(root, pages)
-    write(root / JUDGED, judged)
+    write(root / JUDGED, with_others(judged, pages, root / JUDGED))
     for claim in judged:
         if claim["verdict"] != "held":
             values = f"{claim['old value']} then, {claim['value'] or 'nothing'} now"

@@ -20,8 +20,8 @@ if TYPE_CHECKING:  # a fingerprint is taken before anything that is slow to impo
 
 # What a chapter's result depends on besides its own cells, and what a page's look depends on.
 INPUTS = (
-    *("specmup", "book/experiments", "book/data", "book/results", "book/sweeps"),
-    "requirements.txt",
+    *("specmup", "book/experiments", "book/data", "book/results", "book/replication"),
+    *("book/sweeps", "requirements.txt"),
 )
 LOOKS = ("book/_static", "book/_ext")
 # All that a book is made from: one of the same need not be built.

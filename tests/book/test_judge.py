@@ -52,3 +52,19 @@ def test_nothing_is_noted_where_a_page_fails(book):
     page(book, 0.4, 1.5, 0.5)
     assert main(["--register"], book.root) == 1
     assert (book.root / NOTED).read_text() == before
+
+
+def test_pages_that_are_not_named_keep_their_verdicts(book):
+    book.add_page("chapters/02-two", "# Two", book.claim("ch02-a", 0.5))
+    assert main(["--register"], book.root) == 0
+    assert main([], book.root) == 0
+    page(book, 0.1, 1.2, 0.3)
+    book.add_page("chapters/02-two", "# Two", book.claim("ch02-a", 3))
+    assert main(["01"], book.root) == 0
+    judged = json.loads((book.root / JUDGED).read_text())
+    assert [(one["name"], one["verdict"]) for one in judged] == [
+        ("ch01-a", "held"),
+        ("ch01-b", "fell"),
+        ("ch01-c", "held"),
+        ("ch02-a", "held"),
+    ]
