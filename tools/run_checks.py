@@ -15,6 +15,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from browsers import NAMES as BROWSERS
 from cores import cores
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -25,7 +26,6 @@ SPREAD = [*PYTEST, EACH_CORE, "--dist=loadscope"]
 RENDERED = "tests/book/rendered"
 IN_BROWSER = f"{RENDERED}/test_browser.py"
 DIST = "_build/dist"
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 
 
 @dataclass(frozen=True)
