@@ -153,7 +153,7 @@ def _look(param: ScaledParam, number: str, off: Order, pair: ModelPair) -> str:
     start = off if number in (START, MULTIPLIER) else ONE
     rate = off if number == RATE else ONE
     if number == MULTIPLIER:
-        rate = off ** gauge_powers(param.optimizer)[RATE]
+        rate = off ** gauge_powers(param.law.name)[RATE]
     alone = {param.spec.pattern: deviation(param, pair.block_depth, start, rate)}
     own = [
         b.look

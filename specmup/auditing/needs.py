@@ -80,7 +80,7 @@ def pair_of(largest: Reading, smallest: Reading, declarations: Mapping) -> Model
     if not laws:
         raise ValueError("the optimizer holds no parameter of the model: was another one built?")
     main = main_law(laws.values())
-    pair = pair_models(largest.model, smallest.model, optimizer=stand_in(main), **declarations)
+    pair = pair_models(largest.model, smallest.model, law=stand_in(main), **declarations)
     for axis, asked, base in (
         (pair.width, largest.width, smallest.width),
         (pair.depth, largest.depth, smallest.depth),
@@ -99,10 +99,9 @@ def trained_by(pair: ModelPair, laws: Mapping[str, str]) -> ModelPair:
 
     def moved(param: ScaledParam) -> ScaledParam:
         name = laws.get(param.spec.pattern)
-        if name is None or name == param.optimizer:
+        if name is None or name == param.law.name:
             return param
-        law = law_of(name, transposed=param.spec.transposed)
-        return replace(param, optimizer=name, law=law)
+        return replace(param, law=law_of(name, transposed=param.spec.transposed))
 
     return replace(pair, params=tuple(moved(param) for param in pair.params))
 

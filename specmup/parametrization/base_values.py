@@ -17,16 +17,6 @@ from specmup.theory.tables import ROLES
 NumberOrByName = float | Mapping[str, float]
 
 LARGEST = sys.float_info.max  # an integer may be larger
-# The libraries' own stabilisers, as far as the laws have one.
-EPSILON = {
-    "adamw": 1e-8,
-    "sophia": 1e-12,
-    "adopt": 1e-6,
-    "lamb": 1e-6,
-    "lamb-clamped": 1e-6,
-    "shampoo": 1e-6,
-    "soap": 1e-8,
-}
 
 
 class BaseValues:

@@ -7,14 +7,13 @@ keeps the identity from being exact in the library's code is said here.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from math import log2
 
-from specmup.theory.layer import HALF, Layer, MatrixSize
+from specmup.optimizers.as_run import law_as_run
 from specmup.theory.order import Number
-from specmup.theory.rules import SolvedLayer, solved_layers
-from specmup.theory.update import UpdateLaw, update_law
+from specmup.theory.rules import solved_layers
+from specmup.theory.update import UpdateLaw
 
 GAUGES = ("forward", "folded")
 
@@ -67,66 +66,13 @@ class GaugeChange:
         return f"η ÷ {_power(self.rate)}, λ × {_power(self.rate)}"
 
 
-def gauge_change(optimizer: str) -> GaugeChange:
-    """The powers of one optimizer, from its law.
-
-    Raises:
-        ValueError: If there is no such optimizer.
-    """
-    law = law_as_run(optimizer)
+def gauge_change(law: UpdateLaw) -> GaugeChange:
+    """The powers of one optimizer, from its law."""
     numbers = solved_layers(2)["hidden"].at(fan_out=1, fan_in=1, width=1, depth=1)
-    after = numbers.regauged(Number(2.0)).rule(law)
+    after = numbers.regauged(Number(2.0)).rule(law_as_run(law))
     epsilon = None if after.epsilon is None else round(log2(after.epsilon.value))
     rate = round(-log2(after.learning_rate.value))
-    return GaugeChange(rate, epsilon, INEXACT.get(optimizer), ROUNDING.get(optimizer))
-
-
-def law_as_run(optimizer: str, *, transposed: bool = False) -> UpdateLaw:
-    """The update law of what the package runs, where that differs from the law's convention.
-
-    SSO is run on the sphere through the weight's own start, so its radius follows the weight in any
-    gauge. LAMB's clamp is taken to be reached. Muon's original factor is of the shape as stored.
-
-    Args:
-        optimizer: A name in :data:`specmup.theory.update.LAWS`.
-        transposed: Whether the weight is stored as (n_in, n_out).
-
-    Raises:
-        ValueError: If there is no such optimizer.
-    """
-    law = update_law(optimizer)
-    if optimizer == "sso":
-        return _with_step(law, lambda layer: _to_norm(layer, layer.weight_norm))
-    if optimizer == "lamb-clamped":
-        return _with_step(law, lambda layer: layer.gradient.sign().normalised())
-    if optimizer == "muon-original" and transposed:
-        return _with_step(law, _stored_transposed)
-    return law
-
-
-def _with_step(law: UpdateLaw, step: Callable[[Layer], MatrixSize]) -> UpdateLaw:
-    return replace(law, step=step)
-
-
-def _to_norm(layer: Layer, norm: Number) -> MatrixSize:
-    """UVᵀ scaled to an RMS operator norm."""
-    direction = layer.gradient.orthogonalised()
-    return direction.scaled(norm / direction.rms_operator)
-
-
-def _stored_transposed(layer: Layer) -> MatrixSize:
-    factor = (layer.larger_fan / layer.fan_out) ** HALF
-    return layer.gradient.orthogonalised().scaled(factor)
-
-
-def folded_by(solved: SolvedLayer, share: int = 1) -> Number:
-    """The constant c with W = c·W' that takes a multiplier out of the forward pass.
-
-    Args:
-        solved: As numbers.
-        share: How many parameters share the multiplier evenly, if they stand in one tensor.
-    """
-    return solved.multiplier ** f"-1/{share}"
+    return GaugeChange(rate, epsilon, INEXACT.get(law.name), ROUNDING.get(law.name))
 
 
 def _power(exponent: int) -> str:

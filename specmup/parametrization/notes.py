@@ -39,9 +39,9 @@ def notes(pair: ModelPair, gauge: str, model: nn.Module, base: nn.Module) -> tup
 
 
 def _gauge(pair: ModelPair, gauge: str) -> Iterator[str]:
-    titles = {param.optimizer: param.law.title for param in pair.params}
-    for name, title in titles.items():
-        yield f"Gauge {gauge}, {title}: {gauge_change(name).text()}."
+    laws = {param.law.name: param.law for param in pair.params}
+    for law in laws.values():
+        yield f"Gauge {gauge}, {law.title}: {gauge_change(law).text()}."
     if gauge == "folded":
         yield (
             "A bound on the gradient's global norm is another one in another gauge: where a "

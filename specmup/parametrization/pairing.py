@@ -12,9 +12,9 @@ from dataclasses import replace
 
 from torch import nn
 
+from specmup.optimizers.as_run import law_as_run
 from specmup.parametrization.architectures import Architecture, find_architecture
 from specmup.parametrization.finding import Evidence, Pair, place_of, place_of_alias, told
-from specmup.parametrization.gauges import law_as_run
 from specmup.parametrization.model_pair import ModelPair, ScaledDim, ScaledParam
 from specmup.parametrization.observation import Observation, as_seen
 from specmup.parametrization.pair_checks import (
@@ -28,14 +28,14 @@ from specmup.parametrization.questions import Declaration
 from specmup.parametrization.seen import Seen, places_seen
 from specmup.parametrization.specs import ModelSpec, ParamSpec, spec_of
 from specmup.theory.rules import laws_of
-from specmup.theory.update import update_law
+from specmup.theory.update import UpdateLaw
 
 
 def pair_models(
     model: nn.Module,
     base: nn.Module,
     *,
-    optimizer: str,
+    law: UpdateLaw,
     block_depth: int | None = None,
     branch_ends: Sequence[str] = (),
     places: Mapping[str, str] | None = None,
@@ -46,8 +46,8 @@ def pair_models(
     Args:
         model: The target.
         base: The tuned model.
-        optimizer: A name in :data:`specmup.theory.update.LAWS`. Beside one that is made for
-            matrices, AdamW trains all but the branches' matrices.
+        law: Of the optimizer. Beside one that is made for matrices, AdamW trains all but the
+            branches' matrices.
         block_depth: Number k of maps in a branch; known architectures need none.
         branch_ends: Patterns of the modules that end a branch.
         places: Pattern to place, for parameters that neither architecture nor shape can tell.
@@ -83,7 +83,7 @@ def pair_models(
         )
     pair = ModelPair(
         params=tuple(
-            _scaled(spec, evidence, known[name], depths, optimizer)
+            _scaled(spec, evidence, known[name], depths, law)
             for name, spec in target.params.items()
         ),
         width=_width(evidence, known),
@@ -91,7 +91,7 @@ def pair_models(
         block_depth=_block_depth(architecture, model, block_depth),
         architecture=architecture,
         told_by=architecture.name if architecture else "as traced" if evidence.seen else None,
-        law=update_law(optimizer),
+        law=law,
     )
     check_growth(pair)
     check_orientation(pair)
@@ -109,13 +109,12 @@ def _scaled(
     evidence: Evidence,
     place: str,
     depths: Mapping[str | None, ScaledDim],
-    optimizer: str,
+    law: UpdateLaw,
 ) -> ScaledParam:
     role, one_hot = role_of(spec, place), place == "embedding"
     before = evidence.base.params[spec.pattern]
     fans = zip(spec.fans(one_hot=one_hot), before.fans(one_hot=one_hot), strict=True)
     fan_out, fan_in = (ScaledDim(now, then) for now, then in fans)
-    own = laws_of(optimizer)[role].name
     return ScaledParam(
         spec=spec,
         place=place,
@@ -125,8 +124,7 @@ def _scaled(
         fan_in=fan_in,
         depth=depths.get(spec.blocks, ScaledDim(1, 1)),
         tied=role == "input" and any(place_of_alias(a, evidence) == "head" for a in spec.aliases),
-        optimizer=own,
-        law=law_as_run(own, transposed=spec.transposed),
+        law=law_as_run(laws_of(law)[role], transposed=spec.transposed),
     )
 
 

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TypedDict
 
-from specmup.parametrization.base_values import EPSILON, BaseValues
+from specmup.optimizers.registry import ADAPTERS
+from specmup.parametrization.base_values import BaseValues
 from specmup.parametrization.factors import Factors
 from specmup.parametrization.model_pair import ScaledParam
 
@@ -82,7 +83,7 @@ def parameter_plans(
             place=param.place,
             fan_out=int(param.fan_out.target),
             fan_in=int(param.fan_in.target),
-            optimizer=param.optimizer,
+            optimizer=param.law.name,
             multiplier=multiplier,
             factors=factors,
             start=_start_kind(param, values.get("std")),
@@ -114,13 +115,11 @@ def _numbers(
     std = start if given.get("std") is None else given["std"]
     rate = values["learning_rate"].required(param) if "learning_rate" in values else None
     decay = given.get("weight_decay") or 0.0
-    epsilon = None
-    if factors.epsilon is not None:
-        own = given.get("epsilon")
-        epsilon = (EPSILON[param.optimizer] if own is None else own) * factors.epsilon
+    own, scaled = given.get("epsilon"), factors.epsilon
+    epsilon = ADAPTERS[param.law.name].epsilon if own is None else own
     return {
         "init_std": None if std is None else std * factors.init_std,
         "learning_rate": None if rate is None else rate * factors.learning_rate,
         "weight_decay": decay * factors.weight_decay,
-        "epsilon": epsilon,
+        "epsilon": None if epsilon is None or scaled is None else epsilon * scaled,
     }

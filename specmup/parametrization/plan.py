@@ -28,7 +28,7 @@ from specmup.parametrization.questions import Undeclared
 from specmup.parametrization.resize import rebuilder, resized
 from specmup.parametrization.unfoldable import check_foldable, check_tied_values
 from specmup.parametrization.verification import hold_against, with_own_starts
-from specmup.theory.update import update_law
+from specmup.theory.update import UpdateLaw, update_law
 from specmup.tracing.copies import built_on_meta, built_without_memory
 from specmup.tracing.examples import NotTraced
 
@@ -96,7 +96,8 @@ def make_plan(
     >>> plan["blocks.0.mlp.up.weight"].learning_rate, plan["tokens.weight"].learning_rate
     (0.0025, 0.01)
     """
-    _check_words(optimizer, epsilon, branch_ends, places, parametrization)
+    law = update_law(optimizer)
+    _check_words(law, epsilon, branch_ends, places, parametrization)
     build = built_on_meta if verify is False else built_without_memory
     model, given_base = _made(model, build), base
     base = resized(model, base) if isinstance(base, Mapping) else _made(base, build)
@@ -106,7 +107,7 @@ def make_plan(
         pair_models,
         model,
         base,
-        optimizer=optimizer,
+        law=law,
         block_depth=block_depth,
         branch_ends=[branch_ends] if isinstance(branch_ends, str) else branch_ends,
         places=places,
@@ -153,7 +154,7 @@ def make_plan(
         )
     )
     return Plan(
-        optimizer_name=optimizer,
+        optimizer_name=law.name,
         gauge=gauge,
         block_depth=pair.block_depth,
         parametrization=parametrization,
@@ -190,14 +191,13 @@ def _builder(given: Model | Mapping[str, int], base: nn.Module) -> Callable[[], 
 
 
 def _check_words(
-    optimizer: str,
+    law: UpdateLaw,
     epsilon: NumberOrByName | None,
     branch_ends: object,
     places: Mapping[str, str] | None,
     parametrization: str,
 ) -> None:
     """Refuse what no model could make right."""
-    law = update_law(optimizer)
     if epsilon is not None and law.epsilon is None and not law.matrices_only:
         raise ValueError(f"{law.title} has no ε, but epsilon is {epsilon}: leave it out")
     if not isinstance(branch_ends, str) and not _names(branch_ends):
