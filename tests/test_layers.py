@@ -20,7 +20,7 @@ LAYERS = (
         "optimizers",
         "tracing",
     ),
-    *("parametrization", "auditing"),
+    *("inspection", "parametrization", "auditing"),
     *("runs", "data", "training", "probes", "analysis", "figures", "sweeps", "cli"),
 )
 TOP = ("__init__", "__main__")

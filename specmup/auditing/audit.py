@@ -19,8 +19,8 @@ from specmup.auditing.laws import checked
 from specmup.auditing.needs import DEPTH, WIDTH, axes_of, pair_of
 from specmup.auditing.reading import Build, OptimizerOf, Reading, read
 from specmup.auditing.report import Audit
-from specmup.parametrization.model_pair import ModelPair
-from specmup.parametrization.observation import Observation, as_seen, observe
+from specmup.inspection.model_pair import ModelPair
+from specmup.inspection.observation import Observation, as_seen, observe
 from specmup.tracing.examples import NotTraced
 
 __all__ = ["Audit", "audit"]

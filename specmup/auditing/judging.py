@@ -21,7 +21,7 @@ from specmup.auditing.needs import DEPTH, WIDTH, Axis, factors_at
 from specmup.auditing.notes import Along, notes
 from specmup.auditing.reading import Reading
 from specmup.auditing.report import Audit
-from specmup.parametrization.model_pair import ModelPair, ScaledParam
+from specmup.inspection.model_pair import ModelPair, ScaledParam
 from specmup.theory.order import ONE, Order
 
 QUANTITIES = (MULTIPLIER, START, RATE, DECAY, EPSILON)

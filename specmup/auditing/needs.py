@@ -11,9 +11,9 @@ from dataclasses import dataclass, replace
 
 from specmup.auditing.laws import law_of, main_law, stand_in
 from specmup.auditing.reading import Reading
+from specmup.inspection.model_pair import ModelPair, ScaledDim, ScaledParam
+from specmup.inspection.pairing import pair_models
 from specmup.parametrization.factors import Factors, factors_of
-from specmup.parametrization.model_pair import ModelPair, ScaledDim, ScaledParam
-from specmup.parametrization.pairing import pair_models
 from specmup.theory.order import Order
 
 WIDTH, DEPTH = AXES = ("width", "depth")

@@ -17,8 +17,8 @@ from torch.optim import Optimizer
 
 from specmup.auditing.constants import Constants
 from specmup.auditing.laws import law_name
-from specmup.parametrization.names import parameters_by_name
-from specmup.parametrization.specs import ModelSpec, ParamSpec, spec_of
+from specmup.inspection.names import parameters_by_name
+from specmup.inspection.specs import ModelSpec, ParamSpec, spec_of
 from specmup.theory.rules import COMPANION
 
 Build = Callable[[int, int], object]

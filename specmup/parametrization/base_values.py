@@ -8,10 +8,10 @@ from numbers import Real
 
 from torch import Tensor, nn
 
+from specmup.inspection.model_pair import ModelPair, ScaledParam
+from specmup.inspection.names import parameters_by_name
+from specmup.inspection.places import names_match
 from specmup.parametrization.initial import root_mean_square
-from specmup.parametrization.model_pair import ModelPair, ScaledParam
-from specmup.parametrization.names import parameters_by_name
-from specmup.parametrization.places import names_match
 from specmup.theory.tables import ROLES
 
 NumberOrByName = float | Mapping[str, float]

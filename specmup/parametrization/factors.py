@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from specmup.parametrization.model_pair import ModelPair, ScaledDim, ScaledParam
+from specmup.inspection.model_pair import ModelPair, ScaledDim, ScaledParam
 from specmup.theory.order import Number, Order
 from specmup.theory.rules import SolvedLayer, solved_layers
 from specmup.theory.tables import Rule

@@ -6,10 +6,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TypedDict
 
+from specmup.inspection.model_pair import ScaledParam
 from specmup.optimizers.registry import ADAPTERS
 from specmup.parametrization.base_values import BaseValues
 from specmup.parametrization.factors import Factors
-from specmup.parametrization.model_pair import ScaledParam
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,7 @@ class ParameterPlan:
         name: As ``named_parameters`` gives it.
         shape: As stored.
         role: One of :data:`specmup.theory.tables.ROLES`.
-        place: What it does, one of :data:`specmup.parametrization.places.PLACES`.
+        place: What it does, one of :data:`specmup.inspection.places.PLACES`.
         fan_out: Number of outputs.
         fan_in: Number of inputs; 1 for vectors and for one-hot inputs.
         optimizer: What trains it.

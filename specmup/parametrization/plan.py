@@ -13,21 +13,21 @@ from typing import Any, cast
 
 from torch import nn
 
+from specmup.inspection.model_pair import ScaledParam
+from specmup.inspection.multipliers import offered_multipliers
+from specmup.inspection.observation import Observation, is_cheap, observe
+from specmup.inspection.own_start import draws
+from specmup.inspection.pairing import pair_models
+from specmup.inspection.questions import Undeclared
+from specmup.inspection.verification import hold_against, with_own_starts
 from specmup.parametrization.base_values import BaseValues, NumberOrByName, own_initial_sizes
 from specmup.parametrization.factors import PARAMETRIZATIONS, factors_of, multiplier_factors
 from specmup.parametrization.gauges import GAUGES
-from specmup.parametrization.initial import offered_multipliers
-from specmup.parametrization.model_pair import ScaledParam
 from specmup.parametrization.notes import SP, notes
-from specmup.parametrization.observation import Observation, is_cheap, observe
-from specmup.parametrization.own_start import draws
-from specmup.parametrization.pairing import pair_models
 from specmup.parametrization.parameter_plan import ParameterPlan, parameter_plans
 from specmup.parametrization.planned import Plan
-from specmup.parametrization.questions import Undeclared
 from specmup.parametrization.resize import rebuilder, resized
 from specmup.parametrization.unfoldable import check_foldable, check_tied_values
-from specmup.parametrization.verification import hold_against, with_own_starts
 from specmup.theory.update import UpdateLaw, update_law
 from specmup.tracing.copies import built_on_meta, built_without_memory
 from specmup.tracing.examples import NotTraced
@@ -76,7 +76,7 @@ def make_plan(
             the forward pass alone. By default forward where the model offers them.
         block_depth: Number k of maps in a branch; known architectures need none.
         branch_ends: Patterns of modules or parameters that end a branch, for other architectures.
-        places: Pattern to place (:data:`specmup.parametrization.places.PLACES`), for what nothing
+        places: Pattern to place (:data:`specmup.inspection.places.PLACES`), for what nothing
             else tells.
         parametrization: ``spectral``, or ``sp`` for the standard parametrization to compare with.
         verify: Hold the plan against the forward passes of model and base, traced without memory,

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from specmup.inspection.model_pair import ModelPair
 from specmup.parametrization.base_values import BaseValues
-from specmup.parametrization.model_pair import ModelPair
 
 
 def check_foldable(pair: ModelPair, gauge: str) -> None:

@@ -12,21 +12,21 @@ from dataclasses import replace
 
 from torch import nn
 
-from specmup.optimizers.as_run import law_as_run
-from specmup.parametrization.architectures import Architecture, find_architecture
-from specmup.parametrization.finding import Evidence, Pair, place_of, place_of_alias, told
-from specmup.parametrization.model_pair import ModelPair, ScaledDim, ScaledParam
-from specmup.parametrization.observation import Observation, as_seen
-from specmup.parametrization.pair_checks import (
+from specmup.inspection.architectures import Architecture, find_architecture
+from specmup.inspection.finding import Evidence, Pair, place_of, place_of_alias, told
+from specmup.inspection.model_pair import ModelPair, ScaledDim, ScaledParam
+from specmup.inspection.observation import Observation, as_seen
+from specmup.inspection.pair_checks import (
     check_growth,
     check_orientation,
     check_same_parameters,
 )
-from specmup.parametrization.places import declared_places, role_of
-from specmup.parametrization.proposals import questions
-from specmup.parametrization.questions import Declaration
-from specmup.parametrization.seen import Seen, places_seen
-from specmup.parametrization.specs import ModelSpec, ParamSpec, spec_of
+from specmup.inspection.places import declared_places, role_of
+from specmup.inspection.proposals import questions
+from specmup.inspection.questions import Declaration
+from specmup.inspection.seen import Seen, places_seen
+from specmup.inspection.specs import ModelSpec, ParamSpec, spec_of
+from specmup.optimizers.as_run import law_as_run
 from specmup.theory.rules import laws_of
 from specmup.theory.update import UpdateLaw
 

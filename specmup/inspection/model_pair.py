@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from specmup.parametrization.architectures import Architecture
-from specmup.parametrization.own_start import OwnStart
-from specmup.parametrization.places import PLACES
-from specmup.parametrization.specs import ParamSpec
+from specmup.inspection.architectures import Architecture
+from specmup.inspection.own_start import OwnStart
+from specmup.inspection.places import PLACES
+from specmup.inspection.specs import ParamSpec
 from specmup.theory.update import UpdateLaw
 
 
@@ -30,7 +30,7 @@ class ScaledParam:
 
     Args:
         spec: The parameters.
-        place: A key of :data:`specmup.parametrization.places.PLACES`.
+        place: A key of :data:`specmup.inspection.places.PLACES`.
         role: One of :data:`specmup.theory.tables.ROLES`.
         before: The same at the base.
         fan_out: Number of outputs.

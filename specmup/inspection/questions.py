@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from specmup.parametrization.places import PLACES
+from specmup.inspection.places import PLACES
 
 
 @dataclass(frozen=True)
