@@ -7,7 +7,7 @@ say. A parameter that nothing speaks for raises.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 
 from torch import nn
@@ -34,11 +34,9 @@ from specmup.theory.update import UpdateLaw
 def pair_models(
     model: nn.Module,
     base: nn.Module,
-    *,
     law: UpdateLaw,
-    block_depth: int | None = None,
-    branch_ends: Sequence[str] = (),
-    places: Mapping[str, str] | None = None,
+    declared: Declaration,
+    *,
     seen: Observation | None = None,
 ) -> ModelPair:
     """Find every parameter's place, role, fans and optimizer, at the target and at the base.
@@ -48,9 +46,7 @@ def pair_models(
         base: The tuned model.
         law: Of the optimizer. Beside one that is made for matrices, AdamW trains all but the
             branches' matrices.
-        block_depth: Number k of maps in a branch; known architectures need none.
-        branch_ends: Patterns of the modules that end a branch.
-        places: Pattern to place, for parameters that neither architecture nor shape can tell.
+        declared: What the caller tells of the architecture.
         seen: The forward passes of both, where they were traced.
 
     Raises:
@@ -58,22 +54,20 @@ def pair_models(
     """
     target, small = (as_seen(spec_of(m), seen) for m in (model, base))
     check_same_parameters(target, small)
-    architecture = None if branch_ends else find_architecture(list(target.params))
+    architecture = None if declared.branch_ends else find_architecture(list(target.params))
     if architecture is not None and seen is None:
         architecture.check(model)
     depths = _depths(target, small)
     if architecture is not None and architecture.depth is not None:
         depths = {None: ScaledDim(architecture.depth(model), architecture.depth(base))}
     deeper = any(size.ratio != 1 for size in depths.values())
-    declared = declared_places(target, branch_ends, places or {})
-    shown = Seen() if seen is None or branch_ends else places_seen(seen.base, small)
-    if block_depth is None and architecture is None:
-        block_depth = shown.block_depth
-    evidence = Evidence(target, small, architecture, declared, seen=shown.places)
-    evidence = _with_streams(evidence)
+    places = declared_places(target, declared.branch_ends, declared.places)
+    shown = Seen() if seen is None or declared.branch_ends else places_seen(seen.base, small)
+    if declared.block_depth is None and architecture is None:
+        declared = replace(declared, block_depth=shown.block_depth)
+    evidence = _with_streams(Evidence(target, small, architecture, places, seen=shown.places))
     found = {pattern: place_of(spec, evidence) for pattern, spec in target.params.items()}
-    asked = Declaration(tuple(branch_ends), places or {}, block_depth)
-    if (problem := questions(evidence, found, asked, deeper=deeper)) is not None:
+    if (problem := questions(evidence, found, declared, deeper=deeper)) is not None:
         raise problem
     known = {pattern: place for pattern, place in found.items() if place is not None}
     if not depths and "branch_end" in known.values():
@@ -88,7 +82,7 @@ def pair_models(
         ),
         width=_width(evidence, known),
         depth=max(depths.values(), key=lambda size: size.target, default=ScaledDim(1, 1)),
-        block_depth=_block_depth(architecture, model, block_depth),
+        block_depth=_block_depth(architecture, model, declared.block_depth),
         architecture=architecture,
         told_by=architecture.name if architecture else "as traced" if evidence.seen else None,
         law=law,

@@ -71,6 +71,47 @@ class BaseValues:
         return value
 
 
+def base_values(
+    given: Mapping[str, NumberOrByName | None], pair: ModelPair
+) -> dict[str, BaseValues]:
+    """The base values that were given, by kind.
+
+    Args:
+        given: By kind; None for what is not given.
+        pair: The model beside its base.
+
+    Raises:
+        ValueError: As :class:`BaseValues` does; or if the two roles of a tied matrix have two.
+    """
+    values = {
+        kind: BaseValues(kind, value, pair, for_matrices=kind in ("std", "weight_decay"))
+        for kind, value in given.items()
+        if value is not None
+    }
+    _check_tied(pair, values)
+    return values
+
+
+def _check_tied(pair: ModelPair, values: Mapping[str, BaseValues]) -> None:
+    """Refuse base values that differ between the two roles of a tied matrix.
+
+    The rules themselves ask the same of an embedding and of a head, whatever the optimizer.
+
+    Raises:
+        ValueError: If a mapping gives ``output`` another value than the embedding has.
+    """
+    for param in pair.params:
+        if not param.tied:
+            continue
+        for kind, given in values.items():
+            as_head, own = given.given.get("output"), given.of(param)
+            if as_head is not None and as_head != own:
+                raise ValueError(
+                    f"{kind} is {own} for {param.spec.names[0]} and {as_head} for the role "
+                    "output, but they are one tensor: give both one value, or untie them"
+                )
+
+
 def _fits(key: str, param: ScaledParam) -> bool:
     names = (param.spec.pattern, *param.spec.aliases)
     return key == param.role or any(names_match(name, key) for name in names)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import log2
 
+from specmup.inspection.model_pair import ModelPair
 from specmup.optimizers.as_run import law_as_run
 from specmup.theory.order import Number
 from specmup.theory.rules import solved_layers
@@ -73,6 +74,44 @@ def gauge_change(law: UpdateLaw) -> GaugeChange:
     epsilon = None if after.epsilon is None else round(log2(after.epsilon.value))
     rate = round(-log2(after.learning_rate.value))
     return GaugeChange(rate, epsilon, INEXACT.get(law.name), ROUNDING.get(law.name))
+
+
+# The readout's multiplier 1/r_n cannot be folded into a matrix that is also the embedding: only one
+# of its two uses may shrink. If a normalisation with a gain stands directly before the head, it
+# fits into that gain and bias instead, and the tie stays exact.
+def check_foldable(pair: ModelPair, gauge: str) -> None:
+    """Refuse what the folded gauge cannot express.
+
+    Raises:
+        ValueError: If the head is tied and no gain stands before it, or biases of several maps
+            share a tensor with those that must shrink.
+    """
+    if gauge != "folded":
+        return
+    gain = any(m.place == "final_norm" and m.spec.is_gain for m in pair.params)
+    if pair.tied and not gain and pair.width.ratio != 1:  # 1/r_n is something
+        tied = next(m.spec for m in pair.params if m.tied)
+        raise ValueError(
+            f"{tied.names[0]} and {tied.aliases[0]} are one tensor, and the readout's multiplier "
+            "1/r_n can be folded into neither: it would shrink the embedding as well. Untie them; "
+            "or give the model a `multipliers` dictionary and gauge='forward'; or, if a "
+            "normalisation with a gain stands directly before the head, declare "
+            "places={'its name': 'final_norm'}"
+        )
+    heads = [m.spec.pattern for m in pair.params if m.role == "output"]
+    if pair.tied and heads and pair.width.ratio != 1:
+        raise ValueError(
+            f"the readout's multiplier 1/r_n of the tied head stands in the gain before it, and "
+            f"{', '.join(heads)}, a head as well, would be divided twice if it reads from there: "
+            "untie the head, or give the model a `multipliers` dictionary and gauge='forward'"
+        )
+    for param in pair.params:
+        stacked = param.spec.stacked and param.role == "hidden_bias"
+        if stacked and pair.block_depth > 1:
+            raise ValueError(
+                f"{param.spec.pattern} holds the biases of all maps of a branch in one tensor, of "
+                "which the folded gauge must shrink each by another power: use gauge='forward'"
+            )
 
 
 def _power(exponent: int) -> str:

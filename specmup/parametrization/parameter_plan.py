@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TypedDict
 
-from specmup.inspection.model_pair import ScaledParam
+from specmup.inspection.model_pair import ModelPair, ScaledParam
 from specmup.optimizers.registry import ADAPTERS
 from specmup.parametrization.base_values import BaseValues
 from specmup.parametrization.factors import Factors
@@ -59,21 +59,35 @@ class ParameterPlan:
 
 
 def parameter_plans(
+    pair: ModelPair,
+    factors: Mapping[str, Factors],
+    values: Mapping[str, BaseValues],
+    starts: Mapping[str, float | None],
+    multipliers: Mapping[str, float],
+) -> Iterator[ParameterPlan]:
+    """Base values times factors, for every parameter of every block, in the model's order.
+
+    Args:
+        pair: The model beside its base.
+        factors: On the base values, by pattern.
+        values: The base values that were given, by kind.
+        starts: The base's own initial sizes, by pattern.
+        multipliers: Of the forward pass at the target, by role.
+    """
+    for param in pair.params:
+        name, role = param.spec.pattern, param.multiplier_role
+        multiplier = 1.0 if role is None else multipliers.get(role, 1.0)
+        yield from _alike(param, factors[name], values, starts[name], multiplier)
+
+
+def _alike(
     param: ScaledParam,
     factors: Factors,
     values: Mapping[str, BaseValues],
     start: float | None,
     multiplier: float,
 ) -> Iterator[ParameterPlan]:
-    """Base values times factors, for the same parameter of every block.
-
-    Args:
-        param: The parameter.
-        factors: On its base values.
-        values: The base values that were given, by kind.
-        start: The base's own initial size.
-        multiplier: Of the forward pass at the target, in front of it.
-    """
+    """The same parameter of every block."""
     spec, numbers = param.spec, _numbers(param, factors, values, start)
     for name in spec.names:
         yield ParameterPlan(
