@@ -1,4 +1,4 @@
-"""Counts that are no width and no depth: experts, chosen experts, heads of keys and values.
+"""Sizes that are no width and no depth: experts, chosen experts, heads and their dimension.
 
 The rules speak of n and L alone. Where another count grows, or stays while what shares it grows, a
 plan says so, with what the literature has.
@@ -11,10 +11,15 @@ from typing import Any
 
 from torch import nn
 
-from specmup.parametrization.model_pair import ModelPair, ScaledParam
+from specmup.inspection.model_pair import ModelPair, ScaledParam
 
 OF_EXPERTS = "no rule here speaks of it: see arXiv:2605.14200, 2601.20205 and 2508.09752"
 OF_HEADS = "no rule here speaks of it: see arXiv:2605.15290"
+LARGER_HEADS = (
+    "The dimension of a head changes, {before} → {now}: attention logits then need a factor 1/d "
+    "instead of 1/√d, which a plan cannot give; keep the dimension and let the number of heads "
+    "grow."
+)
 # How configurations call the heads, and the fewer heads of keys and values that they share.
 HEADS = ("num_attention_heads", "n_head", "n_heads", "num_heads")
 SHARED = ("num_key_value_heads", "num_kv_heads", "n_kv_heads", "n_kv_head", "num_query_groups")
@@ -46,6 +51,19 @@ def counts_that_grow(pair: ModelPair, model: nn.Module, base: nn.Module) -> Iter
                 "either size, as a router does; if these are heads of keys or values, which more "
                 f"and more heads of queries share, {OF_HEADS}."
             )
+
+
+def heads_that_grow(pair: ModelPair, model: nn.Module, base: nn.Module) -> Iterator[str]:
+    """What a growing width does to the heads of a known architecture: one sentence, or none."""
+    if pair.architecture is None:
+        return
+    before, now = (pair.architecture.head_dimension(m) for m in (base, model))
+    if before is None or now is None or pair.width.ratio == 1:
+        return
+    if before == now:
+        yield f"Attention heads keep their dimension of {now:g}; their number grows."
+    else:
+        yield LARGER_HEADS.format(before=f"{before:g}", now=f"{now:g}")
 
 
 def entries(model: nn.Module) -> Mapping[str, Any]:
