@@ -140,7 +140,21 @@ def test_what_would_bring_torchvision_is_installed_without_dependencies(environm
     setup_environment.install()
     (mup,) = [step for step in steps if any("mup==" in word for word in step)]
     assert "--no-deps" in mup
+    assert all("--no-compile" in step for step in steps)
     assert setup_environment.is_installed()
+
+
+def test_what_is_installed_is_compiled_whatever_else_lies_there(tmp_path, monkeypatch, capfd):
+    monkeypatch.setattr(setup_environment, "python", lambda: Path(sys.executable))
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")  # or each process would compile it anew
+    package = tmp_path / "package"
+    package.mkdir()
+    (package / "__init__.py").write_text("VALUE = 1\n")
+    (package / "template.py").write_text("{{ name }} = 1 +\n")
+    setup_environment.compile_all(tmp_path)
+    compiled = [path.name.split(".")[0] for path in package.glob("__pycache__/*.pyc")]
+    assert compiled == ["__init__"]
+    assert capfd.readouterr() == ("", "")
 
 
 def test_figures_follow_neither_the_users_settings_nor_their_list_of_fonts(tmp_path):
