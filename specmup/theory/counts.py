@@ -3,13 +3,14 @@
 A count is a number of terms that add up, as the depth is one. A token meets K of a block's E
 experts, so what reaches it is a sum over L·K branches, each behind a gate, and the condition is
 that of L·K blocks. What the counts change beyond it is the gradient: one of an expert holds the
-share K/E of all tokens, one of a shared key or value map a sum over the G heads that share it.
+share K/E of all tokens, one of a shared key or value map a sum over the Q heads that share it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import cache
 
 from specmup.theory.condition import Path, solve_condition
 from specmup.theory.equations import Combination
@@ -32,6 +33,7 @@ EVEN_LOAD = (
 ONE_ACTIVE = "a softmax over a single chosen expert is 1, and the router gets no gradient"
 
 
+@cache
 def expert_layers(block_depth: int, gates: str = "chosen") -> Mapping[str, SolvedLayer[Order]]:
     """Sizes of ``expert``, a map of one expert, and of ``router``, in the conventional gauge.
 
@@ -89,14 +91,14 @@ def expert_rules(optimizer: str, block_depth: int = 2, gates: str = "chosen") ->
 
 
 def shared_layer(block_depth: int = 2, *, aligned: bool = True) -> SolvedLayer[Order]:
-    """Sizes of ``shared``: a key or value map (n/G, n) whose every head serves G heads of queries.
+    """Sizes of ``shared``: a key or value map (n/Q, n) whose every head serves Q heads of queries.
 
-    Its outputs, repeated G times, are of the size that they had, so ‖W‖_R and ‖ΔW‖_R are those
-    of the repeated map. Its gradient is a sum over the G heads.
+    Its outputs, repeated Q times, are of the size that they had, so ‖W‖_R and ‖ΔW‖_R are those
+    of the repeated map. Its gradient is a sum over the Q heads.
 
     Args:
         block_depth: Number k of maps in a branch.
-        aligned: Whether that sum adds up like G, as the bound has it, or like √G, as at the start,
+        aligned: Whether that sum adds up like Q, as the bound has it, or like √Q, as at the start,
             where heads read the same value by independent maps.
     """
     hidden = solved_layers(block_depth)["hidden"]
@@ -109,7 +111,7 @@ def shared_rule(optimizer: str, block_depth: int = 2, *, aligned: bool = True) -
     """The rule of :func:`shared_layer`, with a start at which its outputs are of size one.
 
     ‖W‖_R is what a map can do to features that lie in its few rows; what they meet at the start is
-    independent of it. The two sizes differ where outputs are fewer than inputs, here by √G, and P1
+    independent of it. The two sizes differ where outputs are fewer than inputs, here by √Q, and P1
     speaks of the features: their size is std·√n_in.
 
     Args:

@@ -12,7 +12,7 @@ Exponent = Fraction | int | str
 # Sizes beside the width n and the depth L, and the letters that they are written with: experts of a
 # block, those of them that a token meets, heads of queries that share one of keys and values, and
 # the dimension of a head.
-COUNTS = {"experts": "E", "active": "K", "group": "G", "head": "d"}
+COUNTS = {"experts": "E", "active": "K", "group": "Q", "head": "d"}
 
 
 def exact(exponent: Exponent) -> Fraction:

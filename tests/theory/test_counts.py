@@ -122,8 +122,8 @@ def test_unshared_heads_have_the_rule_of_a_hidden_map(name, aligned):
 
 
 def test_where_sizes_decide_which_term_is_larger_there_is_no_rule():
-    """Whether LAMB's clamp binds depends on how n and G grow together."""
-    with pytest.raises(IncomparableOrders, match="n, L and G"):
+    """Whether LAMB's clamp binds depends on how n and Q grow together."""
+    with pytest.raises(IncomparableOrders, match="n, L and Q"):
         shared_rule("lamb-clamped")
 
 
