@@ -19,9 +19,12 @@ from specmup.theory.order import DEPTH, ONE, Exponent, Order
 
 ALPHA = Term.unknown("α")
 
-# L independent vectors add like √L, L aligned ones like L; either sum must be Θ(1).
-INDEPENDENT_SHARE = DEPTH ** "-1/2"
-ALIGNED_SHARE = DEPTH**-1
+# N independent vectors add like √N, N aligned ones like N; either sum must be Θ(1).
+INDEPENDENT = Fraction(1, 2)
+ALIGNED = Fraction(1)
+# The share of one of L blocks in it.
+INDEPENDENT_SHARE = DEPTH**-INDEPENDENT
+ALIGNED_SHARE = DEPTH**-ALIGNED
 
 # A branch of k maps has 2^k - 1 equations. They are solved one by one, so k stays small.
 LARGEST_BLOCK_DEPTH = 12
@@ -120,12 +123,12 @@ class ResidualCondition:
     def share(self, order: int) -> Order:
         """Size of one block's term of an order, for the sum over blocks to be Θ(1)."""
         given = self.addition[order - 1 : order]
-        return self.terms ** -(Fraction(given[0]) if given else 1)
+        return self.terms ** -(Fraction(given[0]) if given else ALIGNED)
 
     @property
     def independent_share(self) -> Order:
         """Largest size of one block's output at the start, where the blocks are independent."""
-        return self.terms ** "-1/2"
+        return self.terms**-INDEPENDENT
 
     @cached_property
     def system(self) -> System:
