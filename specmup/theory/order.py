@@ -61,8 +61,11 @@ class Order(Powers):
 
     def __mul__(self, other: Order) -> Order:
         """Product of two sizes."""
+        width, depth = self.width + other.width, self.depth + other.depth
+        if not self.counts and not other.counts:
+            return Order(width, depth)
         counts = {name: self.of(name) + other.of(name) for name in counted(self, other)}
-        return Order(self.width + other.width, self.depth + other.depth, **counts)
+        return Order(width, depth, **counts)
 
     def __truediv__(self, other: Order) -> Order:
         """Quotient of two sizes."""
@@ -76,8 +79,9 @@ class Order(Powers):
 
     def __le__(self, other: Order) -> bool:
         """Whether self = O(other) when all sizes grow independently: a partial order."""
-        within = self.width <= other.width and self.depth <= other.depth
-        return within and all(self.of(n) <= other.of(n) for n in counted(self, other))
+        if self.width > other.width or self.depth > other.depth:
+            return False
+        return all(self.of(name) <= other.of(name) for name in counted(self, other))
 
     def __ge__(self, other: Order) -> bool:
         """Whether other = O(self) when all sizes grow independently: a partial order."""

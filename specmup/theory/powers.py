@@ -17,6 +17,8 @@ COUNTS = {"experts": "E", "active": "K", "group": "Q", "head": "d"}
 
 def exact(exponent: Exponent) -> Fraction:
     """A fraction; a float, which could not be exact, raises ``TypeError``."""
+    if type(exponent) is Fraction:  # as nearly all are; what follows takes ten times as long
+        return exponent
     if isinstance(exponent, float) or not isinstance(exponent, Rational | str):
         raise TypeError(
             f"exponent {exponent!r} is not exact: give an int, a Fraction or a string like '-1/2'"
@@ -32,7 +34,9 @@ def _counts(given: Mapping[str, Exponent]) -> tuple[tuple[str, Fraction], ...]:
 
 
 def counted(*orders: Powers) -> list[str]:
-    """The counts that occur in any of them."""
+    """The counts that occur in any of them; mostly there are none."""
+    if not any(order.counts for order in orders):
+        return []
     return list(dict.fromkeys(name for order in orders for name, _ in order.counts))
 
 
