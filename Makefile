@@ -8,7 +8,7 @@ export MPLCONFIGDIR := $(CURDIR)/.venv/matplotlib
 book test sync: export OMP_NUM_THREADS := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup book test sync bench lowest clean
+.PHONY: help setup book pdf test sync bench lowest clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "make %-7s %s\n", $$1, $$2}' Makefile
@@ -18,6 +18,9 @@ setup: ## make .venv and install the pinned requirements (the others do this the
 
 book: setup ## execute the chapters that changed and build _build/html
 	@$(RUN) tools/build_book.py
+
+pdf: book ## print the whole book into _build/specmup.pdf; needs Chromium, takes some minutes
+	@$(RUN) tools/make_pdf.py
 
 test: setup ## run every check; one stage: make test STAGES=units
 	@$(RUN) tools/run_checks.py $(STAGES)

@@ -6,6 +6,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from hypothesis import settings
+from small_models import hugging_face, nano_gpt, residual  # noqa: F401  # fixtures
 
 from specmup.runs.pool import SerialPool
 from specmup.sweeps.configuration import sweep_from

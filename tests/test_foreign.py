@@ -18,9 +18,9 @@ from specmup.__main__ import main
 from specmup.aligned import aligned
 from specmup.figures.check_report import draw, findings, report
 from specmup.foreign import code_in_markdown, in_markdown, printable
+from specmup.inspection.questions import Declaration
 from specmup.parametrization.plan import make_plan
 from specmup.parametrization.planned import Plan
-from specmup.parametrization.questions import Declaration
 
 # What each would do where it is obeyed.
 NAMES = {

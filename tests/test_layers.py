@@ -20,7 +20,7 @@ LAYERS = (
         "optimizers",
         "tracing",
     ),
-    *("parametrization", "auditing"),
+    *("inspection", "parametrization", "auditing"),
     *("runs", "data", "training", "probes", "analysis", "figures", "sweeps", "cli"),
 )
 TOP = ("__init__", "__main__")
@@ -46,6 +46,24 @@ def test_no_module_imports_itself_by_way_of_others():
     graph = {name: imported(name) for name in MODULES}
     order = list(TopologicalSorter(graph).static_order())  # raises CycleError, which names them
     assert len(order) == len(MODULES) > 100
+
+
+# Where the name of an optimizer enters: from a caller, a file, a table. Behind them goes its law.
+BORDERS = {
+    *("theory.rules", "theory.counts", "theory.departures"),
+    *("optimizers.registry", "training.replicas"),
+    *("parametrization.plan", "parametrization.planned"),
+    *("sweeps.configuration", "sweeps.options", "sweeps.run", "sweeps.figure"),
+}
+
+
+def test_a_name_becomes_an_update_law_where_it_enters_and_nowhere_else():
+    looks_up = {
+        name.removeprefix("specmup.")
+        for name in LIBRARY
+        if "update_law(" in MODULES[name].read_text("utf-8")
+    }
+    assert looks_up - {"theory.update"} == BORDERS
 
 
 def test_a_diagram_imports_the_library_and_what_all_are_drawn_with():

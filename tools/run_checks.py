@@ -12,9 +12,17 @@ import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
+from itertools import groupby
 from pathlib import Path
+from tempfile import TemporaryFile
+from typing import TextIO
 
+from browsers import NAMES as BROWSERS
 from cores import cores
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -25,16 +33,23 @@ SPREAD = [*PYTEST, EACH_CORE, "--dist=loadscope"]
 RENDERED = "tests/book/rendered"
 IN_BROWSER = f"{RENDERED}/test_browser.py"
 DIST = "_build/dist"
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 
 
 @dataclass(frozen=True)
 class Stage:
-    """One named group of commands; the stage passes when all of them do."""
+    """One named group of commands; the stage passes when all of them do.
+
+    Attributes:
+        name: By which it is asked for.
+        says: What it checks.
+        commands: In their order.
+        alone: Whether it keeps all cores busy. Neighbours that do not run side by side.
+    """
 
     name: str
     says: str
     commands: tuple[list[str], ...]
+    alone: bool = True
 
 
 STAGES = (
@@ -55,7 +70,7 @@ STAGES = (
         "every chapter, executed and held against its notebook (nbval)",
         ([sys.executable, "tools/compare_outputs.py"],),
     ),
-    Stage("book", "the strict book build", ([sys.executable, "tools/build_book.py"],)),
+    Stage("book", "the strict book build", ([sys.executable, "tools/build_book.py"],), alone=False),
     Stage("pages", "the built pages, as files", ([*SPREAD, RENDERED, f"--ignore={IN_BROWSER}"],)),
     Stage("browser", "the built pages, in a browser", ([*PYTEST, EACH_CORE, IN_BROWSER],)),
 )
@@ -70,6 +85,7 @@ ROWS = Stage(
     "rows",
     "some stored rows, others with every commit, made again",
     ([sys.executable, "-m", "experiments", "verify", "--rotate", "20"],),
+    alone=False,
 )
 APART = (WHOLE, MUTATIONS, ROWS)  # run where they are named
 PART = Stage(
@@ -81,19 +97,46 @@ def chosen(names: list[str]) -> list[Stage]:
     """The stages of these names; without names all, in CI a part of others too."""
     if names:
         return [stage for stage in (*STAGES, *APART) if stage.name in names]
-    return [*STAGES, ROWS, PART] if os.environ.get("CI") else list(STAGES)
+    if not os.environ.get("CI"):
+        return list(STAGES)
+    there = [stage.name for stage in STAGES].index("book") + 1  # whose rendering takes one core
+    return [*STAGES[:there], ROWS, *STAGES[there:], PART]
 
 
-def run(stage: Stage) -> tuple[str, float]:
-    """Run one stage; return its outcome in words and its seconds."""
-    print(f"\n=== {stage.name}: {stage.says}", flush=True)
+def run(stage: Stage, out: TextIO | None = None) -> tuple[str, float]:
+    """Run one stage; return its outcome in words and its seconds.
+
+    Args:
+        stage: Whose commands.
+        out: File for what is printed; the standard output by default.
+    """
+    say = partial(print, file=out or sys.stdout, flush=True)
+    say(f"\n=== {stage.name}: {stage.says}")
     if stage.name == "browser" and not any(map(shutil.which, BROWSERS)):
-        print(f"No browser on PATH ({', '.join(BROWSERS)}): the pages were not opened in one.")
+        say(f"No browser on PATH ({', '.join(BROWSERS)}): the pages were not opened in one.")
         # A person without a browser still gets every other check; CI must not pass without it.
         return ("FAILED (no browser)" if os.environ.get("CI") else "NOT RUN (no browser)"), 0.0
     start = time.monotonic()
-    codes = [subprocess.run(command, cwd=ROOT).returncode for command in stage.commands]
+    run_one = partial(subprocess.run, cwd=ROOT, stdout=out, stderr=out and subprocess.STDOUT)
+    codes = [run_one(command).returncode for command in stage.commands]
     return ("FAILED" if any(codes) else "passed"), time.monotonic() - start
+
+
+def run_all(stages: list[Stage]) -> Iterator[tuple[Stage, str, float]]:
+    """Run stages, side by side those that leave a core idle; each with its outcome and seconds."""
+    for alone, group in groupby(stages, key=lambda stage: stage.alone):
+        some = list(group)
+        if alone or len(some) == 1:
+            yield from ((stage, *run(stage)) for stage in some)
+            continue
+        with ExitStack() as stack, ThreadPoolExecutor(len(some)) as threads:
+            files = [stack.enter_context(TemporaryFile("w+")) for _ in some]
+            for stage, outcome, file in zip(
+                some, threads.map(run, some, files), files, strict=True
+            ):
+                file.seek(0)
+                print(file.read(), end="", flush=True)
+                yield stage, *outcome
 
 
 def main(names: list[str]) -> int:
@@ -102,7 +145,7 @@ def main(names: list[str]) -> int:
     if unknown := sorted(set(names) - set(known)):
         print(f"unknown stage {', '.join(unknown)}; there are: {', '.join(known)}", file=sys.stderr)
         return 2
-    outcomes = [(stage, *run(stage)) for stage in chosen(names)]
+    outcomes = list(run_all(chosen(names)))
     print("\n=== summary")
     for stage, outcome, seconds in outcomes:
         print(f"{stage.name:<10} {outcome:<22} {seconds:6.0f} s   {stage.says}")

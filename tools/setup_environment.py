@@ -12,6 +12,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from cores import cores
 from watched_pip import watch
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -63,6 +64,7 @@ def install() -> None:
         subprocess.run([sys.executable, "-m", "venv", "--clear", VENV], check=True)
     (packages,) = VENV.glob("lib/python*/site-packages")
     pip = [python(), "-m", "pip", "install", "--disable-pip-version-check", "--no-input"]
+    pip += ["--no-compile"]  # which it does on one core
     print(
         f"Environment: installing requirements.txt; the first time this takes {HOW_LONG}",
         flush=True,
@@ -71,9 +73,17 @@ def install() -> None:
     print(f"Environment: installing {', '.join(WITHOUT_DEPENDENCIES)} and this folder", flush=True)
     watch([*pip, "--no-deps", *WITHOUT_DEPENDENCIES], packages)
     watch([*pip, "--no-deps", "--editable", ROOT, "--editable", ROOT / "book"], packages)
+    print("Environment: compiling what was installed, on every core", flush=True)
+    compile_all(packages)
     # The first import lists the system's fonts. Where that is slow it says so, into a page's cell.
     subprocess.run([python(), "-c", "import matplotlib.font_manager"], check=True)
     STAMP.write_text(wanted())
+
+
+def compile_all(packages: Path) -> None:
+    """Compile what is installed, silently: packages ship templates and tests that are no Python."""
+    command = [python(), "-m", "compileall", "-q", "-j", str(cores()), packages]
+    subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
 def main() -> int:

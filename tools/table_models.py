@@ -24,9 +24,9 @@ from transformers import AutoConfig, AutoModelForCausalLM, logging
 from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
 
 from specmup.cli.command import factory
+from specmup.inspection.questions import Undeclared
 from specmup.parametrization.followers import NAMES
 from specmup.parametrization.plan import make_plan
-from specmup.parametrization.questions import Undeclared
 
 DEPTHS = {"target": 8, "base": 4}
 

@@ -17,6 +17,7 @@ EXTRAS = ("lab", "hugging-face")  # without those of texts, which these tests do
 RUNNERS = ("pytest", "hypothesis")
 TESTS = (
     "tests/theory",
+    "tests/inspection",
     "tests/parametrization",
     "--ignore=tests/parametrization/test_mup.py",  # needs mup, of which nothing is promised
     # Counts the architectures of the version of transformers that is pinned.

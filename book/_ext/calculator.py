@@ -59,7 +59,7 @@ def told(law: UpdateLaw) -> dict[str, Any]:
     """An optimizer's title, what trains the rest beside it, and its rules by k and gauge."""
     return {
         "title": law.title,
-        "companion": LAWS[COMPANION].title if law.matrices_only else None,
+        "companion": COMPANION.title if law.matrices_only else None,
         "rules": {
             f"{k}": {
                 "forward": list(rows(law, k, folded=False)),
@@ -73,7 +73,7 @@ def told(law: UpdateLaw) -> dict[str, Any]:
 def rows(law: UpdateLaw, block_depth: int, *, folded: bool) -> Iterator[dict[str, Any]]:
     """One row a role; hidden matrices by the optimizer, and the rest by its companion if any."""
     for role, layer in solved_layers(block_depth).items():
-        own = laws_of(law.name)[role]
+        own = laws_of(law)[role]
         if not folded:
             yield entry(role, ROLES[role], layer, own)
         elif role in FOLDED:

@@ -31,8 +31,8 @@ from experiments.instruments.small_copies import (
 )
 from experiments.reading.foreign import models
 from specmup.analysis.interval import mean_interval
+from specmup.inspection.questions import Undeclared
 from specmup.parametrization.plan import Plan, make_plan
-from specmup.parametrization.questions import Undeclared
 
 # The rate at the base, as part of what the entries of the median matrix start at.
 STEP, EPSILON = 0.2, 1e-12

@@ -1,7 +1,8 @@
 """Measured exponents: how a size grows with width and depth, and whether a theory's order fits.
 
 A size that scales as C·n^a·L^b is a plane in logarithms, so a and b are found by least squares of
-log size on log n and log L.
+log size on log n and log L. Their interval is the wider of two: what other seeds would give, and
+what the points leave over from the plane.
 """
 
 from __future__ import annotations
@@ -18,6 +19,11 @@ from specmup.analysis.interval import Interval, student_t
 from specmup.theory.order import Order
 
 FEWEST_SIZES = 3
+FEWEST_SEEDS = 3  # Student's t of two is 12.7 standard errors wide, and says nothing
+
+# Half the distance between two neighbouring orders: the theory's powers are multiples of 1/2. An
+# exponent whose interval lies so near to one of them is nearer to it than to any other.
+TOLERANCE = 0.25
 
 
 @dataclass(frozen=True, repr=False)
@@ -30,7 +36,7 @@ class Exponents:
         constant: The prefactor, including whatever an axis that was not fitted contributes.
         widths: The distinct widths measured.
         depths: The distinct depths measured; empty if none were given.
-        measurements: How many measurements were fitted.
+        seeds: How many seeds have every size, and so an exponent of their own.
     """
 
     width: Interval | None
@@ -38,19 +44,20 @@ class Exponents:
     constant: float
     widths: tuple[float, ...]
     depths: tuple[float, ...]
-    measurements: int
+    seeds: int
 
     def evaluate(self, width: float = 1.0, depth: float = 1.0) -> float:
         """The fitted size at one width and depth; an axis that was not fitted is ignored."""
         a, b = (e.estimate if e is not None else 0.0 for e in (self.width, self.depth))
         return self.constant * width**a * depth**b
 
-    def verdict(self, predicted: Order, tolerance: float = 0.1) -> Verdict:
+    def verdict(self, predicted: Order, tolerance: float = TOLERANCE) -> Verdict:
         """Hold the fit against an exact order; see :class:`Verdict`.
 
         Args:
             predicted: The theory's order of the size.
-            tolerance: How far an exponent measured at finite size may lie from its limit.
+            tolerance: How far an exponent measured at finite size may lie from its limit; half the
+                distance to the order that it is to be told from.
 
         Raises:
             ValueError: If the tolerance is not positive.
@@ -142,24 +149,38 @@ class Verdict:
         return "disagrees" if exponent.high < low or high < exponent.low else "cannot tell"
 
 
-def fit_exponents(size: ArrayLike, width: ArrayLike, depth: ArrayLike | None = None) -> Exponents:
+def fit_exponents(
+    size: ArrayLike,
+    width: ArrayLike,
+    depth: ArrayLike | None = None,
+    *,
+    seed: ArrayLike | None = None,
+) -> Exponents:
     """Fit size ≈ C·n^a·L^b by least squares in logarithms, with 95 % intervals.
 
-    Seeds are replicates: the log sizes measured at one (n, L) are averaged first, and the fit and
-    its interval come from these means, one point a size. What is left over from the fit then holds
-    the noise of the means and any systematic curvature alike, so more seeds narrow the interval
-    only as far as the points really lie on a plane. The interval is Student's t with (number of
-    sizes − number of coefficients) degrees of freedom. It speaks of the exponent over the measured
-    range: where the curve bends, that is an average slope, not its limit.
+    The exponents are those of the seeds' mean log sizes, which are the means of the seeds' own
+    exponents. Each has two reasons to be doubted, and its interval is the wider of the two:
+
+    - other seeds would give others: Student's t over the seeds' own exponents, from three seeds on
+      that have every size;
+    - the sizes do not lie on a plane: Student's t with (sizes − coefficients) degrees of freedom,
+      of what the means leave over. It holds the seeds' noise too if that is independent from size
+      to size, so it speaks alone where there are fewer than three such seeds.
+
+    Curved points are thus not made straight by many seeds, and what a seed does to all its sizes at
+    once does not go unseen. The interval speaks of the exponent over the measured range: where the
+    curve bends, that is an average slope, not its limit.
 
     Args:
-        size: The measured sizes, one entry a measurement; several seeds are several entries.
+        size: The measured sizes, one entry a measurement.
         width: The width n of each measurement, or one number for all.
         depth: The depth L likewise; None if there is none to speak of.
+        seed: The seed of each measurement; None if each size was measured once.
 
     Raises:
         ValueError: If lengths differ, a number is not positive and finite, neither axis varies, an
-            axis that varies has fewer than three sizes, or the exponents cannot be told apart.
+            axis that varies has fewer than three sizes, the exponents cannot be told apart, or a
+            seed has a size twice, as all have where sizes are repeated and no seeds are named.
     """
     sizes = _positive("size", size)
     widths = _positive("width", width, sizes.size)
@@ -169,10 +190,11 @@ def fit_exponents(size: ArrayLike, width: ArrayLike, depth: ArrayLike | None = N
     if not varying:
         raise ValueError(f"{' and '.join(axes)} must vary for an exponent to be fitted: add sizes")
 
-    points = np.column_stack([np.log(axes[name]) for name in varying])
-    points, group = np.unique(points, axis=0, return_inverse=True)
-    means = np.bincount(group.ravel(), np.log(sizes)) / np.bincount(group.ravel())
-    slopes, errors, intercept = _least_squares(points, means)
+    points, place = np.unique(
+        np.column_stack([np.log(axes[name]) for name in varying]), axis=0, return_inverse=True
+    )
+    logs = _by_seed(np.log(sizes), place.ravel(), len(points), seed)
+    slopes, errors, intercept = _least_squares(points, logs)
     fitted = {
         name: Interval(float(s), float(s - e), float(s + e))
         for name, s, e in zip(varying, slopes, errors, strict=True)
@@ -183,7 +205,7 @@ def fit_exponents(size: ArrayLike, width: ArrayLike, depth: ArrayLike | None = N
         constant=exp(intercept),
         widths=tuple(np.unique(widths).tolist()),
         depths=() if depths is None else tuple(np.unique(depths).tolist()),
-        measurements=sizes.size,
+        seeds=int(np.isfinite(logs).all(axis=0).sum()),
     )
 
 
@@ -216,11 +238,28 @@ def _varies(name: str, values: np.ndarray) -> bool:
     return distinct.size > 1
 
 
-def _least_squares(points: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
-    """Slopes, half-widths of their intervals, and intercept; points (G, axes), values (G,)."""
+def _by_seed(logs: np.ndarray, place: np.ndarray, count: int, seed: ArrayLike | None) -> np.ndarray:
+    """Log sizes (points, seeds), nan where a seed lacks a size."""
+    names = np.zeros(logs.size) if seed is None else np.asarray(seed)
+    if names.shape != logs.shape:
+        raise ValueError(
+            f"seed has shape {names.shape} and size has {logs.size} entries: "
+            "give one for each measurement"
+        )
+    seeds, column = np.unique(names, return_inverse=True)
+    table = np.full((count, seeds.size), np.nan)
+    table[place, column] = logs
+    if np.isfinite(table).sum() < logs.size:
+        remedy = "name the seeds" if seed is None else "measure a size once with each seed"
+        raise ValueError(f"sizes are repeated within a seed: {remedy}")
+    return table
+
+
+def _least_squares(points: np.ndarray, logs: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
+    """Slopes, half-widths of their intervals, and intercept; points (G, axes), logs (G, seeds)."""
     count, axes = points.shape
-    centre, mean = points.mean(axis=0), values.mean()
-    X, y = points - centre, values - mean
+    centre, means = points.mean(axis=0), np.nanmean(logs, axis=1)
+    X = points - centre
     if np.linalg.matrix_rank(X, tol=1e-9) < axes:
         raise ValueError(
             "width and depth grow together here, so their exponents cannot be told apart: "
@@ -231,7 +270,18 @@ def _least_squares(points: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, 
         raise ValueError(
             f"{count} different sizes leave nothing to judge {axes + 1} coefficients by: add sizes"
         )
-    slopes = np.linalg.lstsq(X, y, rcond=None)[0]
-    variance = np.sum((y - X @ slopes) ** 2) / degrees
-    standard_errors = np.sqrt(variance * np.diag(np.linalg.inv(X.T @ X)))
-    return slopes, student_t(degrees) * standard_errors, float(mean - centre @ slopes)
+    slopes = _slopes(X, means)
+    left_over = means - means.mean() - X @ slopes
+    variance = left_over @ left_over / degrees
+    half = student_t(degrees) * np.sqrt(variance * np.diag(np.linalg.inv(X.T @ X)))
+    own = _slopes(X, logs[:, np.isfinite(logs).all(axis=0)])  # (axes, seeds)
+    seeds = own.shape[1]
+    if seeds >= FEWEST_SEEDS:
+        over_seeds = student_t(seeds - 1) * own.std(axis=1, ddof=1) / np.sqrt(seeds)
+        half = np.maximum(half, over_seeds)
+    return slopes, half, float(means.mean() - centre @ slopes)
+
+
+def _slopes(X: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Least squares on centred points (G, axes), for each column of values (G, …) alone."""
+    return np.linalg.lstsq(X, values - values.mean(axis=0), rcond=None)[0]

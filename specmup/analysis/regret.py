@@ -1,53 +1,90 @@
-"""Regret without the bias of a minimum: the best rate is chosen on some seeds, judged on others.
+"""What a carried rate costs beside the best one, without the bias of a minimum.
 
 The lowest of several noisy means is too low, by chance alone. A regret that is measured against it
-on the same seeds is therefore never negative, and under a flat curve of 5 rates its interval
-excludes zero in 6 to 7 % of cases instead of 2.5 %.
+on the same seeds is never negative, and under a flat curve of 5 rates its interval excludes zero in
+6 to 7 % of cases instead of 2.5 %. So each seed is read at the rate that the others chose.
 """
 
 from __future__ import annotations
 
-from math import inf, nan
+from math import inf, nan, sqrt
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 
-from specmup.analysis.curve import tuned_rate
 from specmup.analysis.interval import Interval, mean_interval
 
 
-def split_regret(curves: pd.DataFrame, carried: float) -> Interval:
-    """What a carried rate costs beside the best one, chosen on half of the seeds, judged on others.
+def regret(curves: pd.DataFrame, carried: float) -> Interval:
+    """The loss at a carried rate minus that at the best one, chosen and read on different seeds.
 
-    The best rate is that of the lowest mean loss over the first half of the seeds (the smaller, if
-    their number is odd), among the rates that train every seed. What is measured on the other half
-    does not know of the choice: under a flat curve its mean is zero, and its interval lies above
-    zero in at most 2.5 % of cases. It may be negative. The price is a wider interval, and a best
-    rate chosen less surely. Leaving out one seed at a time would lose less, and its mean is free of
-    bias too; but its terms depend on one another, and its interval excludes zero twice as often as
-    it says.
+    It is what a user would have gained by tuning at this size as well, on one seed fewer. See
+    :func:`seed_regrets` for the choice and :func:`held_out_interval` for the interval.
 
     Args:
-        curves: As :func:`specmup.analysis.curve.seed_curves` gives them, at least two seeds.
+        curves: As :func:`specmup.analysis.curve.seed_curves` gives them.
         carried: log2 of the rate; tuned on another size, so that it knows nothing of these seeds.
 
     Returns:
-        The mean over the judged seeds; ``inf`` if the carried rate loses a seed, undefined (nan) if
-        every rate does.
+        The mean over the seeds. It may be negative; ``0 exactly`` says that the carried rate is
+        the best whichever seed is left out. ``inf`` if the carried rate loses a seed, undefined
+        (nan) if every rate does. A single seed leaves none to choose by: its regret is the plain
+        difference, too large by chance, and has no interval.
 
     Raises:
-        ValueError: If there is one seed, or the carried rate was not run.
+        ValueError: If the carried rate was not run.
     """
-    if len(curves) < 2:
-        raise ValueError(f"{len(curves)} seed: one chooses and another judges, so run two at least")
+    found = seed_regrets(curves, carried)
+    return Interval(nan, nan, nan) if found.isna().any() else held_out_interval(found)
+
+
+def seed_regrets(curves: pd.DataFrame, carried: float) -> pd.Series:
+    """Seed by seed, the loss at the carried rate minus that at the rate which the others choose.
+
+    They choose by their mean loss, among the rates that train every seed.
+
+    Args:
+        curves: As for :func:`regret`.
+        carried: Likewise.
+
+    Returns:
+        By seed; all ``inf`` if the carried rate loses a seed, all nan if every rate does.
+
+    Raises:
+        ValueError: If the carried rate was not run.
+    """
     if carried not in curves.columns:
         raise ValueError(f"log2 lr = {carried:g} was not run; there are {curves.columns.tolist()}")
-    train = curves.loc[:, np.isfinite(curves.to_numpy()).all(axis=0).tolist()]
-    if train.empty or train.columns.empty:
-        return Interval(nan, nan, nan)
-    if carried not in train.columns:
-        return Interval(inf, inf, inf)
-    half = len(train) // 2
-    best = tuned_rate(train[:half])
-    judged = train[half:]
-    return mean_interval(judged[carried] - judged[best])
+    trained = curves.loc[:, np.isfinite(curves.to_numpy()).all(axis=0).tolist()]
+    if trained.columns.empty:
+        return pd.Series(nan, index=curves.index)
+    if carried not in trained.columns:
+        return pd.Series(inf, index=curves.index)
+    losses = trained.to_numpy()  # (seeds, rates)
+    others = losses.sum(axis=0) - losses if len(losses) > 1 else losses
+    chosen = np.take_along_axis(losses, others.argmin(axis=1)[:, None], axis=1)[:, 0]
+    return trained[carried] - chosen
+
+
+def held_out_interval(values: ArrayLike) -> Interval:
+    """Mean of values each of which rests on a choice that the other seeds made.
+
+    Any two of n such values share n − 2 of the seeds that chose, so they depend on one another, and
+    Student's interval would exclude the truth up to twice as often as it says. The variance of the
+    mean is taken as s²·(1/n + 1/(n − 1)) in place of s²/n (Nadeau and Bengio 2003), which makes
+    the interval wider by about √2. Under flat curves it then excludes zero less often than 5 %.
+
+    Raises:
+        ValueError: As :func:`specmup.analysis.interval.mean_interval`.
+    """
+    plain = mean_interval(values)
+    if not np.isfinite(plain.half_width):
+        return plain
+    half = held_out_factor(np.size(values)) * plain.half_width
+    return Interval(plain.estimate, plain.estimate - half, plain.estimate + half)
+
+
+def held_out_factor(seeds: int) -> float:
+    """How much wider :func:`held_out_interval` is than Student's, for two seeds or more."""
+    return sqrt(1 + seeds / (seeds - 1))

@@ -18,7 +18,7 @@ from specmup.aligned import aligned
 from specmup.analysis.curve import seed_curves, tuned_rate
 from specmup.analysis.interval import Interval, mean_interval
 from specmup.analysis.optimum import Optimum, optimum
-from specmup.analysis.regret import split_regret
+from specmup.analysis.regret import regret
 
 Axis = Literal["width", "depth"]
 
@@ -44,12 +44,9 @@ class SizeTransfer:
         best_log2_lr: The rate of the grid with the lowest mean loss; nan if none trained all seeds.
         best_loss: The loss there, over seeds.
         carried_loss: The loss at the rate tuned on the base size; None if it was not run here.
-        regret: ``carried_loss`` minus ``best_loss``, seed by seed; inf if the carried rate
-            diverged; exactly 0 where the carried rate is the grid's best. Chosen and judged on the
-            same seeds, it is never negative, and too large by chance.
-        split_regret: The same with the best rate chosen on half of the seeds and judged on the
-            other, see :func:`specmup.analysis.regret.split_regret`. None with a single seed, or
-            where ``carried_loss`` is.
+        regret: What the carried rate costs beside the best, each seed read at the rate that the
+            others chose, see :func:`specmup.analysis.regret.regret`; inf if the carried rate
+            diverged, exactly 0 at the base, where it was chosen. None where ``carried_loss`` is.
     """
 
     size: int
@@ -63,7 +60,6 @@ class SizeTransfer:
     best_loss: Interval
     carried_loss: Interval | None
     regret: Interval | None
-    split_regret: Interval | None
 
 
 @dataclass(frozen=True, repr=False)
@@ -92,11 +88,6 @@ class Transfer:
     def regret(self) -> Interval | None:
         """Regret at the largest size."""
         return self.sizes[-1].regret
-
-    @property
-    def split_regret(self) -> Interval | None:
-        """Regret at the largest size, without the bias of a minimum."""
-        return self.sizes[-1].split_regret
 
     def report(self) -> str:
         """A table by size, drift, and every reason to distrust them, as text."""
@@ -157,9 +148,9 @@ def transfer(
     they describe these sizes and assume no law.
 
     Regret: the rate is tuned as a practitioner would, on the base size, by the mean loss over
-    seeds; it is compared with the rate of the lowest mean loss at each size, seed by seed. Only
-    rates that were run are used, so nothing is interpolated. A mean that includes a diverged seed
-    is infinite.
+    seeds; at every other size it is compared, seed by seed, with the rate of the lowest mean loss
+    over the other seeds. Only rates that were run are used, so nothing is interpolated. A mean
+    that includes a diverged seed is infinite.
 
     Args:
         frame: One row a run, with columns ``log2_lr``, ``seed``, the axis and the loss. All else
@@ -199,7 +190,7 @@ def transfer(
     return Transfer(
         axis=axis,
         sizes=tuple(
-            _size_transfer(size, curve, found, carried)
+            _size_transfer(size, curve, found, carried, is_base=size == base)
             for (size, curve), found in zip(curves.items(), optima, strict=True)
         ),
         base=base,
@@ -235,19 +226,18 @@ def _check_frame(frame: pd.DataFrame, axis: str, value: str) -> None:
 
 
 def _size_transfer(
-    size: int, curve: pd.DataFrame, optima: Sequence[Optimum], carried: float
+    size: int, curve: pd.DataFrame, optima: Sequence[Optimum], carried: float, *, is_base: bool
 ) -> SizeTransfer:
     best = tuned_rate(curve)
     best_loss = mean_interval(curve[best]) if isfinite(best) else Interval(inf, inf, inf)
     carried_loss = mean_interval(curve[carried]) if carried in curve.columns else None
-    regret: Interval | None
+    cost: Interval | None
     if isnan(carried):
-        regret = Interval(nan, nan, nan)
+        cost = Interval(nan, nan, nan)
     elif carried_loss is None or isinf(carried_loss.estimate):
-        regret = carried_loss
+        cost = carried_loss
     else:
-        regret = mean_interval(curve[carried] - curve[best])
-    splits = len(curve) > 1 and carried in curve.columns
+        cost = Interval(0.0, 0.0, 0.0) if is_base else regret(curve, carried)
     return SizeTransfer(
         size=size,
         optimum=_contrast(np.ones(1), [(o,) for o in optima if not o.diverged]),
@@ -259,8 +249,7 @@ def _size_transfer(
         best_log2_lr=best,
         best_loss=best_loss,
         carried_loss=carried_loss,
-        regret=regret,
-        split_regret=split_regret(curve, carried) if splits else None,
+        regret=cost,
     )
 
 

@@ -12,7 +12,7 @@ from specmup.auditing.equations import trend
 from specmup.auditing.findings import Fault
 from specmup.auditing.needs import Axis, factors_at
 from specmup.auditing.powers import fit_power
-from specmup.parametrization.model_pair import ModelPair
+from specmup.inspection.model_pair import ModelPair
 from specmup.theory.order import ONE
 
 LOGITS = "attention logits"

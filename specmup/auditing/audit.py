@@ -19,8 +19,9 @@ from specmup.auditing.laws import checked
 from specmup.auditing.needs import DEPTH, WIDTH, axes_of, pair_of
 from specmup.auditing.reading import Build, OptimizerOf, Reading, read
 from specmup.auditing.report import Audit
-from specmup.parametrization.model_pair import ModelPair
-from specmup.parametrization.observation import Observation, as_seen, observe
+from specmup.inspection.model_pair import ModelPair
+from specmup.inspection.observation import Observation, as_seen, observe
+from specmup.inspection.questions import Declaration
 from specmup.tracing.examples import NotTraced
 
 __all__ = ["Audit", "audit"]
@@ -87,9 +88,8 @@ def audit(
     smallest, largest = (widths[0], depths[0]), (widths[-1], depths[-1])
     seen = _observed(readings[largest], readings[smallest], example)
     readings = {size: replace(r, spec=as_seen(r.spec, seen)) for size, r in readings.items()}
-    ends = [branch_ends] if isinstance(branch_ends, str) else branch_ends
-    declared = {"block_depth": block_depth, "branch_ends": ends, "places": places, "seen": seen}
-    pair = pair_of(readings[largest], readings[smallest], declared)
+    declared = Declaration.of(branch_ends, places, block_depth)
+    pair = pair_of(readings[largest], readings[smallest], declared, seen)
     readings = {size: _with_constants(pair, r, example) for size, r in readings.items()}
     base = readings[smallest].constants
     readings = {

@@ -21,7 +21,7 @@ from specmup.auditing.deviations import (
 )
 from specmup.auditing.needs import DEPTH, WIDTH
 from specmup.auditing.powers import Power
-from specmup.parametrization.model_pair import ScaledParam
+from specmup.inspection.model_pair import ScaledParam
 from specmup.theory.condition import ResidualCondition
 from specmup.theory.order import Order
 

@@ -13,10 +13,10 @@ from typing import Any
 
 from torch import nn
 
-from specmup.parametrization.initial import offered_multipliers
-from specmup.parametrization.model_pair import ModelPair, ScaledParam
-from specmup.parametrization.names import canonical
-from specmup.parametrization.places import PLACES
+from specmup.inspection.model_pair import ModelPair, ScaledParam
+from specmup.inspection.multipliers import offered_multipliers
+from specmup.inspection.names import canonical
+from specmup.inspection.places import PLACES
 from specmup.tracing.attention import Attention
 from specmup.tracing.examples import NotTraced, trace_example
 from specmup.tracing.reading import Reading as Traced

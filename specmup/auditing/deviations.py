@@ -15,9 +15,9 @@ from specmup.auditing.laws import stand_in
 from specmup.auditing.needs import Axis
 from specmup.auditing.powers import Power, fit_power
 from specmup.auditing.reading import Numbers, Reading
+from specmup.inspection.model_pair import ScaledParam
 from specmup.parametrization.factors import Factors
 from specmup.parametrization.gauges import gauge_change
-from specmup.parametrization.model_pair import ScaledParam
 
 START, RATE, DECAY, EPSILON = NUMBERS = ("start", "learning_rate", "weight_decay", "epsilon")
 MULTIPLIER = "multiplier"

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cache
 
-from specmup.parametrization.model_pair import ModelPair, ScaledParam
+from specmup.inspection.model_pair import ModelPair, ScaledParam
 from specmup.theory.condition import (
     ALIGNED_SHARE,
     ALPHA,

@@ -21,7 +21,7 @@ from specmup.auditing.needs import DEPTH, WIDTH, Axis, factors_at
 from specmup.auditing.notes import Along, notes
 from specmup.auditing.reading import Reading
 from specmup.auditing.report import Audit
-from specmup.parametrization.model_pair import ModelPair, ScaledParam
+from specmup.inspection.model_pair import ModelPair, ScaledParam
 from specmup.theory.order import ONE, Order
 
 QUANTITIES = (MULTIPLIER, START, RATE, DECAY, EPSILON)
@@ -153,7 +153,7 @@ def _look(param: ScaledParam, number: str, off: Order, pair: ModelPair) -> str:
     start = off if number in (START, MULTIPLIER) else ONE
     rate = off if number == RATE else ONE
     if number == MULTIPLIER:
-        rate = off ** gauge_powers(param.optimizer)[RATE]
+        rate = off ** gauge_powers(param.law.name)[RATE]
     alone = {param.spec.pattern: deviation(param, pair.block_depth, start, rate)}
     own = [
         b.look

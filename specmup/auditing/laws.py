@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 
 from torch.optim import Optimizer
 
-from specmup.parametrization.gauges import law_as_run
+from specmup.optimizers.as_run import law_as_run
 from specmup.theory.layer import HALF
 from specmup.theory.rules import COMPANION
 from specmup.theory.update import LAWS, UpdateLaw
@@ -64,7 +64,7 @@ def law_name(optimizer: Optimizer, group: Mapping, told: str | None = None) -> s
         ValueError: If the class is not known and no law was told.
     """
     if group.get("companion") or group.get("use_muon") is False:
-        return COMPANION
+        return COMPANION.name
     name = type(getattr(optimizer, "main", optimizer)).__name__  # of a hybrid, its main part
     plain = name.lower().replace("_", "")
     known = CLASSES.get(max((c for c in CLASSES if plain.startswith(c)), key=len, default=""))
@@ -91,14 +91,14 @@ def checked(told: str | None) -> str | None:
     return told
 
 
-def stand_in(name: str) -> str:
+def stand_in(name: str) -> UpdateLaw:
     """A law that the package runs and whose roles and gauges are those of the one named."""
-    return BESIDE[name][1] if name in BESIDE else name
+    return LAWS[BESIDE[name][1] if name in BESIDE else name]
 
 
 def law_of(name: str, *, transposed: bool) -> UpdateLaw:
-    """The update law, as :func:`specmup.parametrization.gauges.law_as_run` has it."""
-    return BESIDE[name][0] if name in BESIDE else law_as_run(name, transposed=transposed)
+    """The update law, as :func:`specmup.optimizers.as_run.law_as_run` has it."""
+    return BESIDE[name][0] if name in BESIDE else law_as_run(LAWS[name], transposed=transposed)
 
 
 def main_law(names: Iterable[str]) -> str:

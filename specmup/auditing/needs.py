@@ -11,9 +11,11 @@ from dataclasses import dataclass, replace
 
 from specmup.auditing.laws import law_of, main_law, stand_in
 from specmup.auditing.reading import Reading
+from specmup.inspection.model_pair import ModelPair, ScaledDim, ScaledParam
+from specmup.inspection.observation import Observation
+from specmup.inspection.pairing import pair_models
+from specmup.inspection.questions import Declaration
 from specmup.parametrization.factors import Factors, factors_of
-from specmup.parametrization.model_pair import ModelPair, ScaledDim, ScaledParam
-from specmup.parametrization.pairing import pair_models
 from specmup.theory.order import Order
 
 WIDTH, DEPTH = AXES = ("width", "depth")
@@ -69,7 +71,9 @@ def axes_of(name: str, readings: Sequence[Reading], corner: ModelPair) -> Axis:
     return Axis(name, tuple(readings), tuple(at_size(corner, reading) for reading in readings))
 
 
-def pair_of(largest: Reading, smallest: Reading, declarations: Mapping) -> ModelPair:
+def pair_of(
+    largest: Reading, smallest: Reading, declared: Declaration, seen: Observation | None
+) -> ModelPair:
     """Places and roles of all parameters as a plan would find them, under what really moves them.
 
     Raises:
@@ -79,8 +83,8 @@ def pair_of(largest: Reading, smallest: Reading, declarations: Mapping) -> Model
     laws = {p: n.law for p, n in smallest.numbers.items() if n.law is not None}
     if not laws:
         raise ValueError("the optimizer holds no parameter of the model: was another one built?")
-    main = main_law(laws.values())
-    pair = pair_models(largest.model, smallest.model, optimizer=stand_in(main), **declarations)
+    main = stand_in(main_law(laws.values()))
+    pair = pair_models(largest.model, smallest.model, main, declared, seen=seen)
     for axis, asked, base in (
         (pair.width, largest.width, smallest.width),
         (pair.depth, largest.depth, smallest.depth),
@@ -99,10 +103,9 @@ def trained_by(pair: ModelPair, laws: Mapping[str, str]) -> ModelPair:
 
     def moved(param: ScaledParam) -> ScaledParam:
         name = laws.get(param.spec.pattern)
-        if name is None or name == param.optimizer:
+        if name is None or name == param.law.name:
             return param
-        law = law_of(name, transposed=param.spec.transposed)
-        return replace(param, optimizer=name, law=law)
+        return replace(param, law=law_of(name, transposed=param.spec.transposed))
 
     return replace(pair, params=tuple(moved(param) for param in pair.params))
 

@@ -9,7 +9,7 @@ from specmup.auditing.deviations import MULTIPLIER, NUMBERS, START, Followed, fo
 from specmup.auditing.needs import Axis
 from specmup.auditing.powers import EXACT
 from specmup.auditing.reading import FROZEN, MISSING, Reading
-from specmup.parametrization.names import abbreviated
+from specmup.inspection.names import abbreviated
 
 # Along one axis, the parameters that something moves, by pattern.
 Along = Mapping[str, Followed]

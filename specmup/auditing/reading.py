@@ -17,8 +17,8 @@ from torch.optim import Optimizer
 
 from specmup.auditing.constants import Constants
 from specmup.auditing.laws import law_name
-from specmup.parametrization.names import parameters_by_name
-from specmup.parametrization.specs import ModelSpec, ParamSpec, spec_of
+from specmup.inspection.names import parameters_by_name
+from specmup.inspection.specs import ModelSpec, ParamSpec, spec_of
 from specmup.theory.rules import COMPANION
 
 Build = Callable[[int, int], object]
@@ -181,7 +181,7 @@ def _numbers(
     rates = [float(group.get("initial_lr", group["lr"])) for group in groups_of]
     decays = [float(group.get("weight_decay", 0.0)) for group in groups_of]
     epsilons = [group.get("eps") for group in groups_of]
-    coupled = law == COMPANION and _is_coupled(*found[0]) and max(decays) > 0
+    coupled = law == COMPANION.name and _is_coupled(*found[0]) and max(decays) > 0
     uneven: dict[str, list] = {"the learning rate": rates, "the decay": decays, "ε": epsilons}
     return Numbers(
         start,

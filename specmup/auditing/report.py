@@ -11,7 +11,7 @@ from specmup.auditing.equations import Broken
 from specmup.auditing.findings import Fault, Row
 from specmup.auditing.needs import DEPTH, WIDTH
 from specmup.foreign import printable
-from specmup.parametrization.names import abbreviated
+from specmup.inspection.names import abbreviated
 from specmup.theory.order import Order
 
 LETTERS = {

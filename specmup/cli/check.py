@@ -62,7 +62,7 @@ def run(asked: argparse.Namespace) -> int:
     """Check, draw and print; 1 if the plan's features are surely not flat, else 0."""
     # torch is slow to import: only where it is needed
     from specmup.figures.check_report import FAILS, draw, findings, report, verdict
-    from specmup.parametrization.counts import entries
+    from specmup.inspection.counts import entries
     from specmup.probes.coordinate_check import axes, coordinate_check, token_batches
 
     make, sizes_of = _by_factors(asked)

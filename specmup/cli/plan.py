@@ -82,7 +82,7 @@ def run(asked: argparse.Namespace) -> None:
 
 def _suggested(make: Callable[[], Plan]) -> str:
     """What to declare: as options, as arguments of ``make_plan``, and the reasons."""
-    from specmup.parametrization.questions import Undeclared
+    from specmup.inspection.questions import Undeclared
 
     try:
         make()

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from specmup.analysis.fit import Exponents, fit_exponents
+from specmup.analysis.fit import TOLERANCE, Exponents, fit_exponents
 from specmup.analysis.interval import Interval
 from specmup.analysis.transfer import Axis
 from specmup.figures.plots import COLOURS, LABELS, STYLE, scaling
@@ -93,7 +93,7 @@ class Finding:
 
 
 def findings(
-    frame: pd.DataFrame, *, step: int | None = None, tolerance: float = 0.15
+    frame: pd.DataFrame, *, step: int | None = None, tolerance: float = TOLERANCE
 ) -> list[Finding]:
     """The slopes of a check, and whether each is flat.
 
@@ -134,7 +134,7 @@ def _finding(rule: str, feature: str, axis: Axis, rows: pd.DataFrame, tolerance:
         return Finding(rule, feature, axis, "diverged")
     if not (rows.change > 0).all():
         return Finding(rule, feature, axis, "still")
-    fit = fit_exponents(rows.change, rows.width, rows.depth)
+    fit = fit_exponents(rows.change, rows.width, rows.depth, seed=rows.seed)
     verdict = fit.verdict(ONE, tolerance)
     direction = "grows" if getattr(fit, axis).estimate > 0 else "falls"
     answer = {"agrees": "flat", "disagrees": direction}.get(verdict.answer, verdict.answer)

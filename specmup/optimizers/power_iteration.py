@@ -13,6 +13,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 from torch.linalg import vector_norm
+from torch.nn.functional import normalize
 
 # Directions kept for each matrix. A product with eight vectors takes little longer than with one:
 # what takes time is to read the matrix. And a single vector loses its way when the leading
@@ -96,6 +97,26 @@ def leading(
         basis = _rows(torch.cat((basis, new), dim=1)[:, :n])
     vectors = mix[:, :, -VECTORS:].mT @ basis
     return Leading(theta.clamp(min=0).sqrt().squeeze(-1), vectors, products)
+
+
+def top_singular(W: Tensor, v: Tensor, iterations: int) -> tuple[Tensor, Tensor, Tensor]:
+    """‖W‖₂, u₁ and v₁ of each matrix, by a fixed number of products from one vector.
+
+    SSO is defined so: it wants both vectors, and a result that depends on nothing but the start.
+
+    Args:
+        W: Matrices (B, n_out, n_in).
+        v: Where to start from, (B, n_in, 1).
+        iterations: Number of products with WᵀW.
+
+    Returns:
+        ‖W‖₂ (B, 1, 1), u₁ (B, n_out, 1) and v₁ (B, n_in, 1).
+    """
+    for _ in range(iterations):
+        v = normalize(W.mT @ (W @ v), dim=-2)
+    image = W @ v
+    norm = image.norm(dim=-2, keepdim=True)
+    return norm, image / norm, v
 
 
 def _exact(A: Tensor) -> Leading:

@@ -39,12 +39,14 @@ class Adapter:
         defaults: Options that differ from the library's defaults, and may be changed.
         per_matrix: Whether a step depends on a matrix as a whole, so that matrices that are stacked
             in one tensor must be handed over one by one.
+        epsilon: The library's own ε, where the law has one.
     """
 
     find: Callable[[], type[Optimizer]]
     fixed: Mapping = field(default_factory=dict)
     defaults: Mapping = field(default_factory=dict)
     per_matrix: bool = False
+    epsilon: float | None = None
 
     @property
     def library(self) -> type[Optimizer]:
@@ -87,20 +89,23 @@ TRUST = DECOUPLE | {"adam_debias": True}
 
 ADAPTERS: dict[str, Adapter] = {
     "sgd": Adapter(lambda: torch.optim.SGD, defaults={"fused": True}),
-    "adamw": Adapter(lambda: torch.optim.AdamW, defaults={"fused": True}),
+    "adamw": Adapter(lambda: torch.optim.AdamW, defaults={"fused": True}, epsilon=1e-8),
     "lion": Adapter(partial(_adapted, "Lion"), DECOUPLE),
-    "sophia": Adapter(partial(_adapted, "Sophia"), DECOUPLE, {"p": 1.0}),
-    "adopt": Adapter(partial(_adapted, "Adopt"), DECOUPLE, {"clip_lambda": fourth_root}),
-    "lamb": Adapter(partial(_adapted, "Lamb"), TRUST, per_matrix=True),
-    "lamb-clamped": Adapter(partial(_adapted, "ClampedLamb"), TRUST, per_matrix=True),
+    "sophia": Adapter(partial(_adapted, "Sophia"), DECOUPLE, {"p": 1.0}, epsilon=1e-12),
+    "adopt": Adapter(
+        partial(_adapted, "Adopt"), DECOUPLE, {"clip_lambda": fourth_root}, epsilon=1e-6
+    ),
+    "lamb": Adapter(partial(_adapted, "Lamb"), TRUST, per_matrix=True, epsilon=1e-6),
+    "lamb-clamped": Adapter(partial(_adapted, "ClampedLamb"), TRUST, per_matrix=True, epsilon=1e-6),
     "muon": Adapter(lambda: muon.UnscaledMuon, {"adjust_lr_fn": None}, per_matrix=True),
     "muon-original": Adapter(lambda: muon.Muon, {"adjust_lr_fn": "original"}, per_matrix=True),
     "muon-kimi": Adapter(lambda: muon.Muon, {"adjust_lr_fn": "match_rms_adamw"}, per_matrix=True),
-    "shampoo": Adapter(_shampoo, per_matrix=True),
+    "shampoo": Adapter(_shampoo, per_matrix=True, epsilon=1e-6),
     "soap": Adapter(
         partial(_adapted, "Soap"),
         defaults={"max_precondition_dim": sys.maxsize},
         per_matrix=True,
+        epsilon=1e-8,
     ),
     "sso": Adapter(_sso, per_matrix=True),
 }
@@ -146,7 +151,7 @@ def make_optimizer(
     own = [group for group in checked if not group.get("companion")]
     if not own:
         return _made(COMPANION, rest, companion or {})
-    main = _made(name, own, options)
+    main = _made(law, own, options)
     if not rest:
         return main
     other = _made(COMPANION, rest, companion or {})
@@ -164,8 +169,8 @@ def idle_steps(name: str) -> int:
     return update_law(name).idle_steps
 
 
-def _made(name: str, groups: list[dict], options: Mapping) -> Optimizer:
-    law, adapter = update_law(name), ADAPTERS[name]
+def _made(law: UpdateLaw, groups: list[dict], options: Mapping) -> Optimizer:
+    name, adapter = law.name, ADAPTERS[law.name]
     options = dict(options)
     if "eps" in options:
         _check_epsilon(law, options)
@@ -178,8 +183,10 @@ def _made(name: str, groups: list[dict], options: Mapping) -> Optimizer:
             raise ValueError(f"{key}={value!r} would not be {name}, whose shape factor is fixed")
         if key not in adapter.options:
             known = ", ".join(adapter.options)
-            beside = law.matrices_only and key in ADAPTERS[COMPANION].options
-            hint = f"; for the {COMPANION} beside it, companion={{{key!r}: …}}" if beside else ""
+            beside = law.matrices_only and key in ADAPTERS[COMPANION.name].options
+            hint = (
+                f"; for the {COMPANION.name} beside it, companion={{{key!r}: …}}" if beside else ""
+            )
             raise ValueError(f"{name} has no option {key!r}: choose among {known}{hint}")
     defaults = dict(adapter.defaults)
     if options.get("foreach") or options.get("differentiable"):

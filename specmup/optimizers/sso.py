@@ -22,10 +22,10 @@ from collections.abc import Sequence
 import torch
 from pytorch_optimizer.optimizer.utils.matrix import zero_power_via_newton_schulz_5
 from torch import Tensor
-from torch.nn.functional import normalize
 from torch.optim import Optimizer
 
 from specmup.optimizers.adapters import finite_only
+from specmup.optimizers.power_iteration import top_singular
 from specmup.optimizers.steps import by_kind, stackable, with_gradients
 
 SIGN_STEPS = 6
@@ -160,12 +160,3 @@ class SSO(Optimizer):
             state["v"] = right[0].unsqueeze(-1).clone()  # (n_in, 1)
             state["radius"] = radius.reshape(1, 1).clone()
         return state
-
-
-def top_singular(W: Tensor, v: Tensor, iterations: int) -> tuple[Tensor, Tensor, Tensor]:
-    """‖W‖₂ (B, 1, 1), u₁ (B, n_out, 1) and v₁ (B, n_in, 1), by power iteration from v."""
-    for _ in range(iterations):
-        v = normalize(W.mT @ (W @ v), dim=-2)
-    image = W @ v
-    norm = image.norm(dim=-2, keepdim=True)
-    return norm, image / norm, v

@@ -8,25 +8,15 @@ from numbers import Real
 
 from torch import Tensor, nn
 
+from specmup.inspection.model_pair import ModelPair, ScaledParam
+from specmup.inspection.names import parameters_by_name
+from specmup.inspection.places import names_match
 from specmup.parametrization.initial import root_mean_square
-from specmup.parametrization.model_pair import ModelPair, ScaledParam
-from specmup.parametrization.names import parameters_by_name
-from specmup.parametrization.places import names_match
 from specmup.theory.tables import ROLES
 
 NumberOrByName = float | Mapping[str, float]
 
 LARGEST = sys.float_info.max  # an integer may be larger
-# The libraries' own stabilisers, as far as the laws have one.
-EPSILON = {
-    "adamw": 1e-8,
-    "sophia": 1e-12,
-    "adopt": 1e-6,
-    "lamb": 1e-6,
-    "lamb-clamped": 1e-6,
-    "shampoo": 1e-6,
-    "soap": 1e-8,
-}
 
 
 class BaseValues:
@@ -79,6 +69,47 @@ class BaseValues:
                 f"the key {param.role!r}, or '*' for all others"
             )
         return value
+
+
+def base_values(
+    given: Mapping[str, NumberOrByName | None], pair: ModelPair
+) -> dict[str, BaseValues]:
+    """The base values that were given, by kind.
+
+    Args:
+        given: By kind; None for what is not given.
+        pair: The model beside its base.
+
+    Raises:
+        ValueError: As :class:`BaseValues` does; or if the two roles of a tied matrix have two.
+    """
+    values = {
+        kind: BaseValues(kind, value, pair, for_matrices=kind in ("std", "weight_decay"))
+        for kind, value in given.items()
+        if value is not None
+    }
+    _check_tied(pair, values)
+    return values
+
+
+def _check_tied(pair: ModelPair, values: Mapping[str, BaseValues]) -> None:
+    """Refuse base values that differ between the two roles of a tied matrix.
+
+    The rules themselves ask the same of an embedding and of a head, whatever the optimizer.
+
+    Raises:
+        ValueError: If a mapping gives ``output`` another value than the embedding has.
+    """
+    for param in pair.params:
+        if not param.tied:
+            continue
+        for kind, given in values.items():
+            as_head, own = given.given.get("output"), given.of(param)
+            if as_head is not None and as_head != own:
+                raise ValueError(
+                    f"{kind} is {own} for {param.spec.names[0]} and {as_head} for the role "
+                    "output, but they are one tensor: give both one value, or untie them"
+                )
 
 
 def _fits(key: str, param: ScaledParam) -> bool:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from specmup.parametrization.gauges import folded_by
-from specmup.parametrization.model_pair import ModelPair, ScaledDim, ScaledParam
+from specmup.inspection.model_pair import ModelPair, ScaledDim, ScaledParam
 from specmup.theory.order import Number, Order
 from specmup.theory.rules import SolvedLayer, solved_layers
 from specmup.theory.tables import Rule
@@ -148,11 +147,11 @@ def _gauge_constant(param: ScaledParam, pair: ModelPair, gauge: str, side: Side)
     elif param.place in ("branch_end", "stream_norm"):
         # Maps stacked in one tensor share their branch's multiplier evenly.
         share = pair.block_depth if param.spec.stacked else 1
-        return folded_by(_solved(param, "hidden", pair, side), share)
+        return _solved(param, "hidden", pair, side).multiplier ** f"-1/{share}"
     elif (param.place == "head" and not param.is_vector) or (
         param.place == "final_norm" and pair.tied
     ):
-        return folded_by(_solved(param, "output", pair, side))
+        return _solved(param, "output", pair, side).multiplier ** -1
     return Number(1.0)
 
 

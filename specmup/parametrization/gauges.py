@@ -7,14 +7,14 @@ keeps the identity from being exact in the library's code is said here.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from math import log2
 
-from specmup.theory.layer import HALF, Layer, MatrixSize
+from specmup.inspection.model_pair import ModelPair
+from specmup.optimizers.as_run import law_as_run
 from specmup.theory.order import Number
-from specmup.theory.rules import SolvedLayer, solved_layers
-from specmup.theory.update import UpdateLaw, update_law
+from specmup.theory.rules import solved_layers
+from specmup.theory.update import UpdateLaw
 
 GAUGES = ("forward", "folded")
 
@@ -67,66 +67,51 @@ class GaugeChange:
         return f"η ÷ {_power(self.rate)}, λ × {_power(self.rate)}"
 
 
-def gauge_change(optimizer: str) -> GaugeChange:
-    """The powers of one optimizer, from its law.
-
-    Raises:
-        ValueError: If there is no such optimizer.
-    """
-    law = law_as_run(optimizer)
+def gauge_change(law: UpdateLaw) -> GaugeChange:
+    """The powers of one optimizer, from its law."""
     numbers = solved_layers(2)["hidden"].at(fan_out=1, fan_in=1, width=1, depth=1)
-    after = numbers.regauged(Number(2.0)).rule(law)
+    after = numbers.regauged(Number(2.0)).rule(law_as_run(law))
     epsilon = None if after.epsilon is None else round(log2(after.epsilon.value))
     rate = round(-log2(after.learning_rate.value))
-    return GaugeChange(rate, epsilon, INEXACT.get(optimizer), ROUNDING.get(optimizer))
+    return GaugeChange(rate, epsilon, INEXACT.get(law.name), ROUNDING.get(law.name))
 
 
-def law_as_run(optimizer: str, *, transposed: bool = False) -> UpdateLaw:
-    """The update law of what the package runs, where that differs from the law's convention.
-
-    SSO is run on the sphere through the weight's own start, so its radius follows the weight in any
-    gauge. LAMB's clamp is taken to be reached. Muon's original factor is of the shape as stored.
-
-    Args:
-        optimizer: A name in :data:`specmup.theory.update.LAWS`.
-        transposed: Whether the weight is stored as (n_in, n_out).
+# The readout's multiplier 1/r_n cannot be folded into a matrix that is also the embedding: only one
+# of its two uses may shrink. If a normalisation with a gain stands directly before the head, it
+# fits into that gain and bias instead, and the tie stays exact.
+def check_foldable(pair: ModelPair, gauge: str) -> None:
+    """Refuse what the folded gauge cannot express.
 
     Raises:
-        ValueError: If there is no such optimizer.
+        ValueError: If the head is tied and no gain stands before it, or biases of several maps
+            share a tensor with those that must shrink.
     """
-    law = update_law(optimizer)
-    if optimizer == "sso":
-        return _with_step(law, lambda layer: _to_norm(layer, layer.weight_norm))
-    if optimizer == "lamb-clamped":
-        return _with_step(law, lambda layer: layer.gradient.sign().normalised())
-    if optimizer == "muon-original" and transposed:
-        return _with_step(law, _stored_transposed)
-    return law
-
-
-def _with_step(law: UpdateLaw, step: Callable[[Layer], MatrixSize]) -> UpdateLaw:
-    return replace(law, step=step)
-
-
-def _to_norm(layer: Layer, norm: Number) -> MatrixSize:
-    """UVᵀ scaled to an RMS operator norm."""
-    direction = layer.gradient.orthogonalised()
-    return direction.scaled(norm / direction.rms_operator)
-
-
-def _stored_transposed(layer: Layer) -> MatrixSize:
-    factor = (layer.larger_fan / layer.fan_out) ** HALF
-    return layer.gradient.orthogonalised().scaled(factor)
-
-
-def folded_by(solved: SolvedLayer, share: int = 1) -> Number:
-    """The constant c with W = c·W' that takes a multiplier out of the forward pass.
-
-    Args:
-        solved: As numbers.
-        share: How many parameters share the multiplier evenly, if they stand in one tensor.
-    """
-    return solved.multiplier ** f"-1/{share}"
+    if gauge != "folded":
+        return
+    gain = any(m.place == "final_norm" and m.spec.is_gain for m in pair.params)
+    if pair.tied and not gain and pair.width.ratio != 1:  # 1/r_n is something
+        tied = next(m.spec for m in pair.params if m.tied)
+        raise ValueError(
+            f"{tied.names[0]} and {tied.aliases[0]} are one tensor, and the readout's multiplier "
+            "1/r_n can be folded into neither: it would shrink the embedding as well. Untie them; "
+            "or give the model a `multipliers` dictionary and gauge='forward'; or, if a "
+            "normalisation with a gain stands directly before the head, declare "
+            "places={'its name': 'final_norm'}"
+        )
+    heads = [m.spec.pattern for m in pair.params if m.role == "output"]
+    if pair.tied and heads and pair.width.ratio != 1:
+        raise ValueError(
+            f"the readout's multiplier 1/r_n of the tied head stands in the gain before it, and "
+            f"{', '.join(heads)}, a head as well, would be divided twice if it reads from there: "
+            "untie the head, or give the model a `multipliers` dictionary and gauge='forward'"
+        )
+    for param in pair.params:
+        stacked = param.spec.stacked and param.role == "hidden_bias"
+        if stacked and pair.block_depth > 1:
+            raise ValueError(
+                f"{param.spec.pattern} holds the biases of all maps of a branch in one tensor, of "
+                "which the folded gauge must shrink each by another power: use gauge='forward'"
+            )
 
 
 def _power(exponent: int) -> str:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, MutableMapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
+from specmup.inspection.multipliers import offered_multipliers
 from specmup.streams import stream
 
 
@@ -107,17 +108,6 @@ def root_mean_square(tensor: Tensor, *, without: Sequence[int] = ()) -> float:
     if without:
         values = values[[row for row in range(len(values)) if row not in without]]
     return values.square().mean().sqrt().item()
-
-
-def offered_multipliers(model: nn.Module) -> MutableMapping[str, float] | None:
-    """The multipliers α by role that a model's forward pass applies; None if it offers none.
-
-    A model offers them as an attribute ``multipliers``: a dictionary with the keys ``hidden`` and
-    ``output``, and perhaps ``input``, which its forward pass reads each time.
-    """
-    offered = getattr(model, "multipliers", None)
-    known = isinstance(offered, MutableMapping) and {"hidden", "output"} <= set(offered)
-    return offered if known else None
 
 
 def set_multipliers(model: nn.Module, values: Mapping[str, float]) -> None:

@@ -6,15 +6,10 @@ from collections.abc import Iterator
 
 from torch import nn
 
-from specmup.parametrization.counts import counts_that_grow
+from specmup.inspection.counts import counts_that_grow, heads_that_grow
+from specmup.inspection.model_pair import ModelPair
 from specmup.parametrization.gauges import gauge_change
-from specmup.parametrization.model_pair import ModelPair
 
-LARGER_HEADS = (
-    "The dimension of a head changes, {before} → {now}: attention logits then need a factor 1/d "
-    "instead of 1/√d, which a plan cannot give; keep the dimension and let the number of heads "
-    "grow."
-)
 SP = ("The standard parametrization, to compare with: only the start depends on size.",)
 
 
@@ -26,7 +21,7 @@ def notes(pair: ModelPair, gauge: str, model: nn.Module, base: nn.Module) -> tup
         *_optimizer(pair),
         *_one_map(pair, model),
         *counts_that_grow(pair, model, base),
-        *_attention(pair, model, base),
+        *heads_that_grow(pair, model, base),
     ]
     reads_out = pair.tied or any(param.role == "output" for param in pair.params)
     if pair.width.ratio != 1 and reads_out:
@@ -39,9 +34,9 @@ def notes(pair: ModelPair, gauge: str, model: nn.Module, base: nn.Module) -> tup
 
 
 def _gauge(pair: ModelPair, gauge: str) -> Iterator[str]:
-    titles = {param.optimizer: param.law.title for param in pair.params}
-    for name, title in titles.items():
-        yield f"Gauge {gauge}, {title}: {gauge_change(name).text()}."
+    laws = {param.law.name: param.law for param in pair.params}
+    for law in laws.values():
+        yield f"Gauge {gauge}, {law.title}: {gauge_change(law).text()}."
     if gauge == "folded":
         yield (
             "A bound on the gradient's global norm is another one in another gauge: where a "
@@ -102,15 +97,3 @@ def _one_map(pair: ModelPair, model: nn.Module) -> Iterator[str]:
 
 def _is_fused(pattern: str) -> bool:
     return any(word in pattern for word in ("c_attn.weight", "query_key_value.weight", "qkv"))
-
-
-def _attention(pair: ModelPair, model: nn.Module, base: nn.Module) -> Iterator[str]:
-    if pair.architecture is None:
-        return
-    before, now = (pair.architecture.head_dimension(m) for m in (base, model))
-    if before is None or now is None or pair.width.ratio == 1:
-        return
-    if before == now:
-        yield f"Attention heads keep their dimension of {now:g}; their number grows."
-    else:
-        yield LARGER_HEADS.format(before=f"{before:g}", now=f"{now:g}")

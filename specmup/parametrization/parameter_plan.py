@@ -6,9 +6,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TypedDict
 
-from specmup.parametrization.base_values import EPSILON, BaseValues
+from specmup.inspection.model_pair import ModelPair, ScaledParam
+from specmup.optimizers.registry import ADAPTERS
+from specmup.parametrization.base_values import BaseValues
 from specmup.parametrization.factors import Factors
-from specmup.parametrization.model_pair import ScaledParam
 
 
 @dataclass(frozen=True)
@@ -19,7 +20,7 @@ class ParameterPlan:
         name: As ``named_parameters`` gives it.
         shape: As stored.
         role: One of :data:`specmup.theory.tables.ROLES`.
-        place: What it does, one of :data:`specmup.parametrization.places.PLACES`.
+        place: What it does, one of :data:`specmup.inspection.places.PLACES`.
         fan_out: Number of outputs.
         fan_in: Number of inputs; 1 for vectors and for one-hot inputs.
         optimizer: What trains it.
@@ -58,21 +59,35 @@ class ParameterPlan:
 
 
 def parameter_plans(
+    pair: ModelPair,
+    factors: Mapping[str, Factors],
+    values: Mapping[str, BaseValues],
+    starts: Mapping[str, float | None],
+    multipliers: Mapping[str, float],
+) -> Iterator[ParameterPlan]:
+    """Base values times factors, for every parameter of every block, in the model's order.
+
+    Args:
+        pair: The model beside its base.
+        factors: On the base values, by pattern.
+        values: The base values that were given, by kind.
+        starts: The base's own initial sizes, by pattern.
+        multipliers: Of the forward pass at the target, by role.
+    """
+    for param in pair.params:
+        name, role = param.spec.pattern, param.multiplier_role
+        multiplier = 1.0 if role is None else multipliers.get(role, 1.0)
+        yield from _alike(param, factors[name], values, starts[name], multiplier)
+
+
+def _alike(
     param: ScaledParam,
     factors: Factors,
     values: Mapping[str, BaseValues],
     start: float | None,
     multiplier: float,
 ) -> Iterator[ParameterPlan]:
-    """Base values times factors, for the same parameter of every block.
-
-    Args:
-        param: The parameter.
-        factors: On its base values.
-        values: The base values that were given, by kind.
-        start: The base's own initial size.
-        multiplier: Of the forward pass at the target, in front of it.
-    """
+    """The same parameter of every block."""
     spec, numbers = param.spec, _numbers(param, factors, values, start)
     for name in spec.names:
         yield ParameterPlan(
@@ -82,7 +97,7 @@ def parameter_plans(
             place=param.place,
             fan_out=int(param.fan_out.target),
             fan_in=int(param.fan_in.target),
-            optimizer=param.optimizer,
+            optimizer=param.law.name,
             multiplier=multiplier,
             factors=factors,
             start=_start_kind(param, values.get("std")),
@@ -114,13 +129,11 @@ def _numbers(
     std = start if given.get("std") is None else given["std"]
     rate = values["learning_rate"].required(param) if "learning_rate" in values else None
     decay = given.get("weight_decay") or 0.0
-    epsilon = None
-    if factors.epsilon is not None:
-        own = given.get("epsilon")
-        epsilon = (EPSILON[param.optimizer] if own is None else own) * factors.epsilon
+    own, scaled = given.get("epsilon"), factors.epsilon
+    epsilon = ADAPTERS[param.law.name].epsilon if own is None else own
     return {
         "init_std": None if std is None else std * factors.init_std,
         "learning_rate": None if rate is None else rate * factors.learning_rate,
         "weight_decay": decay * factors.weight_decay,
-        "epsilon": epsilon,
+        "epsilon": None if epsilon is None or scaled is None else epsilon * scaled,
     }

@@ -8,29 +8,22 @@ optimizer = plan.optimizer(large, betas=(0.9, 0.95))
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
 from typing import Any, cast
 
 from torch import nn
 
-from specmup.parametrization.base_values import BaseValues, NumberOrByName, own_initial_sizes
+from specmup.inspection.inspection import inspect_models
+from specmup.inspection.multipliers import offered_multipliers
+from specmup.inspection.questions import Declaration
+from specmup.parametrization.base_values import NumberOrByName, base_values, own_initial_sizes
 from specmup.parametrization.factors import PARAMETRIZATIONS, factors_of, multiplier_factors
-from specmup.parametrization.gauges import GAUGES
-from specmup.parametrization.initial import offered_multipliers
-from specmup.parametrization.model_pair import ScaledParam
+from specmup.parametrization.gauges import GAUGES, check_foldable
 from specmup.parametrization.notes import SP, notes
-from specmup.parametrization.observation import Observation, is_cheap, observe
-from specmup.parametrization.own_start import draws
-from specmup.parametrization.pairing import pair_models
 from specmup.parametrization.parameter_plan import ParameterPlan, parameter_plans
 from specmup.parametrization.planned import Plan
-from specmup.parametrization.questions import Undeclared
 from specmup.parametrization.resize import rebuilder, resized
-from specmup.parametrization.unfoldable import check_foldable, check_tied_values
-from specmup.parametrization.verification import hold_against, with_own_starts
-from specmup.theory.update import update_law
+from specmup.theory.update import UpdateLaw, update_law
 from specmup.tracing.copies import built_on_meta, built_without_memory
-from specmup.tracing.examples import NotTraced
 
 Model = nn.Module | Callable[[], nn.Module]
 
@@ -76,7 +69,7 @@ def make_plan(
             the forward pass alone. By default forward where the model offers them.
         block_depth: Number k of maps in a branch; known architectures need none.
         branch_ends: Patterns of modules or parameters that end a branch, for other architectures.
-        places: Pattern to place (:data:`specmup.parametrization.places.PLACES`), for what nothing
+        places: Pattern to place (:data:`specmup.inspection.places.PLACES`), for what nothing
             else tells.
         parametrization: ``spectral``, or ``sp`` for the standard parametrization to compare with.
         verify: Hold the plan against the forward passes of model and base, traced without memory,
@@ -96,108 +89,56 @@ def make_plan(
     >>> plan["blocks.0.mlp.up.weight"].learning_rate, plan["tokens.weight"].learning_rate
     (0.0025, 0.01)
     """
-    _check_words(optimizer, epsilon, branch_ends, places, parametrization)
-    build = built_on_meta if verify is False else built_without_memory
-    model, given_base = _made(model, build), base
-    base = resized(model, base) if isinstance(base, Mapping) else _made(base, build)
-    offered = offered_multipliers(model)
-    gauge = _gauge(gauge, offers=offered is not None)
-    paired = partial(
-        pair_models,
+    law = update_law(optimizer)
+    _check_words(law, epsilon, branch_ends, places, parametrization)
+    model, base, rebuild = _models(model, base, trace=verify is not False)
+    gauge = _gauge(gauge, model)
+    spectral = parametrization == "spectral"
+    found = inspect_models(
         model,
         base,
-        optimizer=optimizer,
-        block_depth=block_depth,
-        branch_ends=[branch_ends] if isinstance(branch_ends, str) else branch_ends,
-        places=places,
+        law,
+        Declaration.of(branch_ends, places, block_depth),
+        gauge=gauge if spectral else None,
+        verify=verify,
+        example=example,
+        rebuild=rebuild,
     )
-    seen, unseen = _observed(model, base, verify, example)
-    try:
-        pair = paired(seen=seen)
-    except Undeclared:
-        if seen is not None or verify is False:
-            raise
-        # What names do not tell, the forward pass may show, though it takes its time.
-        seen, unseen = _observed(model, base, True, example)
-        pair = paired(seen=seen)
-    if seen is not None and parametrization == "spectral":
-        pair, told = hold_against(pair, seen, gauge=gauge, places=places or {})
-        unseen = (*unseen, *told)
-    starts = []
-    if seen is not None:
-        starts = draws(base, _builder(given_base, base))
-        pair, told = with_own_starts(pair, starts)
-        unseen = (*unseen, *told)
+    pair = found.pair
     given = {"learning_rate": learning_rate, "std": std, "weight_decay": weight_decay}
-    values = {
-        kind: BaseValues(kind, value, pair, for_matrices=kind in ("std", "weight_decay"))
-        for kind, value in {**given, "epsilon": epsilon}.items()
-        if value is not None
-    }
-    check_tied_values(pair, values)
-    if parametrization == "spectral":
+    values = base_values({**given, "epsilon": epsilon}, pair)
+    if spectral:
         check_foldable(pair, gauge)
-    of_base = _base_multipliers(base, offered)
-    scaled = multiplier_factors(parametrization, pair, gauge)
-    multipliers = {role: of_base[role] * scaled[role] for role in of_base}
-    start = own_initial_sizes(base, pair, starts)
-    entries = (
-        entry
+    own, scaled = _base_multipliers(base, model), multiplier_factors(parametrization, pair, gauge)
+    multipliers = {role: own[role] * scaled[role] for role in own}
+    starts = own_initial_sizes(base, pair, found.starts)
+    factors = {
+        param.spec.pattern: factors_of(param, pair, parametrization=parametrization, gauge=gauge)
         for param in pair.params
-        for entry in parameter_plans(
-            param,
-            factors_of(param, pair, parametrization=parametrization, gauge=gauge),
-            values,
-            start[param.spec.pattern],
-            _in_front(param, multipliers),
-        )
-    )
+    }
     return Plan(
-        optimizer_name=optimizer,
+        optimizer_name=law.name,
         gauge=gauge,
         block_depth=pair.block_depth,
         parametrization=parametrization,
         width=pair.width,
         depth=pair.depth,
         architecture=pair.told_by,
-        entries=tuple(entries),
+        entries=tuple(parameter_plans(pair, factors, values, starts, multipliers)),
         multipliers=multipliers,
         keeps_own_start=pair.at_base and std is None,
-        notes=SP if parametrization == "sp" else (*unseen, *notes(pair, gauge, model, base)),
+        notes=(*found.notes, *notes(pair, gauge, model, base)) if spectral else SP,
     )
 
 
-def _observed(
-    model: nn.Module, base: nn.Module, verify: bool | None, example: Any
-) -> tuple[Observation | None, tuple[str, ...]]:
-    """Both forward passes, if they are asked for and run; and a note if they do not."""
-    if verify is False or (verify is None and not is_cheap(model)):
-        return None, ()
-    try:
-        return observe(model, base, example), ()
-    except NotTraced as problem:
-        return None, (
-            f"Nothing was held against the forward pass: {problem}. Give make_plan an input that "
-            "the model takes, example=… (a tensor, a tuple, or a mapping by name).",
-        )
-
-
-def _builder(given: Model | Mapping[str, int], base: nn.Module) -> Callable[[], nn.Module] | None:
-    """What makes the base again, with memory and another start."""
-    if not isinstance(given, nn.Module | Mapping):
-        return given
-    return rebuilder(base)
-
-
 def _check_words(
-    optimizer: str,
+    law: UpdateLaw,
     epsilon: NumberOrByName | None,
     branch_ends: object,
     places: Mapping[str, str] | None,
     parametrization: str,
 ) -> None:
     """Refuse what no model could make right."""
-    law = update_law(optimizer)
     if epsilon is not None and law.epsilon is None and not law.matrices_only:
         raise ValueError(f"{law.title} has no ε, but epsilon is {epsilon}: leave it out")
     if not isinstance(branch_ends, str) and not _names(branch_ends):
@@ -216,6 +157,18 @@ def _names(found: object) -> bool:
     return listed and all(isinstance(name, str) for name in cast(Sequence, found))
 
 
+def _models(
+    model: Model, base: Model | Mapping[str, int], *, trace: bool
+) -> tuple[nn.Module, nn.Module, Callable[[], nn.Module] | None]:
+    """Model and base, and what makes the base again, with memory and another start."""
+    build = built_without_memory if trace else built_on_meta
+    target = _made(model, build)
+    small = resized(target, base) if isinstance(base, Mapping) else _made(base, build)
+    if isinstance(base, nn.Module | Mapping):
+        return target, small, rebuilder(small)
+    return target, small, base
+
+
 def _made(model: Model, build: Callable[[Callable[[], nn.Module]], nn.Module]) -> nn.Module:
     """A model as it is, or what a factory makes without memory."""
     if isinstance(model, nn.Module):
@@ -230,7 +183,8 @@ def _made(model: Model, build: Callable[[Callable[[], nn.Module]], nn.Module]) -
     return made
 
 
-def _gauge(asked: str | None, *, offers: bool) -> str:
+def _gauge(asked: str | None, model: nn.Module) -> str:
+    offers = offered_multipliers(model) is not None
     if asked is None:
         return "forward" if offers else "folded"
     if asked not in GAUGES:
@@ -243,16 +197,10 @@ def _gauge(asked: str | None, *, offers: bool) -> str:
     return asked
 
 
-def _in_front(param: ScaledParam, multipliers: Mapping[str, float]) -> float:
-    """The multiplier in front of a parameter; 1 where there is none."""
-    role = param.multiplier_role
-    return 1.0 if role is None else multipliers.get(role, 1.0)
-
-
-def _base_multipliers(base: nn.Module, offered: Mapping[str, float] | None) -> Mapping[str, float]:
+def _base_multipliers(base: nn.Module, model: nn.Module) -> Mapping[str, float]:
     """The base's own multipliers, which must be of the same kinds as the model's."""
-    of_base = offered_multipliers(base) or {}
-    if set(of_base) != set(offered or {}):
+    of_base, offered = offered_multipliers(base) or {}, offered_multipliers(model) or {}
+    if set(of_base) != set(offered):
         raise ValueError(
             f"the model offers the multipliers {', '.join(offered or ['none'])}, the base "
             f"{', '.join(of_base or ['none'])}: a base is the same architecture at another size"

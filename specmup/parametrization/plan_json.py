@@ -10,8 +10,8 @@ from dataclasses import asdict
 from types import UnionType
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
+from specmup.inspection.model_pair import ScaledDim
 from specmup.parametrization.factors import Factors
-from specmup.parametrization.model_pair import ScaledDim
 from specmup.parametrization.parameter_plan import ParameterPlan
 
 SIZES = ("width", "depth")

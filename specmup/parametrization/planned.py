@@ -15,11 +15,11 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from specmup.foreign import in_one_line
+from specmup.inspection.model_pair import ScaledDim
+from specmup.inspection.names import abbreviated, spellings
 from specmup.parametrization import plan_json
 from specmup.parametrization.cutting import cuts
 from specmup.parametrization.initial import Start, redraw, rescale, set_multipliers
-from specmup.parametrization.model_pair import ScaledDim
-from specmup.parametrization.names import abbreviated, spellings
 from specmup.parametrization.parameter_plan import ParameterPlan
 from specmup.parametrization.report import Report
 from specmup.parametrization.schedules import base_numbers, schedule_factor

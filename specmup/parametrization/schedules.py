@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from torch import nn
 from torch.optim import Optimizer
 
-from specmup.parametrization.names import abbreviated
+from specmup.inspection.names import abbreviated
 from specmup.parametrization.parameter_plan import ParameterPlan
 
 # Schedules compute in double precision, some of them step by step from the rate before.

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from torch import nn
 
-from specmup.parametrization.names import abbreviated, known_by, parameters_by_name
+from specmup.inspection.names import abbreviated, known_by, parameters_by_name
 from specmup.parametrization.parameter_plan import ParameterPlan
 
 

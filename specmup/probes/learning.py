@@ -12,8 +12,8 @@ from math import isfinite
 import torch
 from torch import Tensor, nn
 
+from specmup.inspection.names import abbreviated
 from specmup.norms import or_inf
-from specmup.parametrization.names import abbreviated
 
 STEPS = 10
 # A loss that fell by less than this part of itself has not moved.

@@ -16,7 +16,6 @@ from specmup.models.language import Shape, model_of
 from specmup.models.llama import LlamaShape
 from specmup.runs.job import Record
 from specmup.sweeps.run import Run
-from specmup.theory.update import update_law
 
 # Dense bfloat16 FLOP/s of the makers' data sheets, and the part of it that training is taken to
 # reach. Small models reach less.
@@ -78,7 +77,7 @@ def _kept(shape: Shape) -> int:
 def memory(run: Run) -> float:
     """Bytes that a run takes beside the process: weights, gradients, moments, activations."""
     shape, recipe = run.shape, run.recipe
-    copies = 3 if update_law(run.optimizer).matrices_only else 4
+    copies = 3 if run.law.matrices_only else 4
     tokens = recipe.batch_size // recipe.accumulation * shape.context
     kept = shape.depth * _kept(shape) * (0.6 if recipe.autocast else 1.0)
     return 4.0 * (copies * parameters(shape) + tokens * (kept + 3 * shape.vocabulary))

@@ -32,8 +32,8 @@ def check_options(name: str, options: Mapping[str, Any]) -> None:
     _check_values(where, name, {k: v for k, v in options.items() if k not in own})
     if "companion" in options:
         where = place(where, "companion")
-        refuse_unknown(where, options["companion"], ADAPTERS[COMPANION].options)
-        _check_values(where, COMPANION, options["companion"])
+        refuse_unknown(where, options["companion"], ADAPTERS[COMPANION.name].options)
+        _check_values(where, COMPANION.name, options["companion"])
 
 
 def _check_values(where: str, name: str, options: Mapping[str, Any]) -> None:

@@ -9,6 +9,7 @@ from typing import Any, TypedDict
 
 from specmup.models.language import Shape, shape_of
 from specmup.runs.job import Job
+from specmup.theory.update import UpdateLaw, update_law
 from specmup.training.recipe import Recipe
 
 TASK = "language-model"
@@ -75,6 +76,11 @@ class Run:
     def identity(self) -> str:
         """The run's name, that of the job that it is."""
         return Job(TASK, VERSION, asdict(self)).identity
+
+    @property
+    def law(self) -> UpdateLaw:
+        """What the optimizer's steps are."""
+        return update_law(self.optimizer)
 
     @property
     def shape(self) -> Shape:

@@ -19,7 +19,6 @@ from specmup.parametrization.plan import Plan, make_plan
 from specmup.runs.manifest import made_on
 from specmup.runs.store import Store
 from specmup.sweeps.run import OWN_OPTIONS, RULES, Run
-from specmup.theory.update import update_law
 from specmup.training.checkpoint import Checkpoint
 from specmup.training.language import train_language_model
 
@@ -36,7 +35,7 @@ def plan_of(run: Run, **numbers: Any) -> Plan:
         numbers: What :func:`specmup.parametrization.plan.make_plan` is told in place of the run's
             own, such as a learning rate for every role.
     """
-    rate, law = 2.0**run.log2_lr, update_law(run.optimizer)
+    rate, law = 2.0**run.log2_lr, run.law
     has_epsilon = law.epsilon is not None or law.matrices_only  # then AdamW beside it has one
     companion_rate = run.options.get("companion_rate", 1.0)
     epsilon = run.options.get("epsilon", run.base.get("epsilon")) if has_epsilon else None
@@ -68,7 +67,7 @@ def start(run: Run, device: str = "cpu", **numbers: Any) -> tuple[Decoder, Optim
     plan.initialise(model, run.seed)
     model.to(device)
     options = {k: v for k, v in run.options.items() if k not in OWN_OPTIONS}
-    companion = run.options.get("companion") if update_law(run.optimizer).matrices_only else None
+    companion = run.options.get("companion") if run.law.matrices_only else None
     return model, plan.optimizer(model, companion=companion, **options)
 
 

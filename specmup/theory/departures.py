@@ -17,7 +17,7 @@ from specmup.theory.layer import HALF, Layer
 from specmup.theory.order import ONE, Order
 from specmup.theory.rules import laws_of, solved_layers
 from specmup.theory.tables import Rule, Rules
-from specmup.theory.update import UpdateLaw
+from specmup.theory.update import UpdateLaw, update_law
 
 IN_BRANCH = ("hidden", "hidden_bias", "norm_gain")
 
@@ -89,7 +89,7 @@ class Scaling:
             role: replace(row, multiplier=ONE) if role in IN_BRANCH else row
             for role, row in rules.items()
         }
-        return cls(laws_of(optimizer), rows, rules["hidden"].multiplier)
+        return cls(laws_of(update_law(optimizer)), rows, rules["hidden"].multiplier)
 
     def size(self, role: str) -> Order:
         """‖W‖_R at the start, with the multiplier next to it."""

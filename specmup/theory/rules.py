@@ -21,7 +21,7 @@ from specmup.theory.equations import Equation, System
 from specmup.theory.layer import Layer
 from specmup.theory.order import DEPTH, ONE, WIDTH, Number, Order, S
 from specmup.theory.tables import ROLES, Rule, Rules
-from specmup.theory.update import UpdateLaw, update_law
+from specmup.theory.update import UpdateLaw, adamw, update_law
 
 # The convention for the output layer: entries of size one, so ‖W‖_R = √n·‖W‖₂ = n. For every
 # other weight the convention is ‖W‖_R = 1. Any other choice is a change of gauge.
@@ -34,7 +34,7 @@ GAIN_BEFORE_ONE_MAP = (
 )
 
 # Trains all other parameters beside an optimizer that is made for hidden matrices.
-COMPANION = "adamw"
+COMPANION = adamw()
 
 
 @dataclass(frozen=True)
@@ -128,27 +128,28 @@ def rules(optimizer: str, block_depth: int) -> Rules:
     L^-1, n^-1, n^-1
     """
     law = update_law(optimizer)
-    rows = tuple(solved.rule(law) for solved in solved_layers(block_depth).values())
-    notes = {"norm_gain": GAIN_BEFORE_ONE_MAP} if block_depth == 1 else {}
-    return Rules(f"{law.title}, k = {block_depth}", rows, notes)
+    return _rules(law.title, dict.fromkeys(ROLES, law), block_depth)
 
 
 def hybrid(matrix: str, rest: str, block_depth: int) -> Rules:
     """Rules for optimizer ``matrix`` on hidden matrices and ``rest`` on all other parameters."""
-    hidden, others = rules(matrix, block_depth), rules(rest, block_depth)
-    rows = tuple(hidden[r] if r == "hidden" else others[r] for r in ROLES)
-    return Rules(f"{update_law(matrix).title} with {others.title}", rows, others.notes)
+    main, other = update_law(matrix), update_law(rest)
+    return _rules(f"{main.title} with {other.title}", _side_by_side(main, other), block_depth)
 
 
-def laws_of(optimizer: str) -> dict[str, UpdateLaw]:
-    """What trains each role: an optimizer, or where it is made for matrices AdamW beside it.
+def laws_of(law: UpdateLaw) -> dict[str, UpdateLaw]:
+    """What trains each role: an optimizer, or where it is made for matrices AdamW beside it."""
+    return _side_by_side(law, COMPANION if law.matrices_only else law)
 
-    Raises:
-        ValueError: If the optimizer is unknown.
-    """
-    own = update_law(optimizer)
-    beside = update_law(COMPANION) if own.matrices_only else own
-    return {role: own if role == "hidden" else beside for role in ROLES}
+
+def _side_by_side(matrices: UpdateLaw, rest: UpdateLaw) -> dict[str, UpdateLaw]:
+    return {role: matrices if role == "hidden" else rest for role in ROLES}
+
+
+def _rules(title: str, laws: Mapping[str, UpdateLaw], block_depth: int) -> Rules:
+    rows = tuple(solved.rule(laws[role]) for role, solved in solved_layers(block_depth).items())
+    notes = {"norm_gain": GAIN_BEFORE_ONE_MAP} if block_depth == 1 else {}
+    return Rules(f"{title}, k = {block_depth}", rows, notes)
 
 
 def standard(optimizer: str) -> Rules:
@@ -176,9 +177,9 @@ def parametrization(name: str, optimizer: str) -> Rules:
     if name not in ("k1", "k2"):
         raise ValueError(f"unknown parametrization {name!r}: choose one of sp, k1, k2")
     block_depth = int(name[1:])
-    if update_law(optimizer).matrices_only:
-        return hybrid(optimizer, COMPANION, block_depth)
-    return rules(optimizer, block_depth)
+    law = update_law(optimizer)
+    title = f"{law.title} with {COMPANION.title}" if law.matrices_only else law.title
+    return _rules(title, laws_of(law), block_depth)
 
 
 def parametrizations(

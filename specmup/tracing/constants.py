@@ -15,7 +15,8 @@ from specmup.tracing.dataflow import CONTRACTIONS, HOMOGENEOUS, MOVES, SUMS, Dat
 from specmup.tracing.trace import Op, Value
 from specmup.tracing.ways import Way, rounded, times
 
-Constants = dict[tuple[str, bool], set[float | None]]
+Uses = dict[tuple[str, bool], set[float | None]]
+LOOKED_UP = ("embedding", "_embedding_bag")
 
 
 def constants(
@@ -25,56 +26,74 @@ def constants(
 
     Keys are names, with whether the parameter is read as an embedding.
     """
-    behind: Constants = {}
-    front: Constants = {}
-    mapping = {name for found in flow.maps.values() for name in found.names}
-    looked_up = {
-        name
-        for found in flow.maps.values()
-        if found.op.kind in ("embedding", "_embedding_bag")
-        for name in found.names
-    }
-
-    def note(found: Constants, names: tuple[str, ...], by: float | None, *, embeds: bool) -> None:
-        for name in names:
-            found.setdefault((name, embeds), set()).add(rounded(by))
-
-    def follow(way: Way, names_in_front: tuple[str, ...] = ()) -> None:
-        for name, by in way.added:
-            note(behind, (name,), by, embeds=False)
-        if way.names and set(way.names[0]) & mapping:
-            embeds = way.stop == "input" and len(way.names) == 1
-            note(behind, way.names[0], way.scale, embeds=embeds and way.names[0][0] in looked_up)
-        elif names_in_front:
-            note(front, names_in_front, way.scale, embeds=False)
-        elif way.names:
-            note(behind, way.names[0], way.scale, embeds=False)
-
-    for found in flow.maps.values():
-        if found.op.kind in ("embedding", "_embedding_bag"):
-            continue
-        for way in branches.ways(found.data):
-            follow(way, found.names)
+    found = _Constants(flow)
+    for one in flow.maps.values():
+        if one.op.kind not in LOOKED_UP:
+            for way in branches.ways(one.data):
+                found.follow(way, one.names)
     of_attention = tuple(products(flow))
     for value in _ends(flow, branches, [product.op for product in of_attention]):
         for way in branches.ways(value):
-            follow(way)
+            found.follow(way)
     for branch in branches.found:
         for way in branch.ways:
-            follow(way.scaled(_inverse(branch.skip_scale) if branch.stream_norm else 1.0))
+            found.follow(way.scaled(_inverse(branch.skip_scale) if branch.stream_norm else 1.0))
     for product in of_attention:
         for root, own, _ in (behind_map(flow, product.module, one) for one in product.operands):
             if root in flow.maps:
-                note(behind, flow.maps[root].names, own, embeds=False)
-    keys = {*behind, *front}
-    return {
-        key: frozenset(
-            rounded(times(one, other))
-            for one in behind.get(key, {1.0})
-            for other in front.get(key, {1.0})
-        )
-        for key in keys
-    }
+                found.stands_behind(flow.maps[root].names, own)
+    return found.in_series()
+
+
+class _Constants:
+    """Constants behind and in front of parameters, by name and whether it is read as an embedding.
+
+    Args:
+        flow: Tells which parameters are maps, and which of these are looked up.
+    """
+
+    def __init__(self, flow: Dataflow) -> None:
+        self._behind: Uses = {}
+        self._front: Uses = {}
+        self._maps = {name for one in flow.maps.values() for name in one.names}
+        self._looked_up = {
+            n for one in flow.maps.values() if one.op.kind in LOOKED_UP for n in one.names
+        }
+
+    def follow(self, way: Way, names_in_front: tuple[str, ...] = ()) -> None:
+        """Note what stands on a way; it ends in a map of these names, or in none."""
+        for name, by in way.added:
+            self.stands_behind((name,), by)
+        last = way.names[0] if way.names else ()
+        if set(last) & self._maps:
+            embeds = way.stop == "input" and len(way.names) == 1 and last[0] in self._looked_up
+            self.stands_behind(last, way.scale, embeds=embeds)
+        elif names_in_front:
+            _note(self._front, names_in_front, way.scale)
+        else:
+            self.stands_behind(last, way.scale)
+
+    def stands_behind(
+        self, names: tuple[str, ...], by: float | None, *, embeds: bool = False
+    ) -> None:
+        """Note a constant that multiplies what a parameter gives."""
+        _note(self._behind, names, by, embeds=embeds)
+
+    def in_series(self) -> dict[tuple[str, bool], frozenset[float | None]]:
+        """Each constant in front of a parameter times each behind it."""
+        return {
+            key: frozenset(
+                rounded(times(one, other))
+                for one in self._behind.get(key, {1.0})
+                for other in self._front.get(key, {1.0})
+            )
+            for key in {**self._behind, **self._front}
+        }
+
+
+def _note(uses: Uses, names: tuple[str, ...], by: float | None, *, embeds: bool = False) -> None:
+    for name in names:
+        uses.setdefault((name, embeds), set()).add(rounded(by))
 
 
 def _ends(flow: Dataflow, branches: Branches, of_attention: Sequence[Op]) -> Iterator[Value]:

@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from specmup.tracing.records import Op, Value, leaves
+from specmup.tracing.sizes import sized
 
 
 @dataclass
@@ -106,14 +107,14 @@ class Recorder(TorchDispatchMode):
             return args[0]
         if "device" in kwargs and kwargs["device"] is not None:
             kwargs["device"] = torch.device("meta")
-        sized = {id(t): t if t.is_meta else to_meta(t) for t in tensors}
-        args, kwargs = (replaced(given, lambda t: sized[id(t)]) for given in (args, kwargs))
+        without = {id(t): t if t.is_meta else to_meta(t) for t in tensors}
+        args, kwargs = (replaced(given, lambda t: without[id(t)]) for given in (args, kwargs))
         if name.startswith("_grouped_mm"):
             # Without memory torch has it for bfloat16 alone.
             wanted = args[0].dtype
             args = (*(a.to(torch.bfloat16) for a in args[:2]), *args[2:])
             return func(*args, **kwargs).to(wanted)
-        return func(*args, **kwargs)
+        return sized(func, args, kwargs)
 
 
 def _made_up(name: str, args: Sequence[Any]) -> Any:

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from specmup.models.residual import ResidualNetwork
 from specmup.optimizers.registry import ADAPTERS, make_optimizer
-from specmup.theory.update import update_law
+from specmup.theory.update import UpdateLaw, update_law
 from specmup.training.curvature import TakesCurvature
 from specmup.training.scaling import Settings
 
@@ -24,14 +24,14 @@ class ReplicaOptimizer:
         self,
         model: ResidualNetwork,
         settings: Sequence[Mapping[str, Settings]],
-        name: str,
+        law: UpdateLaw,
         options: Mapping,
         companion: Mapping | None,
     ) -> None:
         """Cut the parameters into views and sort those into groups."""
         self._model = model
         self._views: list[tuple[nn.Parameter, int | None, Sequence[Tensor]]] = []
-        law, per_matrix = update_law(name), ADAPTERS[name].per_matrix
+        per_matrix = ADAPTERS[law.name].per_matrix
         # Equal numbers share a group: fewer and larger calls of the library's kernels.
         main: dict[Key, list[Tensor]] = {}
         rest: dict[Key, list[Tensor]] = main if not law.matrices_only else {}
@@ -49,7 +49,7 @@ class ReplicaOptimizer:
         all_groups = _groups(main, epsilon=law.epsilon is not None)
         if law.matrices_only:
             all_groups += [group | {"companion": True} for group in _groups(rest)]
-        self.optimizer = make_optimizer(name, all_groups, companion=companion, **options)
+        self.optimizer = make_optimizer(law.name, all_groups, companion=companion, **options)
 
     @property
     def param_groups(self) -> Groups:
@@ -129,7 +129,7 @@ def replica_optimizer(
             mappings is not the number of replicas, or there are options for a companion that does
             not exist.
     """
-    update_law(name)
+    law = update_law(name)
     replicas = 1 if model.replicas is None else model.replicas
     each = [settings] * replicas if isinstance(settings, Mapping) else list(settings)
     if len(each) != replicas:
@@ -137,4 +137,4 @@ def replica_optimizer(
     roles = [role for role, _ in model.named_parameters()]
     if missing := sorted({role for role in roles for mapping in each if role not in mapping}):
         raise ValueError(f"no settings for {', '.join(missing)}: the model has such parameters")
-    return ReplicaOptimizer(model, each, name, options, companion)
+    return ReplicaOptimizer(model, each, law, options, companion)

@@ -7,6 +7,7 @@ import pytest
 from scipy import stats
 
 from specmup.analysis.comparisons import holm, p_value
+from specmup.analysis.regret import held_out_interval
 
 
 def test_p_agrees_with_scipy():
@@ -49,3 +50,9 @@ def test_together_they_are_wrong_in_one_case_of_twenty():
     random = np.random.default_rng(1)
     wrong = [bool(holm(dict(enumerate(random.normal(size=(8, 5)))))) for _ in range(2000)]
     assert 0.03 < np.mean(wrong) < 0.07
+
+
+def test_held_out_values_are_tested_as_their_interval_is_judged():
+    random = np.random.default_rng(2)
+    for gaps in random.normal(1.0, size=(200, 4)):
+        assert bool(holm({"a": gaps}, held_out=True)) == (0 not in held_out_interval(gaps))

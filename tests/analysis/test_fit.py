@@ -7,8 +7,8 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from specmup.analysis.fit import Exponents, fit_exponents
-from specmup.analysis.interval import Interval
+from specmup.analysis.fit import TOLERANCE, Exponents, fit_exponents
+from specmup.analysis.interval import Interval, mean_interval
 from specmup.theory.order import Order
 
 WIDTHS, DEPTHS = (64, 128, 256, 512), (4, 8, 16, 32, 64)
@@ -57,32 +57,122 @@ def test_units_do_not_matter(seed, scale):
     assert one.depth.half_width == pytest.approx(other.depth.half_width, rel=1e-6)
 
 
-def test_intervals_cover_the_truth_about_95_percent_of_the_time():
-    n, L = (np.tile(axis, 3) for axis in grid(depths=(4, 16, 64)))
-    trials = 1500
+def repeated(seeds, depths=(4, 16, 64)):
+    """A grid, measured by each of several seeds."""
+    n, L = (np.tile(axis, seeds) for axis in grid(depths=depths))
+    return n, L, np.repeat(np.arange(seeds), n.size // seeds)
+
+
+def coverage(fit_of, trials=600):
+    """How often the truth, n·L^-1/2, is in the intervals of the fits of many draws."""
     covered = np.zeros(2)
-    for seed in range(trials):
-        fit = fit_exponents(planted(Order(1, "-1/2"), n, L, noise=0.3, seed=seed), n, L)
+    for draw in range(trials):
+        fit = fit_of(draw)
         covered += (1.0 in fit.width, -0.5 in fit.depth)
-    assert np.all(np.abs(covered / trials - 0.95) < 0.02), covered / trials
+    return covered / trials
+
+
+def test_one_seed_covers_the_truth_about_95_percent_of_the_time():
+    n, L = grid(depths=(4, 16, 64))
+    found = coverage(
+        lambda draw: fit_exponents(planted(Order(1, "-1/2"), n, L, noise=0.3, seed=draw), n, L)
+    )
+    assert np.all(np.abs(found - 0.95) < 0.02), found
+
+
+@pytest.mark.parametrize("seeds", [2, 3, 5])
+def test_seeds_that_scatter_apart_at_every_size_are_covered(seeds):
+    n, L, seed = repeated(seeds)
+    found = coverage(
+        lambda draw: fit_exponents(
+            planted(Order(1, "-1/2"), n, L, noise=0.3, seed=draw), n, L, seed=seed
+        )
+    )
+    # The wider of two intervals that each cover 95 % covers more, not much.
+    assert np.all((0.935 < found) & (found < 0.999)), found
+
+
+@pytest.mark.parametrize("seeds", [3, 5])
+def test_seeds_whose_exponents_differ_are_covered(seeds):
+    """A seed that does something to all its sizes at once leaves nothing over from the plane."""
+    n, L, seed = repeated(seeds)
+
+    def drawn(draw):
+        own = np.random.default_rng(draw).normal(scale=0.3, size=(2, seeds))[:, seed]
+        size = planted(Order(1, "-1/2"), n, L, noise=0.02, seed=draw) * n ** own[0] * L ** own[1]
+        return size
+
+    found = coverage(lambda draw: fit_exponents(drawn(draw), n, L, seed=seed), 400)
+    assert np.all(np.abs(found - 0.95) < 0.03), found
+
+    def of_means(draw):
+        logs = np.log(drawn(draw)).reshape(seeds, -1).mean(axis=0)
+        return fit_exponents(np.exp(logs), *grid(depths=(4, 16, 64)))
+
+    assert np.all(coverage(of_means, 400) < 0.5)  # what is left over alone does not see it
+
+
+def test_the_interval_is_the_wider_of_what_seeds_and_sizes_leave_open():
+    L, seeds = np.array(DEPTHS, dtype=float), 4
+    own = np.array([-0.3, -0.1, 0.1, 0.3])
+    curve = 1 / (1 + L / 10)
+    for bend, spread in product((0.0, 1.0), (0.0, 1.0)):
+        table = curve**bend * L ** (spread * own[:, None])  # (seeds, depths)
+        fit = fit_exponents(
+            table.ravel(), 64, np.tile(L, seeds), seed=np.repeat(range(seeds), L.size)
+        )
+        of_means = fit_exponents(np.exp(np.log(table).mean(axis=0)), 64, L).depth
+        over_seeds = mean_interval([np.polyfit(np.log(L), np.log(row), 1)[0] for row in table])
+        assert fit.seeds == seeds
+        assert fit.depth.estimate == pytest.approx(over_seeds.estimate)
+        wider = max(of_means.half_width, over_seeds.half_width)
+        assert fit.depth.half_width == pytest.approx(wider)
+
+
+def test_two_seeds_are_judged_by_the_sizes_alone():
+    L = np.array(DEPTHS, dtype=float)
+    fit = fit_exponents([*L**0.4, *L**0.6], 64, [*L, *L], seed=[0] * 5 + [1] * 5)
+    assert fit.depth.estimate == pytest.approx(0.5)
+    assert fit.depth.half_width == pytest.approx(0, abs=1e-9)
+
+
+def test_a_seed_that_lacks_sizes_enters_the_means_alone():
+    L, seed = np.array([*DEPTHS, *DEPTHS, *DEPTHS, 4, 8]), np.repeat(range(4), [5, 5, 5, 2])
+    size = planted(Order(0, -1), 64, L, noise=0.3)
+    found = fit_exponents(size, 64, L, seed=seed)
+    means = [np.log(size[L == depth]).mean() for depth in DEPTHS]
+    assert found.seeds == 3
+    assert found.depth.estimate == pytest.approx(np.polyfit(np.log(DEPTHS), means, 1)[0])
+    own = [np.polyfit(np.log(DEPTHS), np.log(size[seed == s]), 1)[0] for s in range(3)]
+    assert found.depth.half_width >= mean_interval(own).half_width - 1e-12
 
 
 def test_repeating_curved_points_does_not_narrow_the_interval():
     L = np.array(DEPTHS, dtype=float)
     curved = 1 / (1 + L / 10)
     once = fit_exponents(curved, 64, L).depth
-    often = fit_exponents(np.tile(curved, 50), 64, np.tile(L, 50)).depth
+    seed = np.repeat(range(50), L.size)
+    often = fit_exponents(np.tile(curved, 50), 64, np.tile(L, 50), seed=seed).depth
     assert once.half_width > 0.1
     assert often.half_width == pytest.approx(once.half_width)
 
 
 def test_more_seeds_narrow_the_interval_of_straight_points():
     def width_of(seeds):
-        L = np.tile(DEPTHS, seeds).astype(float)
+        L, seed = np.tile(DEPTHS, seeds).astype(float), np.repeat(range(seeds), len(DEPTHS))
         sizes = [planted(Order(0, -1), 64, L, noise=0.3, seed=s) for s in range(200)]
-        return np.median([fit_exponents(size, 64, L).depth.half_width for size in sizes])
+        return np.median([fit_exponents(x, 64, L, seed=seed).depth.half_width for x in sizes])
 
-    assert width_of(16) == pytest.approx(width_of(1) / 4, rel=0.2)
+    assert width_of(64) == pytest.approx(width_of(16) / 2, rel=0.2)
+
+
+def test_rows_may_come_in_any_order():
+    n, L, seed = repeated(4)
+    size = planted(Order(1, "-1/2"), n, L, noise=0.3)
+    order = np.random.default_rng(0).permutation(n.size)
+    one = fit_exponents(size, n, L, seed=seed)
+    other = fit_exponents(size[order], n[order], L[order], seed=seed[order])
+    assert str(one) == str(other)
 
 
 def test_an_axis_that_does_not_vary_is_not_fitted_and_is_said_so():
@@ -107,7 +197,7 @@ ROOT = Order(depth="-1/2")
 
 
 def judged(low, high, predicted=ROOT, tolerance=0.1):
-    fit = Exponents(None, Interval((low + high) / 2, low, high), 1.0, (64.0,), (4.0, 8.0, 16.0), 3)
+    fit = Exponents(None, Interval((low + high) / 2, low, high), 1.0, (64.0,), (4.0, 8.0, 16.0), 1)
     return fit.verdict(predicted, tolerance)
 
 
@@ -173,3 +263,25 @@ def test_what_has_no_logarithm_is_an_error(name, bad):
 def test_bad_input(arguments, message):
     with pytest.raises(ValueError, match=message):
         fit_exponents(*arguments)
+
+
+@pytest.mark.parametrize(
+    ("seed", "message"),
+    [
+        (None, "repeated within a seed: name the seeds"),
+        ([0, 0, 0, 1, 1], "give one for each measurement"),
+        ([0, 0, 0, 0, 1, 1], "measure a size once with each seed"),
+    ],
+)
+def test_repeated_sizes_need_the_seeds_that_they_are_of(seed, message):
+    with pytest.raises(ValueError, match=message):
+        fit_exponents([1, 2, 3, 1, 2, 3], [1, 2, 4, 1, 2, 4], seed=seed)
+
+
+@given(halves=st.integers(-4, 4), off=st.floats(-0.24, 0.24))
+def test_the_tolerance_tells_an_order_from_its_neighbours(halves, off):
+    n = np.array(WIDTHS, dtype=float)
+    fit = fit_exponents(n ** (halves / 2 + off), n)
+    asked = {h: fit.verdict(Order(Fraction(h, 2))) for h in range(-6, 7)}
+    assert [h for h, one in asked.items() if one.agrees] == [halves]
+    assert TOLERANCE == 1 / 4

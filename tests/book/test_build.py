@@ -1,5 +1,6 @@
 """A book is put in place whole and passed, or not at all."""
 
+import shutil
 import weakref
 from pathlib import Path
 
@@ -12,17 +13,28 @@ from records import Records
 CLAIM = "> total = 2 + 2\n\nassert total == {}, 'the sum is another'"
 
 
-@pytest.fixture
-def built(small_book, capfd):
-    """A small book that was built, with what was printed until then read away."""
-    small_book.add_page("book/status", "# Status", "```{nb-exec-table}\n```")
-    small_book.add_page(
-        "chapters/01-one", "# One and one", small_book.note("one"), "## Adding", CLAIM.format(4)
+@pytest.fixture(scope="module")
+def once(begin_book, tmp_path_factory):
+    """A small book that was built, and a copy of its folder as it was then."""
+    folder = tmp_path_factory.mktemp("built")
+    book = begin_book(folder / "a book of one's own")
+    book.add_page("book/status", "# Status", "```{nb-exec-table}\n```")
+    book.add_page(
+        "chapters/01-one", "# One and one", book.note("one"), "## Adding", CLAIM.format(4)
     )
-    small_book.add_page("chapters/02-two", "# Two", small_book.note("two"), "See {doc}`01-one`.")
-    assert build(small_book.root) == 0, capfd.readouterr().out
+    book.add_page("chapters/02-two", "# Two", book.note("two"), "See {doc}`01-one`.")
+    assert build(book.root) == 0
+    return book, shutil.copytree(book.root, folder / "as it was")
+
+
+@pytest.fixture
+def built(once, capfd):
+    """That book, for a test to edit and build again, with what was printed until then read away."""
+    book, as_it_was = once
     capfd.readouterr()
-    return small_book
+    yield book
+    shutil.rmtree(book.root)
+    shutil.copytree(as_it_was, book.root)
 
 
 def files(folder: Path) -> dict[Path, bytes]:

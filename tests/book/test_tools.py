@@ -1,6 +1,7 @@
 """The tools behind the Makefile: nothing is done twice, and no failure is forgotten."""
 
 import os
+import re
 import subprocess
 import sys
 import tomllib
@@ -37,6 +38,39 @@ def test_every_stage_runs_and_the_summary_names_what_failed(stages, capfd):
 def test_passing_stages_pass(stages, capfd):
     assert run_checks.main(["second"]) == 0
     assert "nothing failed" in capfd.readouterr().out
+
+
+def test_stages_that_leave_a_core_idle_run_side_by_side_and_are_told_apart(
+    tmp_path, monkeypatch, capfd
+):
+    """Each waits for the file of the other, so that one after the other would never end."""
+    own, awaited = str(tmp_path / "one"), str(tmp_path / "other")
+    passes = """import pathlib, sys, time
+own, awaited = map(pathlib.Path, sys.argv[1:])
+own.touch()
+print(own, flush=True)
+while not awaited.exists():
+    time.sleep(0.01)
+"""
+    fails = passes + "sys.exit('why')"
+    fakes = (
+        Stage("one", "fails", ([sys.executable, "-c", fails, own, awaited],), alone=False),
+        Stage("other", "passes", ([sys.executable, "-c", passes, awaited, own],), alone=False),
+        Stage("last", "passes", ([sys.executable, "-c", "print('last')"],)),
+    )
+    monkeypatch.setattr(run_checks, "STAGES", fakes)
+    assert run_checks.main(["one", "other", "last"]) == 1
+    said = capfd.readouterr().out
+    assert re.sub(r" +\d+ s +", " s ", said.replace(f"{tmp_path}/", "")).splitlines() == [
+        *("", "=== one: fails", "one", "why"),
+        *("", "=== other: passes", "other"),
+        *("", "=== last: passes", "last"),
+        *("", "=== summary"),
+        "one        FAILED s fails",
+        "other      passed s passes",
+        "last       passed s passes",
+        "failed: one",
+    ]
 
 
 def test_lint_looks_at_rules_format_and_types():
@@ -106,7 +140,21 @@ def test_what_would_bring_torchvision_is_installed_without_dependencies(environm
     setup_environment.install()
     (mup,) = [step for step in steps if any("mup==" in word for word in step)]
     assert "--no-deps" in mup
+    assert all("--no-compile" in step for step in steps)
     assert setup_environment.is_installed()
+
+
+def test_what_is_installed_is_compiled_whatever_else_lies_there(tmp_path, monkeypatch, capfd):
+    monkeypatch.setattr(setup_environment, "python", lambda: Path(sys.executable))
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")  # or each process would compile it anew
+    package = tmp_path / "package"
+    package.mkdir()
+    (package / "__init__.py").write_text("VALUE = 1\n")
+    (package / "template.py").write_text("{{ name }} = 1 +\n")
+    setup_environment.compile_all(tmp_path)
+    compiled = [path.name.split(".")[0] for path in package.glob("__pycache__/*.pyc")]
+    assert compiled == ["__init__"]
+    assert capfd.readouterr() == ("", "")
 
 
 def test_figures_follow_neither_the_users_settings_nor_their_list_of_fonts(tmp_path):

@@ -13,7 +13,7 @@ import torch
 from pages import Settings, read_page
 from torch.utils.data import DataLoader
 
-from specmup.parametrization.names import parameters_by_name
+from specmup.inspection.names import parameters_by_name
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "book" / "trainers.md"

@@ -4,6 +4,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from sklearn.datasets import load_digits
 
 from specmup.data.images import batch_order, digit_sums, digits, task
 from specmup.streams import stream
@@ -11,6 +12,10 @@ from specmup.streams import stream
 
 def test_digits_are_all_there_once():
     data = digits()
+    images, labels = load_digits(return_X_y=True)
+    as_read = task("", torch.from_numpy(images).float(), torch.from_numpy(labels), test=360)
+    for part in ("train", "test"):
+        assert all(map(torch.equal, data.part(part), as_read.part(part)))
     assert (data.train_x.shape, data.test_x.shape) == ((1437, 64), (360, 64))
     assert (data.classes, data.inputs, data.name) == (10, 64, "digits")
     # Each image keeps its direction, so equal images stay equal and others differ.

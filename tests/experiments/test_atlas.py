@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 
 from experiments.atlas import base, train_and_measure
-from experiments.reading.cells import TOLERANCE, exponents, predicted
+from experiments.reading.cells import exponents, predicted
 from specmup.theory.order import DEPTH, WIDTH
 from specmup.theory.rules import parametrization
 from specmup.theory.update import LAWS
@@ -60,7 +60,7 @@ def verdict(optimizer, block_depth, sizes, axis, rules=None):
     rows = frame[frame.role == "hidden"]
     # ‖ΔW‖_R of the hidden maps against what the condition asks for.
     fit = exponents(rows, "update_late", axis)
-    return fit.verdict(predicted("hidden", block_depth, "update"), TOLERANCE)
+    return fit.verdict(predicted("hidden", block_depth, "update"))
 
 
 def test_a_wrong_law_is_found_out_over_the_width():

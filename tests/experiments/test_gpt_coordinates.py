@@ -97,5 +97,5 @@ def test_muons_queries_move_as_the_rule_says(rule, order, monkeypatch):
         changes.append(run[(run.step == 1) & (run.followed == "query")].change.item())
     fit = fit_exponents(changes, widths)
     wrong = Order("1/2") if order == ONE else ONE
-    assert fit.verdict(order, tolerance=0.15).agrees
-    assert fit.verdict(wrong, tolerance=0.15).disagrees
+    assert fit.verdict(order).agrees
+    assert fit.verdict(wrong).disagrees

@@ -35,7 +35,8 @@ def test_each_rule_has_its_exponent_and_not_the_other_one(frames):
         last = [frame[frame.step == 2] for frame in runs]
         ratio = [r for frame in last for r in frame.step_second / frame.step_first]
         depth = [d for frame in last for d in frame.depth]
-        fit = fit_exponents(ratio, 32, depth)
+        seed = [s for frame in last for s in frame.seed]
+        fit = fit_exponents(ratio, 32, depth, seed=seed)
         other = expected["k2" if rule == "k1" else "k1"]
-        assert fit.verdict(expected[rule], tolerance=0.2).agrees
-        assert fit.verdict(other, tolerance=0.2).disagrees
+        assert fit.verdict(expected[rule]).agrees
+        assert fit.verdict(other).disagrees

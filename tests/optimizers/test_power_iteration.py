@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from specmup.optimizers import power_iteration
-from specmup.optimizers.power_iteration import SMALL, leading
+from specmup.optimizers.power_iteration import SMALL, leading, top_singular
 
 SHAPES = [(10, 96), (64, 64), (100, 80), (80, 100), (256, 256)]
 
@@ -94,3 +94,11 @@ def test_a_start_that_lacks_the_first_vector_finds_it():
     start = torch.linalg.qr(torch.cat((second, random(7, 128))).mT).Q.mT[None]
     assert abs(float(leading(A[None], start, max_products=1).norm) - 0.85) < 0.01
     assert abs(float(leading(A[None], start).norm) - 1) < 0.02
+
+
+def test_one_vector_goes_on_from_where_it_was():
+    W, v = random(1, 20, 12).double(), random(1, 12, 1, seed=3).double()
+    norm, u, v = top_singular(W, v, 500)
+    U, S, Vh = torch.linalg.svd(W)
+    assert float(norm) == pytest.approx(float(S[0, 0]), rel=1e-9)
+    torch.testing.assert_close(u @ v.mT, U[..., :1] @ Vh[..., :1, :], rtol=0, atol=1e-6)

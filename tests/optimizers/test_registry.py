@@ -368,3 +368,11 @@ def test_another_implementation_may_be_asked_for(name):
         groups = [{"params": [layer.weight], "lr": 0.1}, groups[0] | {"companion": True}]
     made = make_optimizer(name, groups, **told)
     assert made.param_groups[-1]["foreach"] and not made.param_groups[-1]["fused"]
+
+
+@EVERY
+def test_the_adapter_states_the_epsilon_of_the_library_where_the_law_has_one(name):
+    made = make_optimizer(name, [{"params": [nn.Parameter(torch.ones(2, 2))], "lr": RATE}])
+    stated = ADAPTERS[name].epsilon
+    assert (stated is not None) == (name in WITH_EPSILON)
+    assert stated is None or made.param_groups[0]["eps"] == stated

@@ -48,7 +48,7 @@ def test_no_gauge_changes_what_is_met(data):
 def test_a_gauge_has_the_powers_that_plans_use(optimizer):
     scaling, c = solved(optimizer, 2), WIDTH
     before, after = scaling.rows["hidden"], scaling.regauged("hidden", c, 2).rows["hidden"]
-    powers = gauge_change(optimizer)
+    powers = gauge_change(LAWS[optimizer])
     assert before.learning_rate / after.learning_rate == c**powers.rate
     assert after.weight_decay / before.weight_decay == c**powers.rate
     if powers.epsilon is not None:

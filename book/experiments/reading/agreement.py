@@ -13,8 +13,7 @@ from math import inf, sqrt
 
 import numpy as np
 import pandas as pd
-from scipy.special import stdtrit
-from scipy.stats import binom
+from scipy.special import bdtrc, stdtrit
 
 from experiments.reading.rounding import FLOOR, SEED, Rounding, described
 from specmup.runs.results import Results
@@ -27,6 +26,11 @@ RISK = 1e-3  # of a false alarm in a whole slice
 # slice is granted jumps as if one row in 200 did.
 JUMPS = 5e-3
 JUMP = 0.25  # part of a value: no jump is as large
+
+
+def most_jumps(rows: int) -> int:
+    """How many of so many rows may jump: more do at the risk of a false alarm at most."""
+    return next(jumps for jumps in range(rows + 1) if bdtrc(jumps, rows, JUMPS) <= RISK)
 
 
 class Disagreement(AssertionError):
@@ -100,7 +104,7 @@ def agrees_with(live: pd.DataFrame, committed: Results, value: str = "loss") -> 
     means = _means(pairs[~rows.settled.to_numpy()], list(rounding.on))
     means = _judged(means, factor, typical) if len(means) else rows[:0]
     compared = pd.concat([rows[rows.settled], means[means.settled]], ignore_index=True)
-    jumps = int(binom.isf(RISK, len(compared), JUMPS))
+    jumps = most_jumps(len(compared))
     _raise_if_apart(compared, rounding.on, value, jumps)
     singly = int(rows.settled.sum())
     if 2 * singly < len(rows):

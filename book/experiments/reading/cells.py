@@ -13,14 +13,13 @@ from itertools import product
 import pandas as pd
 
 from experiments.instruments.updates import SIZES, Size
-from specmup.analysis.fit import Exponents, Verdict, fit_exponents
+from specmup.analysis.fit import TOLERANCE, Exponents, Verdict, fit_exponents
 from specmup.analysis.interval import Interval
 from specmup.analysis.transfer import Axis
 from specmup.theory.order import DEPTH, Order
 from specmup.theory.rules import ROLES, solved_layers
 from specmup.theory.update import LAWS
 
-TOLERANCE = 0.15  # how far an exponent at these sizes may lie from its limit
 KIND = ["optimizer", "block_depth", "role"]
 AXES: tuple[Axis, ...] = ("width", "depth")
 ANSWERS = ("agrees", "cannot tell", "disagrees")
@@ -121,7 +120,7 @@ def exponents(rows: pd.DataFrame, column: str, axis: Axis) -> Exponents:
     """The exponent of a column along one axis, the other at the size where this one varies most."""
     other = "depth" if axis == "width" else "width"
     line = rows[rows[other] == rows.groupby(other)[axis].nunique().idxmax()]
-    return fit_exponents(line[column], line.width, line.depth)
+    return fit_exponents(line[column], line.width, line.depth, seed=line.seed)
 
 
 def table(found: Iterable[Cell]) -> pd.DataFrame:

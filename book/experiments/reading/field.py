@@ -140,7 +140,7 @@ def _printed(table: Mapping) -> Printed:
     rows = {role: _row(role, table[role]) for role in ROLES if role in table}
     law = table["law"]
     laws = (
-        laws_of(law)
+        laws_of(update_law(law))
         if isinstance(law, str)
         else {role: update_law(name) for role, name in law.items()}
     )

@@ -32,6 +32,7 @@ from specmup.analysis.interval import Interval
 Direction = Literal["grows", "fades"]
 
 CANNOT_TELL = "cannot tell"
+TOLERANCE = 1 / 8  # half the distance between neighbours on the plane's grid of exponents
 # Which size must move in which direction for which phase, in the order of the definitions.
 QUESTIONS: tuple[tuple[str, Direction, str], ...] = (
     ("start", "grows", UNSTABLE_START),
@@ -60,22 +61,24 @@ class DepthExponents:
 
     @classmethod
     def of(cls, frame: pd.DataFrame) -> DepthExponents:
-        """Fit the columns ``start``, ``change``, ``preactivation`` and ``walk`` on ``depth``.
+        """Fit the columns of these names on ``depth``, by ``seed``.
 
         A size that is ``inf`` at some depth has the exponent ``inf``: nothing about it is level.
         """
-        return cls(**{name: depth_exponent(frame[name], frame["depth"]) for name in SIZES})
+        return cls(
+            **{name: depth_exponent(frame[name], frame["depth"], frame["seed"]) for name in SIZES}
+        )
 
 
 SIZES = tuple(DepthExponents.__dataclass_fields__)
 
 
-def depth_exponent(size: pd.Series, depth: pd.Series) -> Interval:
+def depth_exponent(size: pd.Series, depth: pd.Series, seed: pd.Series) -> Interval:
     """The exponent of the depth; ``inf`` where some run diverged."""
     if not np.isfinite(size).all():
         return Interval(inf, inf, inf)
     # The width is one number for all, and its value does not matter.
-    exponent = fit_exponents(size, 1.0, depth).depth
+    exponent = fit_exponents(size, 1.0, depth, seed=seed).depth
     assert exponent is not None  # a depth that does not vary is refused
     return exponent
 
@@ -93,7 +96,7 @@ def moves(exponent: Interval, direction: Direction, tolerance: float) -> bool | 
     return False if high <= tolerance else None
 
 
-def classify(exponents: DepthExponents, tolerance: float = 0.125) -> str:
+def classify(exponents: DepthExponents, tolerance: float = TOLERANCE) -> str:
     """The phase, or :data:`CANNOT_TELL`.
 
     The questions are asked in the order of the definitions, and each presupposes the answers
@@ -103,7 +106,7 @@ def classify(exponents: DepthExponents, tolerance: float = 0.125) -> str:
     Args:
         exponents: What was measured.
         tolerance: How far from zero an exponent measured at finite depth may lie and yet count as
-            level. On a grid of exponents, half its spacing tells each point from its neighbours.
+            level.
     """
     for size, direction, phase in QUESTIONS:
         answer = moves(getattr(exponents, size), direction, tolerance)

@@ -1,6 +1,5 @@
 """The built book, its server and a browser, for the tests that look at its pages."""
 
-import shutil
 import threading
 from collections.abc import Iterator
 from functools import partial
@@ -8,17 +7,9 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from browsers import running_browser
+from playwright.sync_api import Browser
 
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
-SWITCHES = (
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--no-first-run",
-)
 BUILT = Path(__file__).resolve().parents[3] / "_build" / "html"
 
 
@@ -44,10 +35,5 @@ def site(html: Path) -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
-    program = next(filter(None, map(shutil.which, BROWSERS)), None)
-    if program is None:
-        pytest.fail(f"no browser: install one of {', '.join(BROWSERS)}")
-    with sync_playwright() as playwright:
-        running = playwright.chromium.launch(executable_path=program, args=list(SWITCHES))
+    with running_browser() as running:
         yield running
-        running.close()

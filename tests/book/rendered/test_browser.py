@@ -92,6 +92,10 @@ SPOILED_FIGURES = """() => [...document.querySelectorAll('.bd-article img')].fil
 }).map(image => image.src)"""
 
 
+SILENT_FORMULAS = """() => [...document.querySelectorAll('mjx-container')].filter(formula =>
+    formula.tabIndex >= 0 || !formula.querySelector('mjx-assistive-mml math')).length"""
+
+
 @pytest.mark.parametrize("visit", [(PHONE, "light")], indirect=True, ids=str)
 @pytest.mark.parametrize("name", documents())
 def test_a_page(site: str, visit: Visit, name: str):
@@ -100,6 +104,8 @@ def test_a_page(site: str, visit: Visit, name: str):
     page, faults = visit.page, []
     if page.locator("mjx-container").count() < page.locator(".math").count():
         faults.append("formulas are not set")
+    if silent := page.evaluate(SILENT_FORMULAS):
+        faults.append(f"formulas that a screen reader cannot say, or tab stops: {silent}")
     if page.locator("mjx-merror, [data-mjx-error], .bd-article :text('\\\\(')").count():
         faults.append("a formula is wrong")
     if (wider := visit.overflow()) > 0:

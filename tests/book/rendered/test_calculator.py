@@ -34,7 +34,7 @@ def solved(optimizer, k, width, depth):
     for role, layer in solved_layers(k).items():
         law = LAWS[optimizer]
         if law.matrices_only and role != "hidden":
-            law = LAWS[COMPANION]
+            law = COMPANION
         try:
             yield role, Factors.of(layer.rule(law), width, depth)
         except IncomparableOrders:

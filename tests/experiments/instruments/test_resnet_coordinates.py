@@ -37,7 +37,8 @@ def check(rules, sizes, **changes):
 
 def exponent(frame, rule, feature, axis):
     rows = frame[(frame.rule == rule) & (frame.feature == feature) & (frame.step == 3)]
-    return getattr(fit_exponents(rows["change"], rows["width"], rows["depth"]), axis).estimate
+    fit = fit_exponents(rows["change"], rows["width"], rows["depth"], seed=rows["seed"])
+    return getattr(fit, axis).estimate
 
 
 def test_features_change_alike_over_width_under_the_rule_and_not_under_sp():

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from experiments.reading import agreement as agreement_module
-from experiments.reading.agreement import Disagreement, agrees_with
+from experiments.reading.agreement import RISK, Disagreement, agrees_with, most_jumps
 from experiments.reading.rounding import FLOOR, Rounding, measured_rounding
 from specmup.runs.results import Results
 
@@ -113,6 +113,13 @@ def test_a_few_rows_may_jump(monkeypatch, jumped):
             agrees_with(live, results)
     else:
         assert "or less, but for at most 2" in str(agrees_with(live, results))
+
+
+@pytest.mark.parametrize("share", [0, 5e-3, 0.1])
+def test_so_many_rows_may_jump_as_the_binomial_distribution_says(monkeypatch, share):
+    monkeypatch.setattr(agreement_module, "JUMPS", share)
+    for rows in (0, 1, 2, 20, 400, 3000):
+        assert most_jumps(rows) == stats.binom.isf(RISK, rows, share)
 
 
 def test_no_row_may_jump_far(monkeypatch):

@@ -62,11 +62,13 @@ def test_moves_has_three_answers():
 def test_exponents_of_a_frame():
     depth = pd.Series([8, 16, 32] * 2)
     sizes = {"start": 0.0, "change": 0.5, "preactivation": -0.25, "walk": -0.5}
-    frame = pd.DataFrame({"depth": depth, **{c: 3 * depth**e for c, e in sizes.items()}})
+    seeds = {"seed": [0] * 3 + [1] * 3}
+    frame = pd.DataFrame({"depth": depth, **seeds, **{c: 3 * depth**e for c, e in sizes.items()}})
     measured = DepthExponents.of(frame)
     for name, exponent in sizes.items():
         assert getattr(measured, name).estimate == pytest.approx(exponent)
-    assert depth_exponent(pd.Series([1.0, 2.0, inf]), pd.Series([8, 16, 32])).estimate == inf
+    grown, depths = pd.Series([1.0, 2.0, inf]), pd.Series([8, 16, 32])
+    assert depth_exponent(grown, depths, pd.Series([0, 0, 0])).estimate == inf
 
 
 def stream(blocks, walk, trend, width=4096):

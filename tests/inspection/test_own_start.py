@@ -7,9 +7,9 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from specmup.parametrization.own_start import own_start
+from specmup.inspection.own_start import own_start
+from specmup.inspection.specs import ParamSpec
 from specmup.parametrization.plan import make_plan
-from specmup.parametrization.specs import ParamSpec
 
 V = 12
 

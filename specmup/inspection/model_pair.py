@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from specmup.parametrization.architectures import Architecture
-from specmup.parametrization.own_start import OwnStart
-from specmup.parametrization.places import PLACES
-from specmup.parametrization.specs import ParamSpec
+from specmup.inspection.architectures import Architecture
+from specmup.inspection.own_start import OwnStart
+from specmup.inspection.places import PLACES
+from specmup.inspection.specs import ParamSpec
 from specmup.theory.update import UpdateLaw
 
 
@@ -30,7 +30,7 @@ class ScaledParam:
 
     Args:
         spec: The parameters.
-        place: A key of :data:`specmup.parametrization.places.PLACES`.
+        place: A key of :data:`specmup.inspection.places.PLACES`.
         role: One of :data:`specmup.theory.tables.ROLES`.
         before: The same at the base.
         fan_out: Number of outputs.
@@ -38,8 +38,7 @@ class ScaledParam:
         depth: Number of blocks of the list in which it stands; 1 outside, where nothing is summed
             over blocks.
         tied: Whether it is an embedding that is also the head.
-        optimizer: Which trains it: the pair's, or its companion.
-        law: The update law of that optimizer, as the package runs it on this parameter.
+        law: Of what trains it, the pair's optimizer or its companion, as it is run on this.
         own: The constant in series with it by which the model's own forward pass multiplies.
         own_as_head: Of a tied matrix, the same where it is the head.
         offset: What the forward pass adds to it before it acts: 1 for a gain kept as 1 + w.
@@ -54,7 +53,6 @@ class ScaledParam:
     fan_in: ScaledDim
     depth: ScaledDim
     tied: bool
-    optimizer: str
     law: UpdateLaw
     own: ScaledDim = ScaledDim(1, 1)
     own_as_head: ScaledDim = ScaledDim(1, 1)

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from specmup.parametrization.names import all_parameters, parameters_by_name
+from specmup.inspection.names import all_parameters, parameters_by_name
 from specmup.parametrization.plan import make_plan
 
 

@@ -8,10 +8,10 @@ from fnmatch import fnmatchcase
 
 from torch import nn
 
-from specmup.parametrization.finding import Evidence, Pair, by_order
-from specmup.parametrization.places import names_match
-from specmup.parametrization.questions import Declaration, Undeclared
-from specmup.parametrization.specs import ParamSpec
+from specmup.inspection.finding import Evidence, Pair, by_order
+from specmup.inspection.places import names_match
+from specmup.inspection.questions import Declaration, Undeclared
+from specmup.inspection.specs import ParamSpec
 
 
 def questions(

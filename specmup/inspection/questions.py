@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from specmup.parametrization.places import PLACES
+from specmup.inspection.places import PLACES
 
 
 @dataclass(frozen=True)
@@ -23,6 +23,17 @@ class Declaration:
     branch_ends: tuple[str, ...] = ()
     places: Mapping[str, str] = field(default_factory=dict)
     block_depth: int | None = None
+
+    @classmethod
+    def of(
+        cls,
+        branch_ends: str | Sequence[str],
+        places: Mapping[str, str] | None,
+        block_depth: int | None,
+    ) -> Declaration:
+        """What the arguments of ``make_plan`` declare."""
+        ends = (branch_ends,) if isinstance(branch_ends, str) else tuple(branch_ends)
+        return cls(ends, places or {}, block_depth)
 
     @property
     def given(self) -> dict[str, Any]:

@@ -6,9 +6,9 @@ import pytest
 import torch
 from torch import nn
 
-from specmup.parametrization.places import PLACES
+from specmup.inspection.places import PLACES
+from specmup.inspection.questions import Undeclared
 from specmup.parametrization.plan import make_plan
-from specmup.parametrization.questions import Undeclared
 
 
 class Attention(nn.Module):

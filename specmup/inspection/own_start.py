@@ -13,8 +13,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from specmup.parametrization.names import parameters_by_name
-from specmup.parametrization.specs import ParamSpec
+from specmup.inspection.names import parameters_by_name
+from specmup.inspection.specs import ParamSpec
 from specmup.streams import stream
 
 KINDS = ("drawn", "constant", "kept")

@@ -12,8 +12,8 @@ from math import prod
 from torch import nn
 from torch.nn.modules.conv import _ConvNd
 
-from specmup.parametrization.blocks import block_lists, in_list, is_list, joined, patterns
-from specmup.parametrization.names import all_parameters, modules_by_name
+from specmup.inspection.blocks import block_lists, in_list, is_list, joined, patterns
+from specmup.inspection.names import all_parameters, modules_by_name
 
 # What a gain is called in a normalisation; other vectors of one are biases by name, or unknown.
 GAINS = ("weight", "gamma", "scale", "gain", "g", "a_2")

@@ -1,6 +1,6 @@
 """What a parameter may do in a residual network: its place; with its shape, its role.
 
-A place is found by :mod:`specmup.parametrization.finding`, or declared.
+A place is found by :mod:`specmup.inspection.finding`, or declared.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
-from specmup.parametrization.specs import ModelSpec, ParamSpec
+from specmup.inspection.specs import ModelSpec, ParamSpec
 
 
 @dataclass(frozen=True)

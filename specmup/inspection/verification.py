@@ -10,12 +10,12 @@ from dataclasses import replace
 
 from torch import nn
 
-from specmup.parametrization.branch_ends import Named, check_ends
-from specmup.parametrization.model_pair import ModelPair, ScaledDim, ScaledParam
-from specmup.parametrization.names import abbreviated, canonical
-from specmup.parametrization.notes import LARGER_HEADS
-from specmup.parametrization.observation import Observation, names_of
-from specmup.parametrization.own_start import own_start
+from specmup.inspection.branch_ends import Named, check_ends
+from specmup.inspection.counts import LARGER_HEADS
+from specmup.inspection.model_pair import ModelPair, ScaledDim, ScaledParam
+from specmup.inspection.names import abbreviated, canonical
+from specmup.inspection.observation import Observation, names_of
+from specmup.inspection.own_start import own_start
 from specmup.tracing.reading import Reading
 
 WITH_WHAT_IS_ADDED = "it learns as slowly in depth as what is added there"

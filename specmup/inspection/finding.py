@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 
 from torch import nn
 
-from specmup.parametrization.architectures import Architecture
-from specmup.parametrization.low_rank import adapter_of
-from specmup.parametrization.places import possible_role
-from specmup.parametrization.specs import ModelSpec, ParamSpec, dimensions
+from specmup.inspection.architectures import Architecture
+from specmup.inspection.low_rank import adapter_of
+from specmup.inspection.places import possible_role
+from specmup.inspection.specs import ModelSpec, ParamSpec, dimensions
 
 Pair = tuple[int, int]  # a size at the target and at the base
 

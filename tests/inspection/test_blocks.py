@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import nn
 
+from specmup.inspection.specs import spec_of
 from specmup.parametrization.plan import make_plan
-from specmup.parametrization.specs import spec_of
 
 DECLARED = {"branch_ends": ["narrow"], "block_depth": 2}
 

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 
 from torch import nn
 
-from specmup.parametrization.names import canonical
-from specmup.parametrization.specs import ModelSpec, ParamSpec
+from specmup.inspection.names import canonical
+from specmup.inspection.specs import ModelSpec, ParamSpec
 from specmup.tracing.reading import Reading
 
 

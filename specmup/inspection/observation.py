@@ -8,9 +8,9 @@ from typing import Any
 
 from torch import nn
 
-from specmup.parametrization.initial import offered_multipliers
-from specmup.parametrization.names import canonical
-from specmup.parametrization.specs import ModelSpec, ParamSpec
+from specmup.inspection.multipliers import offered_multipliers
+from specmup.inspection.names import canonical
+from specmup.inspection.specs import ModelSpec, ParamSpec
 from specmup.tracing.copies import without_memory
 from specmup.tracing.examples import NotTraced, trace_example
 from specmup.tracing.reading import Reading, read

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 
 from torch import nn
 
-from specmup.parametrization.names import all_parameters, modules_by_name
+from specmup.inspection.names import all_parameters, modules_by_name
 
 Shape = tuple[int, ...]
 

@@ -4,12 +4,12 @@ import pytest
 import torch
 from torch import nn
 
+from specmup.inspection.architectures import ARCHITECTURES
+from specmup.inspection.places import PLACES
+from specmup.inspection.specs import spec_of
 from specmup.models.gpt import GPT, GPTShape
 from specmup.models.resnet import ResNet, ResNetShape
-from specmup.parametrization.architectures import ARCHITECTURES
-from specmup.parametrization.places import PLACES
 from specmup.parametrization.plan import make_plan
-from specmup.parametrization.specs import spec_of
 from specmup.theory.tables import ROLES
 
 GPT2_ROLES = {

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from specmup.parametrization.model_pair import ModelPair, ScaledParam
-from specmup.parametrization.names import abbreviated, canonical
-from specmup.parametrization.observation import names_of
-from specmup.parametrization.places import names_match
+from specmup.inspection.model_pair import ModelPair, ScaledParam
+from specmup.inspection.names import abbreviated, canonical
+from specmup.inspection.observation import names_of
+from specmup.inspection.places import names_match
 from specmup.tracing.reading import Reading
 from specmup.tracing.ways import Way
 

@@ -7,38 +7,36 @@ say. A parameter that nothing speaks for raises.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 
 from torch import nn
 
-from specmup.parametrization.architectures import Architecture, find_architecture
-from specmup.parametrization.finding import Evidence, Pair, place_of, place_of_alias, told
-from specmup.parametrization.gauges import law_as_run
-from specmup.parametrization.model_pair import ModelPair, ScaledDim, ScaledParam
-from specmup.parametrization.observation import Observation, as_seen
-from specmup.parametrization.pair_checks import (
+from specmup.inspection.architectures import Architecture, find_architecture
+from specmup.inspection.finding import Evidence, Pair, place_of, place_of_alias, told
+from specmup.inspection.model_pair import ModelPair, ScaledDim, ScaledParam
+from specmup.inspection.observation import Observation, as_seen
+from specmup.inspection.pair_checks import (
     check_growth,
     check_orientation,
     check_same_parameters,
 )
-from specmup.parametrization.places import declared_places, role_of
-from specmup.parametrization.proposals import questions
-from specmup.parametrization.questions import Declaration
-from specmup.parametrization.seen import Seen, places_seen
-from specmup.parametrization.specs import ModelSpec, ParamSpec, spec_of
+from specmup.inspection.places import declared_places, role_of
+from specmup.inspection.proposals import questions
+from specmup.inspection.questions import Declaration
+from specmup.inspection.seen import Seen, places_seen
+from specmup.inspection.specs import ModelSpec, ParamSpec, spec_of
+from specmup.optimizers.as_run import law_as_run
 from specmup.theory.rules import laws_of
-from specmup.theory.update import update_law
+from specmup.theory.update import UpdateLaw
 
 
 def pair_models(
     model: nn.Module,
     base: nn.Module,
+    law: UpdateLaw,
+    declared: Declaration,
     *,
-    optimizer: str,
-    block_depth: int | None = None,
-    branch_ends: Sequence[str] = (),
-    places: Mapping[str, str] | None = None,
     seen: Observation | None = None,
 ) -> ModelPair:
     """Find every parameter's place, role, fans and optimizer, at the target and at the base.
@@ -46,11 +44,9 @@ def pair_models(
     Args:
         model: The target.
         base: The tuned model.
-        optimizer: A name in :data:`specmup.theory.update.LAWS`. Beside one that is made for
-            matrices, AdamW trains all but the branches' matrices.
-        block_depth: Number k of maps in a branch; known architectures need none.
-        branch_ends: Patterns of the modules that end a branch.
-        places: Pattern to place, for parameters that neither architecture nor shape can tell.
+        law: Of the optimizer. Beside one that is made for matrices, AdamW trains all but the
+            branches' matrices.
+        declared: What the caller tells of the architecture.
         seen: The forward passes of both, where they were traced.
 
     Raises:
@@ -58,22 +54,20 @@ def pair_models(
     """
     target, small = (as_seen(spec_of(m), seen) for m in (model, base))
     check_same_parameters(target, small)
-    architecture = None if branch_ends else find_architecture(list(target.params))
+    architecture = None if declared.branch_ends else find_architecture(list(target.params))
     if architecture is not None and seen is None:
         architecture.check(model)
     depths = _depths(target, small)
     if architecture is not None and architecture.depth is not None:
         depths = {None: ScaledDim(architecture.depth(model), architecture.depth(base))}
     deeper = any(size.ratio != 1 for size in depths.values())
-    declared = declared_places(target, branch_ends, places or {})
-    shown = Seen() if seen is None or branch_ends else places_seen(seen.base, small)
-    if block_depth is None and architecture is None:
-        block_depth = shown.block_depth
-    evidence = Evidence(target, small, architecture, declared, seen=shown.places)
-    evidence = _with_streams(evidence)
+    places = declared_places(target, declared.branch_ends, declared.places)
+    shown = Seen() if seen is None or declared.branch_ends else places_seen(seen.base, small)
+    if declared.block_depth is None and architecture is None:
+        declared = replace(declared, block_depth=shown.block_depth)
+    evidence = _with_streams(Evidence(target, small, architecture, places, seen=shown.places))
     found = {pattern: place_of(spec, evidence) for pattern, spec in target.params.items()}
-    asked = Declaration(tuple(branch_ends), places or {}, block_depth)
-    if (problem := questions(evidence, found, asked, deeper=deeper)) is not None:
+    if (problem := questions(evidence, found, declared, deeper=deeper)) is not None:
         raise problem
     known = {pattern: place for pattern, place in found.items() if place is not None}
     if not depths and "branch_end" in known.values():
@@ -83,15 +77,15 @@ def pair_models(
         )
     pair = ModelPair(
         params=tuple(
-            _scaled(spec, evidence, known[name], depths, optimizer)
+            _scaled(spec, evidence, known[name], depths, law)
             for name, spec in target.params.items()
         ),
         width=_width(evidence, known),
         depth=max(depths.values(), key=lambda size: size.target, default=ScaledDim(1, 1)),
-        block_depth=_block_depth(architecture, model, block_depth),
+        block_depth=_block_depth(architecture, model, declared.block_depth),
         architecture=architecture,
         told_by=architecture.name if architecture else "as traced" if evidence.seen else None,
-        law=update_law(optimizer),
+        law=law,
     )
     check_growth(pair)
     check_orientation(pair)
@@ -109,13 +103,12 @@ def _scaled(
     evidence: Evidence,
     place: str,
     depths: Mapping[str | None, ScaledDim],
-    optimizer: str,
+    law: UpdateLaw,
 ) -> ScaledParam:
     role, one_hot = role_of(spec, place), place == "embedding"
     before = evidence.base.params[spec.pattern]
     fans = zip(spec.fans(one_hot=one_hot), before.fans(one_hot=one_hot), strict=True)
     fan_out, fan_in = (ScaledDim(now, then) for now, then in fans)
-    own = laws_of(optimizer)[role].name
     return ScaledParam(
         spec=spec,
         place=place,
@@ -125,8 +118,7 @@ def _scaled(
         fan_in=fan_in,
         depth=depths.get(spec.blocks, ScaledDim(1, 1)),
         tied=role == "input" and any(place_of_alias(a, evidence) == "head" for a in spec.aliases),
-        optimizer=own,
-        law=law_as_run(own, transposed=spec.transposed),
+        law=law_as_run(laws_of(law)[role], transposed=spec.transposed),
     )
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from specmup.parametrization.specs import ModelSpec, ParamSpec
+from specmup.inspection.specs import ModelSpec, ParamSpec
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ class Architecture:
     Args:
         name: For reports.
         places: Name pattern (as of ``fnmatch``, word by word) to a key of
-            :data:`specmup.parametrization.places.PLACES`; the first match counts.
+            :data:`specmup.inspection.places.PLACES`; the first match counts.
             A block's number is written ``*`` in the names that are matched.
         signature: Patterns that must all occur for a model to be of this architecture.
         block_depth: Number k of maps in a branch, or how to read it from a model.

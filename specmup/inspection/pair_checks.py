@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from specmup.parametrization.counts import OF_EXPERTS
-from specmup.parametrization.model_pair import ModelPair
-from specmup.parametrization.names import abbreviated
-from specmup.parametrization.specs import ModelSpec
+from specmup.inspection.counts import OF_EXPERTS
+from specmup.inspection.model_pair import ModelPair
+from specmup.inspection.names import abbreviated
+from specmup.inspection.specs import ModelSpec
 
 
 def check_same_parameters(target: ModelSpec, small: ModelSpec) -> None:

@@ -1,4 +1,4 @@
-"""Counts that are no width and no depth: experts, chosen experts, heads of keys and values.
+"""Sizes that are no width and no depth: experts, chosen experts, heads and their dimension.
 
 A plan scales each parameter by its own fans, n and L. Where another count grows, or stays while
 what shares it grows, it says so, with what the book's page on counts derives and measures.
@@ -11,7 +11,7 @@ from typing import Any
 
 from torch import nn
 
-from specmup.parametrization.model_pair import ModelPair, ScaledParam
+from specmup.inspection.model_pair import ModelPair, ScaledParam
 
 # What a plan leaves out; specmup.theory.counts solves for it.
 OF_EXPERTS = (
@@ -21,6 +21,11 @@ OF_EXPERTS = (
 OF_HEADS = (
     "rates follow from the shapes, which is right for AdamW; Muon's and the start of keys and "
     "values come out small: see book/counts.md and arXiv:2605.15290"
+)
+LARGER_HEADS = (
+    "The dimension of a head changes, {before} → {now}: attention logits then need a factor 1/d "
+    "instead of 1/√d, which a plan cannot give; keep the dimension and let the number of heads "
+    "grow."
 )
 # How configurations call the heads, and the fewer heads of keys and values that they share.
 HEADS = ("num_attention_heads", "n_head", "n_heads", "num_heads")
@@ -53,6 +58,19 @@ def counts_that_grow(pair: ModelPair, model: nn.Module, base: nn.Module) -> Iter
                 "either size, as a router does; if these are heads of keys or values, which more "
                 f"and more heads of queries share, {OF_HEADS}."
             )
+
+
+def heads_that_grow(pair: ModelPair, model: nn.Module, base: nn.Module) -> Iterator[str]:
+    """What a growing width does to the heads of a known architecture: one sentence, or none."""
+    if pair.architecture is None:
+        return
+    before, now = (pair.architecture.head_dimension(m) for m in (base, model))
+    if before is None or now is None or pair.width.ratio == 1:
+        return
+    if before == now:
+        yield f"Attention heads keep their dimension of {now:g}; their number grows."
+    else:
+        yield LARGER_HEADS.format(before=f"{before:g}", now=f"{now:g}")
 
 
 def entries(model: nn.Module) -> Mapping[str, Any]:

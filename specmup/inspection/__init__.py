@@ -1,0 +1,1 @@
+"""A model looked at beside its base: parameters, their places, their sizes, their start."""

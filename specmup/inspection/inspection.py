@@ -1,0 +1,94 @@
+"""All that can be seen of a model and its base: names first, then forward passes and starts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from torch import nn
+
+from specmup.inspection.model_pair import ModelPair
+from specmup.inspection.observation import Observation, is_cheap, observe
+from specmup.inspection.own_start import draws
+from specmup.inspection.pairing import pair_models
+from specmup.inspection.questions import Declaration, Undeclared
+from specmup.inspection.verification import hold_against, with_own_starts
+from specmup.theory.update import UpdateLaw
+from specmup.tracing.examples import NotTraced
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """What was seen.
+
+    Args:
+        pair: The model beside its base.
+        starts: Models as the base starts, with memory; empty where none was looked at.
+        notes: What could not be seen, and what was put right.
+    """
+
+    pair: ModelPair
+    starts: Sequence[nn.Module] = ()
+    notes: tuple[str, ...] = ()
+
+
+def inspect_models(
+    model: nn.Module,
+    base: nn.Module,
+    law: UpdateLaw,
+    declared: Declaration,
+    *,
+    gauge: str | None,
+    verify: bool | None = None,
+    example: Any = None,
+    rebuild: Callable[[], nn.Module] | None = None,
+) -> Inspection:
+    """Pair a model with its base, and hold the pair against what both do.
+
+    Args:
+        model: The target.
+        base: The tuned model.
+        law: Of the optimizer.
+        declared: What the caller tells of the architecture.
+        gauge: Of the plan that is to be held against the forward pass; None if none is.
+        verify: Whether to look at forward passes and starts; None for where that is cheap, or where
+            names do not tell enough.
+        example: An input to trace with; found from the model if not given.
+        rebuild: Makes the base again, with memory and another start; None if nothing does.
+
+    Raises:
+        ValueError: If something is unknown, does not fit, or would make a plan wrong.
+    """
+    seen, notes = _observed(model, base, verify, example)
+    try:
+        pair = pair_models(model, base, law, declared, seen=seen)
+    except Undeclared:
+        if seen is not None or verify is False:
+            raise
+        # What names do not tell, the forward pass may show, though it takes its time.
+        seen, notes = _observed(model, base, True, example)
+        pair = pair_models(model, base, law, declared, seen=seen)
+    if seen is None:
+        return Inspection(pair, notes=notes)
+    of_pass: tuple[str, ...] = ()
+    if gauge is not None:
+        pair, of_pass = hold_against(pair, seen, gauge=gauge, places=declared.places)
+    starts = draws(base, rebuild)
+    pair, of_start = with_own_starts(pair, starts)
+    return Inspection(pair, starts, (*notes, *of_pass, *of_start))
+
+
+def _observed(
+    model: nn.Module, base: nn.Module, verify: bool | None, example: Any
+) -> tuple[Observation | None, tuple[str, ...]]:
+    """Both forward passes, if they are asked for and run; and a note if they do not."""
+    if verify is False or (verify is None and not is_cheap(model)):
+        return None, ()
+    try:
+        return observe(model, base, example), ()
+    except NotTraced as problem:
+        return None, (
+            f"Nothing was held against the forward pass: {problem}. Give make_plan an input that "
+            "the model takes, example=… (a tensor, a tuple, or a mapping by name).",
+        )
