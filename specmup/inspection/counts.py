@@ -1,7 +1,7 @@
 """Sizes that are no width and no depth: experts, chosen experts, heads and their dimension.
 
-The rules speak of n and L alone. Where another count grows, or stays while what shares it grows, a
-plan says so, with what the literature has.
+A plan scales each parameter by its own fans, n and L. Where another count grows, or stays while
+what shares it grows, it says so, with what the book's page on counts derives and measures.
 """
 
 from __future__ import annotations
@@ -13,8 +13,15 @@ from torch import nn
 
 from specmup.inspection.model_pair import ModelPair, ScaledParam
 
-OF_EXPERTS = "no rule here speaks of it: see arXiv:2605.14200, 2601.20205 and 2508.09752"
-OF_HEADS = "no rule here speaks of it: see arXiv:2605.15290"
+# What a plan leaves out; specmup.theory.counts solves for it.
+OF_EXPERTS = (
+    "no factor is taken from it; rates of AdamW and Muon need none, while SGD's, and gates that do "
+    "not sum to one, do: see book/counts.md and arXiv:2605.14200, 2601.20205 and 2508.09752"
+)
+OF_HEADS = (
+    "rates follow from the shapes, which is right for AdamW; Muon's and the start of keys and "
+    "values come out small: see book/counts.md and arXiv:2605.15290"
+)
 LARGER_HEADS = (
     "The dimension of a head changes, {before} → {now}: attention logits then need a factor 1/d "
     "instead of 1/√d, which a plan cannot give; keep the dimension and let the number of heads "

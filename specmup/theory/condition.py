@@ -19,9 +19,12 @@ from specmup.theory.order import DEPTH, ONE, Exponent, Order
 
 ALPHA = Term.unknown("α")
 
-# L independent vectors add like √L, L aligned ones like L; either sum must be Θ(1).
-INDEPENDENT_SHARE = DEPTH ** "-1/2"
-ALIGNED_SHARE = DEPTH**-1
+# N independent vectors add like √N, N aligned ones like N; either sum must be Θ(1).
+INDEPENDENT = Fraction(1, 2)
+ALIGNED = Fraction(1)
+# The share of one of L blocks in it.
+INDEPENDENT_SHARE = DEPTH**-INDEPENDENT
+ALIGNED_SHARE = DEPTH**-ALIGNED
 
 # A branch of k maps has 2^k - 1 equations. They are solved one by one, so k stays small.
 LARGEST_BLOCK_DEPTH = 12
@@ -75,6 +78,7 @@ class ResidualCondition:
             None states them all.
         addition: For the orders 1, 2, … the p in "L terms add up to L^p times one of them", from
             1/2 (independent) to 1 (aligned); orders beyond it are taken as aligned.
+        terms: How many such branches add up: the L blocks, or more where each holds several.
 
     Raises:
         ValueError: If ``block_depth`` is not an integer from 1 to 12, or an exponent of addition
@@ -86,6 +90,7 @@ class ResidualCondition:
     gain: bool = False
     highest_order: int | None = None
     addition: tuple[Exponent, ...] = ()
+    terms: Order = DEPTH
 
     def __post_init__(self) -> None:
         """Check the block depth and the exponents of addition."""
@@ -118,7 +123,12 @@ class ResidualCondition:
     def share(self, order: int) -> Order:
         """Size of one block's term of an order, for the sum over blocks to be Θ(1)."""
         given = self.addition[order - 1 : order]
-        return DEPTH ** -Fraction(given[0]) if given else ALIGNED_SHARE
+        return self.terms ** -(Fraction(given[0]) if given else ALIGNED)
+
+    @property
+    def independent_share(self) -> Order:
+        """Largest size of one block's output at the start, where the blocks are independent."""
+        return self.terms**-INDEPENDENT
 
     @cached_property
     def system(self) -> System:
@@ -132,7 +142,7 @@ class ResidualCondition:
         ]
         # The smaller subsets first, so that the higher orders are the ones called redundant.
         equations.sort(key=lambda e: (e.name.endswith(")"), e.name.count(",")))
-        bounds = [Bound("start" + _suffix(p), p.start, INDEPENDENT_SHARE) for p in self.paths]
+        bounds = [Bound("start" + _suffix(p), p.start, self.independent_share) for p in self.paths]
         return System(tuple(equations), tuple(bounds))
 
     @property
@@ -143,7 +153,7 @@ class ResidualCondition:
     @property
     def start_size(self) -> Order:
         """Largest admissible order of α·∏‖W‖: the forced one, or else the bound."""
-        return self.start.size if self.start else INDEPENDENT_SHARE
+        return self.start.size if self.start else self.independent_share
 
     @property
     def gauge(self) -> tuple[Term, ...]:
@@ -177,7 +187,7 @@ class Proof:
             return (
                 "\n".join(map(str, condition.system.equations))
                 + f"\nNo combination of these yields {start}: it stays free, up to its bound"
-                f" {start} = O({INDEPENDENT_SHARE})."
+                f" {start} = O({condition.independent_share})."
             )
         return condition.start.proof() + "\n" + self._redundancy()
 
@@ -199,7 +209,7 @@ class Proof:
             return (
                 f"$$\\begin{{aligned}}{stated}\\end{{aligned}}$$\n\nNo combination of these yields"
                 f" ${start.latex()}$: it stays free, up to its bound"
-                f" $O({INDEPENDENT_SHARE.latex()})$."
+                f" $O({condition.independent_share.latex()})$."
             )
         return f"$${condition.start.latex()}$$\n\n{self._redundancy()}"
 
@@ -209,12 +219,13 @@ def solve_condition(
     bias: bool = False,
     gain: bool = False,
     addition: tuple[Exponent, ...] = (),
+    terms: Order = DEPTH,
 ) -> ResidualCondition:
     """State and solve the condition on a branch of ``block_depth`` maps.
 
     As :class:`ResidualCondition`, which see.
     """
-    return ResidualCondition(block_depth, bias, gain, addition=addition)
+    return ResidualCondition(block_depth, bias, gain, addition=addition, terms=terms)
 
 
 def end_system(weight: str) -> System:

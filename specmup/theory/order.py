@@ -1,81 +1,71 @@
 """Orders of magnitude n^a·L^b, kept exactly.
 
 Every statement of the theory compares sizes as the width n and the depth L grow. A size is
-represented by its two exponents and nothing else, so constants cannot creep in.
+represented by its exponents and nothing else, so constants cannot creep in. Where other counts
+grow as well, such as experts, an order has an exponent for each of them too.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
-from numbers import Rational
 from typing import TypeVar
 
-Exponent = Fraction | int | str
+from specmup.theory.powers import COUNTS, Exponent, Powers, counted, exact, names
 
 
 class IncomparableOrders(ValueError):
     """Neither order dominates when n and L grow independently."""
 
 
-def _exact(exponent: Exponent) -> Fraction:
-    if type(exponent) is Fraction:  # as nearly all are; what follows takes ten times as long
-        return exponent
-    if isinstance(exponent, float) or not isinstance(exponent, Rational | str):
-        raise TypeError(
-            f"exponent {exponent!r} is not exact: give an int, a Fraction or a string like '-1/2'"
-        )
-    return Fraction(exponent)
+@dataclass(frozen=True, init=False)
+class Ray(Powers):
+    """A way for the sizes to grow together: n = t^width and L = t^depth with t → ∞.
 
-
-@dataclass(frozen=True)
-class Ray:
-    """A way for both sizes to grow together: n = t^width and L = t^depth with t → ∞.
+    A count that is not named stays as it is.
 
     Raises:
-        ValueError: If an exponent is negative, or both are zero.
+        ValueError: If an exponent is negative, or all are zero.
     """
 
-    width: Fraction
-    depth: Fraction
-
-    def __init__(self, width: Exponent, depth: Exponent) -> None:
+    def __init__(self, width: Exponent, depth: Exponent, **counts: Exponent) -> None:
         """Make the exponents exact and check that something grows."""
-        object.__setattr__(self, "width", _exact(width))
-        object.__setattr__(self, "depth", _exact(depth))
-        if min(self.width, self.depth) < 0 or self.width == self.depth == 0:
+        super().__init__(width, depth, **counts)
+        grown = [self.of(size) for size in self.sizes]
+        if min(grown) < 0 or not any(grown):
+            named = "".join(f", {name}={power}" for name, power in self.counts)
             raise ValueError(
-                f"Ray(width={self.width}, depth={self.depth}) does not grow: "
+                f"Ray(width={self.width}, depth={self.depth}{named}) does not grow: "
                 "give non-negative exponents, at least one of them positive"
             )
 
 
-@dataclass(frozen=True)
-class Order:
-    """The monomial n^width · L^depth, up to a constant.
+@dataclass(frozen=True, init=False)
+class Order(Powers):
+    """The monomial n^width · L^depth, up to a constant, and powers of counts where there are any.
 
-    Multiplying sizes adds exponents: ``Order(1) * Order(0, -1)`` is n/L. The order of a sum is that
-    of its largest term, see :func:`maximum` and :func:`dominant`.
+    Multiplying sizes adds exponents: ``Order(1) * Order(0, -1)`` is n/L, and
+    ``Order(depth=-1, active=-1)`` is 1/(L·K). The order of a sum is that of its largest term, see
+    :func:`maximum` and :func:`dominant`.
 
     Args:
         width: Exponent of the width n: an int, a ``Fraction`` or a string such as ``"-1/2"``.
         depth: Exponent of the depth L, likewise.
+        counts: Exponents of further sizes, by their names in :data:`COUNTS`.
 
     Raises:
         TypeError: If an exponent is a float, which could not be exact.
+        ValueError: If a count is unknown.
     """
-
-    width: Fraction
-    depth: Fraction
-
-    def __init__(self, width: Exponent = 0, depth: Exponent = 0) -> None:
-        """Make both exponents exact fractions."""
-        object.__setattr__(self, "width", _exact(width))
-        object.__setattr__(self, "depth", _exact(depth))
 
     def __mul__(self, other: Order) -> Order:
         """Product of two sizes."""
-        return Order(self.width + other.width, self.depth + other.depth)
+        width, depth = self.width + other.width, self.depth + other.depth
+        if not self.counts and not other.counts:
+            return Order(width, depth)
+        counts = {name: self.of(name) + other.of(name) for name in counted(self, other)}
+        return Order(width, depth, **counts)
 
     def __truediv__(self, other: Order) -> Order:
         """Quotient of two sizes."""
@@ -83,37 +73,59 @@ class Order:
 
     def __pow__(self, power: Exponent) -> Order:
         """Rational power of a size."""
-        power = _exact(power)
-        return Order(self.width * power, self.depth * power)
+        power = exact(power)
+        counts = {name: own * power for name, own in self.counts}
+        return Order(self.width * power, self.depth * power, **counts)
 
     def __le__(self, other: Order) -> bool:
-        """Whether self = O(other) when n and L grow independently: a partial order."""
-        return self.width <= other.width and self.depth <= other.depth
+        """Whether self = O(other) when all sizes grow independently: a partial order."""
+        if self.width > other.width or self.depth > other.depth:
+            return False
+        return all(self.of(name) <= other.of(name) for name in counted(self, other))
 
     def __ge__(self, other: Order) -> bool:
-        """Whether other = O(self) when n and L grow independently: a partial order."""
+        """Whether other = O(self) when all sizes grow independently: a partial order."""
         return other <= self
 
-    def evaluate(self, n: float, L: float) -> float:
-        """The number n^width · L^depth, for example with n and L as ratios to a base size."""
-        if n <= 0 or L <= 0:
-            raise ValueError(f"sizes must be positive, got n={n}, L={L}")
-        return float(n) ** float(self.width) * float(L) ** float(self.depth)
+    def evaluate(self, n: float, L: float, **counts: float) -> float:
+        """The number n^width · L^depth, for example with n and L as ratios to a base size.
 
-    def text(self, n: str = "n", L: str = "L") -> str:
-        """Plain text such as ``n^-1·L^-1/2``; ``n`` and ``L`` name the two sizes."""
-        return "·".join(f"{s}^{e}" if e != 1 else s for s, e in self._factors(n, L)) or "1"
+        Args:
+            n: The width.
+            L: The depth.
+            counts: The counts, by their names in :data:`COUNTS`.
 
-    def latex(self, n: str = "n", L: str = "L") -> str:
-        """LaTeX such as ``n^{-1} L^{-1/2}``; ``n`` and ``L`` name the two sizes."""
-        return " ".join(f"{s}^{{{e}}}" if e != 1 else s for s, e in self._factors(n, L)) or "1"
+        Raises:
+            ValueError: If a size is not positive, or the order has a power of one not given.
+        """
+        if n <= 0 or L <= 0 or any(count <= 0 for count in counts.values()):
+            given = "".join(f", {name}={count}" for name, count in counts.items())
+            raise ValueError(f"sizes must be positive, got n={n}, L={L}{given}")
+        value = float(n) ** float(self.width) * float(L) ** float(self.depth)
+        for name, power in self.counts:
+            if name not in counts:
+                raise ValueError(f"{self} has a power of the {name}: say how many, {name}=…")
+            value *= float(counts[name]) ** float(power)
+        return value
+
+    def text(self, n: str = "n", L: str = "L", **letters: str) -> str:
+        """Plain text such as ``n^-1·L^-1/2``; ``n``, ``L`` and ``letters`` name the sizes."""
+        factors = self._factors(n, L, letters)
+        return "·".join(f"{s}^{e}" if e != 1 else s for s, e in factors) or "1"
+
+    def latex(self, n: str = "n", L: str = "L", **letters: str) -> str:
+        """LaTeX such as ``n^{-1} L^{-1/2}``; ``n``, ``L`` and ``letters`` name the sizes."""
+        factors = self._factors(n, L, letters)
+        return " ".join(f"{s}^{{{e}}}" if e != 1 else s for s, e in factors) or "1"
 
     def exponents(self) -> dict[str, str]:
-        """Both exponents as strings, ``{"n": "-1/2", "L": "0"}``: the form used in JSON."""
-        return {"n": str(self.width), "L": str(self.depth)}
+        """Exponents as strings, ``{"n": "-1/2", "L": "0"}``, and those of counts: used in JSON."""
+        counts = {COUNTS[name]: str(power) for name, power in self.counts}
+        return {"n": str(self.width), "L": str(self.depth), **counts}
 
-    def _factors(self, n: str, L: str) -> list[tuple[str, Fraction]]:
-        return [(s, e) for s, e in ((n, self.width), (L, self.depth)) if e != 0]
+    def _factors(self, n: str, L: str, letters: Mapping[str, str]) -> list[tuple[str, Fraction]]:
+        counts = [(letters.get(name, COUNTS[name]), power) for name, power in self.counts]
+        return [(s, e) for s, e in ((n, self.width), (L, self.depth), *counts) if e != 0]
 
     def __str__(self) -> str:
         """Plain text; see :meth:`text`."""
@@ -144,7 +156,7 @@ class Number:
 
     def __pow__(self, power: Exponent) -> Number:
         """Rational power of a size."""
-        return Number(self.value ** float(_exact(power)))
+        return Number(self.value ** float(exact(power)))
 
 
 # Either, but the same throughout: what is written for orders also holds for numbers.
@@ -153,6 +165,8 @@ S = TypeVar("S", Order, Number)
 ONE = Order()
 WIDTH = Order(width=1)
 DEPTH = Order(depth=1)
+EXPERTS, ACTIVE = Order(experts=1), Order(active=1)
+GROUP, HEAD = Order(group=1), Order(head=1)
 
 
 def maximum(a: S, b: S) -> S:
@@ -176,9 +190,9 @@ def dominant(*orders: Order, ray: Ray | None = None) -> Order:
 
     Args:
         *orders: The terms; at least one.
-        ray: How n and L grow together. Without it they grow independently (the joint limit), and
-            one term must then be at least as large as the others in both exponents. Terms that
-            tie along the ray are of the same order there; the first of them is returned.
+        ray: How the sizes grow together. Without it they grow independently (the joint limit),
+            and one term must then be at least as large as the others in every exponent. Terms
+            that tie along the ray are of the same order there; the first of them is returned.
 
     Raises:
         IncomparableOrders: If no term dominates in the joint limit.
@@ -187,11 +201,12 @@ def dominant(*orders: Order, ray: Ray | None = None) -> Order:
     if not orders:
         raise ValueError("the dominant term of an empty sum is not defined: give at least one")
     if ray is not None:
-        return max(orders, key=lambda o: o.width * ray.width + o.depth * ray.depth)
-    largest = Order(max(o.width for o in orders), max(o.depth for o in orders))
+        return max(orders, key=lambda o: sum(o.of(size) * ray.of(size) for size in ray.sizes))
+    sizes = ("width", "depth", *counted(*orders))
+    largest = Order(**{size: max(o.of(size) for o in orders) for size in sizes})
     if largest not in orders:
         raise IncomparableOrders(
-            f"none of {', '.join(map(str, orders))} dominates when n and L grow independently: "
-            "state how they grow together, for example ray=Ray(width=1, depth=1)"
+            f"none of {', '.join(map(str, orders))} dominates when {names(sizes)} grow "
+            "independently: state how they grow together, for example ray=Ray(width=1, depth=1)"
         )
     return largest

@@ -19,7 +19,7 @@ from typing import Generic
 from specmup.theory.condition import ALPHA, Path, ResidualCondition, end_system, norm
 from specmup.theory.equations import Equation, System
 from specmup.theory.layer import Layer
-from specmup.theory.order import ONE, WIDTH, Number, Order, S
+from specmup.theory.order import DEPTH, ONE, WIDTH, Number, Order, S
 from specmup.theory.tables import ROLES, Rule, Rules
 from specmup.theory.update import UpdateLaw, adamw, update_law
 
@@ -71,7 +71,13 @@ class SolvedLayer(Generic[S]):
         return self.regauged(self.multiplier**-1)
 
     def at(
-        self: SolvedLayer[Order], *, fan_out: float, fan_in: float, width: float, depth: float
+        self: SolvedLayer[Order],
+        *,
+        fan_out: float,
+        fan_in: float,
+        width: float,
+        depth: float,
+        **counts: float,
     ) -> SolvedLayer[Number]:
         """The same sizes as numbers, for one parameter of a real network.
 
@@ -83,10 +89,12 @@ class SolvedLayer(Generic[S]):
             fan_in: Its number of inputs; 1 for biases, gains and one-hot inputs.
             width: Width n of the residual stream.
             depth: Number L of blocks.
+            counts: Where the sizes depend on them, by their names in
+                :data:`specmup.theory.powers.COUNTS`.
         """
 
         def number(order: Order) -> Number:
-            return Number(order.evaluate(width, depth))
+            return Number(order.evaluate(width, depth, **counts))
 
         sizes = self.layer.sensitivity, self.layer.weight_norm
         layer = Layer(Number(fan_out), Number(fan_in), *map(number, sizes))
@@ -186,28 +194,35 @@ def parametrizations(
 @cache
 def solved_layers(block_depth: int) -> Mapping[str, SolvedLayer[Order]]:
     """All six roles' sizes in the conventional gauge, for branches of ``block_depth`` maps."""
-    first, output, hidden = end_system("W"), end_system("W"), _branch(block_depth)
+    first, output, hidden = end_system("W"), end_system("W"), branch_system(block_depth)
     gauge_one = [Equation("gauge", norm("W"), ONE)]
     gauge_out = [Equation("gauge", norm("W"), OUTPUT_NORM)]
     first, output = first.adding(gauge_one), output.adding(gauge_out)
     weight, vector = Path(("W",)), (WIDTH, ONE)
     maps = tuple(f"W{i}" for i in range(1, block_depth + 1))
     solved = (
-        _solve("input", first, weight, "W", vector),
-        _solve("hidden", hidden, Path(maps), "W1", (WIDTH, WIDTH)),
-        _solve("output", output, weight, "W", (ONE, WIDTH)),
-        _solve("input_bias", first, weight, "W", vector),
-        _solve("hidden_bias", hidden, Path(("b1", *maps[1:])), "b1", vector),
-        _solve("norm_gain", hidden, Path(("g", *maps)), "g", vector),
+        solve_layer("input", first, weight, "W", vector),
+        solve_layer("hidden", hidden, Path(maps), "W1", (WIDTH, WIDTH)),
+        solve_layer("output", output, weight, "W", (ONE, WIDTH)),
+        solve_layer("input_bias", first, weight, "W", vector),
+        solve_layer("hidden_bias", hidden, Path(("b1", *maps[1:])), "b1", vector),
+        solve_layer("norm_gain", hidden, Path(("g", *maps)), "g", vector),
     )
     return {layer.role: layer for layer in solved}
 
 
-def _branch(block_depth: int) -> System:
-    """The branch's condition with its gauge fixed: every weight, bias and gain of size one."""
+def branch_system(block_depth: int, terms: Order = DEPTH) -> System:
+    """The branch's condition with its gauge fixed: every weight, bias and gain of size one.
+
+    Args:
+        block_depth: Number k of maps in a branch.
+        terms: How many such branches add up.
+    """
     alone = block_depth == 1
     # Orders above the second follow from the first two for every k, as chapter 6 shows.
-    condition = ResidualCondition(block_depth, bias=True, gain=not alone, highest_order=2)
+    condition = ResidualCondition(
+        block_depth, bias=True, gain=not alone, highest_order=2, terms=terms
+    )
     path = condition.paths[0]
     # Where the equations leave the start free, P2 takes the largest that P1 allows.
     extra = [Equation("largest start", path.start, condition.start_size)]
@@ -220,9 +235,10 @@ def _branch(block_depth: int) -> System:
     return condition.system.adding([*extra, *fixed])
 
 
-def _solve(
+def solve_layer(
     role: str, system: System, path: Path, name: str, fans: tuple[Order, Order]
 ) -> SolvedLayer[Order]:
+    """The sizes of the map ``name`` of a path, in a system that leaves none of them free."""
     update = system.size(norm(f"Δ{name}"))
     # The output moves by the size of the path's first-order term; per unit of ‖ΔW‖_R that is s.
     sensitivity = system.size(path.moved((name,))) / update

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Generic, TypedDict, Unpack
 
 from specmup.aligned import aligned
-from specmup.theory.order import Order, S
+from specmup.theory.order import COUNTS, Order, S
 
 # ``input`` and ``output`` are the matrices before the first and after the last block, ``hidden``
 # those of the residual branches. ``norm_gain`` is the gain of a normalisation inside a branch. One
@@ -23,6 +23,8 @@ COLUMNS = {
     "epsilon": "ε",
 }
 ABSENT = "–"
+# Entries are factors on base values, so they are written in ratios to the base's sizes.
+RATIOS = {"n": "r_n", "L": "r_L"} | {name: f"r_{letter}" for name, letter in COUNTS.items()}
 
 
 @dataclass(frozen=True)
@@ -104,7 +106,7 @@ def plain(rules: Rules) -> str:
     """An aligned text table, with r_n = n/n_base and r_L = L/L_base."""
     cells = [
         ["role", *COLUMNS.values()],
-        *_cells(rules, lambda order: order.text("r_n", "r_L"), str),
+        *_cells(rules, lambda order: order.text(**RATIOS), str),
     ]
     return "\n".join([rules.title, *aligned(cells), *_below(rules, str)])
 
@@ -175,4 +177,4 @@ def _typeset_head() -> list[str]:
 
 
 def _typeset_cells(rules: Rules) -> list[list[str]]:
-    return _cells(rules, lambda order: f"${order.latex('r_n', 'r_L')}$", _spaced)
+    return _cells(rules, lambda order: f"${order.latex(**RATIOS)}$", _spaced)

@@ -1,9 +1,10 @@
-"""Counts for which there is no rule are named, with what the literature has, and only these."""
+"""Counts whose factors a plan does not take are named, and what it does of itself is as told."""
 
 import pytest
 import torch
 from torch import nn
 
+from specmup.models.llama import Llama, LlamaShape
 from specmup.parametrization.plan import make_plan
 
 ABOUT_HEADS, ABOUT_EXPERTS = "2605.15290", "2605.14200"
@@ -88,3 +89,33 @@ def test_experts_by_configuration(residual, entry):
     found = notes(make_plan(build(64, 4), base=build(16, 2), **DECLARED), ABOUT_EXPERTS)
     assert len(found) == 1 and f"{entry} grows, 2 → 4" in found[0]
     assert not notes(make_plan(build(64, 2), base=build(16, 2), **DECLARED), ABOUT_EXPERTS)
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "rate"), [("adamw", 1), ("muon", 1 / 2), ("sgd", 1 / 4)], ids=lambda x: str(x)
+)
+def test_what_a_plan_makes_of_heads_that_share(optimizer, rate):
+    """Four heads to a key, at one width: book/counts.md says which of these numbers are right."""
+    base, model = (
+        Llama(LlamaShape(64, 16, width=64, depth=2, head_dimension=4, group=group))
+        for group in (1, 4)
+    )
+    plan = make_plan(model, base=base, optimizer=optimizer)
+    for name in ("key", "value"):
+        factors = plan[f"blocks.0.attention.{name}.weight"].factors
+        assert factors.learning_rate == pytest.approx(rate)
+        assert factors.init_std == pytest.approx(1 / 2)
+    for name in ("query", "out"):
+        assert plan[f"blocks.0.attention.{name}.weight"].factors.learning_rate == 1
+
+
+@pytest.mark.parametrize("optimizer", ["adamw", "muon", "sgd"])
+def test_what_a_plan_makes_of_more_experts(residual, optimizer):
+    """Nothing: their rates stay, which the page on counts finds right but for SGD."""
+    build = holding(residual, "experts", lambda w, e: nn.Parameter(torch.randn(e, w, w)))
+    told = {**DECLARED, "places": {"experts": "branch"}, "optimizer": optimizer}
+    plan = make_plan(build(16, 8), base=build(16, 4), **told)
+    (note,) = notes(plan, ABOUT_EXPERTS)
+    assert "book/counts.md" in note
+    factors = plan["layers.0.experts"].factors
+    assert factors.learning_rate == factors.init_std == 1

@@ -7,7 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from specmup.theory.order import (
+    ACTIVE,
     DEPTH,
+    EXPERTS,
     ONE,
     WIDTH,
     IncomparableOrders,
@@ -18,9 +20,13 @@ from specmup.theory.order import (
     maximum,
     minimum,
 )
+from specmup.theory.powers import COUNTS
 
 exponents = st.fractions(min_value=-3, max_value=3, max_denominator=6)
-orders = st.builds(Order, exponents, exponents)
+counted = st.dictionaries(st.sampled_from(list(COUNTS)), exponents, max_size=2)
+orders = st.builds(Order, exponents, exponents) | st.builds(
+    lambda width, depth, counts: Order(width, depth, **counts), exponents, exponents, counted
+)
 rays = st.builds(Ray, st.fractions(0, 3), st.fractions(Fraction(1, 4), 3))
 
 
@@ -39,16 +45,17 @@ def test_powers_are_exact(a, p, q):
     assert a**p * a**q == a ** (p + q)
 
 
-@given(orders, orders, st.floats(0.5, 1e3), st.floats(0.5, 1e3))
-def test_evaluating_a_product_multiplies_the_values(a, b, n, L):
-    assert (a * b).evaluate(n, L) == pytest.approx(a.evaluate(n, L) * b.evaluate(n, L))
+@given(orders, orders, st.floats(0.5, 1e3), st.floats(0.5, 1e3), st.floats(0.5, 1e2))
+def test_evaluating_a_product_multiplies_the_values(a, b, n, L, count):
+    sizes = {"n": n, "L": L, **dict.fromkeys(COUNTS, count)}
+    assert (a * b).evaluate(**sizes) == pytest.approx(a.evaluate(**sizes) * b.evaluate(**sizes))
 
 
 @given(orders, orders, rays)
 def test_along_a_ray_the_sum_is_of_the_order_of_its_larger_term(a, b, ray):
     total, log_t = dominant(a, b, ray=ray), 400.0
 
-    def log_size(order):  # log(order)/log(t) with n = t^width and L = t^depth
+    def log_size(order):  # log(order)/log(t) with n = t^width and L = t^depth; counts stay
         return float(order.width * ray.width + order.depth * ray.depth)
 
     ratio = sum(2.0 ** (log_t * (log_size(o) - log_size(total))) for o in (a, b))
@@ -93,9 +100,41 @@ def test_text_and_latex():
 
 
 @pytest.mark.parametrize("exponent", [0.5, float("nan"), None])
-def test_inexact_exponents_are_refused(exponent):
+@pytest.mark.parametrize("size", ["width", "depth", *COUNTS])
+def test_inexact_exponents_are_refused(exponent, size):
     with pytest.raises(TypeError, match="not exact"):
-        Order(exponent)
+        Order(**{size: exponent})
+
+
+def test_an_order_without_counts_knows_none():
+    assert Order(1, experts=0) == WIDTH == EXPERTS * WIDTH / EXPERTS
+    assert WIDTH.exponents() == {"n": "1", "L": "0"}
+    assert (Order(1, group=2) * ACTIVE**-1).counts == (("active", -1), ("group", 2))
+
+
+def test_counts_are_written_by_their_letters():
+    size = Order(-1, active="-1/2", experts=1)
+    assert str(size) == "n^-1·E·K^-1/2" and size.latex() == "n^{-1} E K^{-1/2}"
+    assert size.text("r_n", "r_L", experts="r_E") == "r_n^-1·r_E·K^-1/2"
+    assert size.exponents() == {"n": "-1", "L": "0", "E": "1", "K": "-1/2"}
+
+
+def test_counts_grow_independently_until_a_ray_names_them():
+    assert ONE <= EXPERTS and not EXPERTS <= WIDTH and not WIDTH <= EXPERTS
+    with pytest.raises(IncomparableOrders, match=r"n, E dominates when n, L and E grow"):
+        maximum(WIDTH, EXPERTS)
+    assert dominant(WIDTH, EXPERTS, ray=Ray(1, 1)) == WIDTH
+    assert dominant(WIDTH, EXPERTS, ray=Ray(1, 0, experts=2)) == EXPERTS
+
+
+def test_a_count_that_is_not_given_or_not_known_is_refused():
+    assert (WIDTH * EXPERTS).evaluate(2, 1, experts=8) == 16
+    with pytest.raises(ValueError, match=r"experts: say how many, experts=…"):
+        (WIDTH * EXPERTS).evaluate(2, 1)
+    with pytest.raises(ValueError, match=r"positive, got n=2, L=1, experts=0"):
+        EXPERTS.evaluate(2, 1, experts=0)
+    with pytest.raises(ValueError, match=r"unknown size 'tokens'.*experts"):
+        Order(tokens=1)
 
 
 def test_sizes_and_rays_that_cannot_grow_are_refused():
@@ -105,5 +144,7 @@ def test_sizes_and_rays_that_cannot_grow_are_refused():
         Ray(0, 0)
     with pytest.raises(ValueError, match="does not grow"):
         Ray(-1, 1)
+    with pytest.raises(ValueError, match=r"experts=-1\) does not grow"):
+        Ray(1, 1, experts=-1)
     with pytest.raises(ValueError, match="empty sum"):
         dominant()
