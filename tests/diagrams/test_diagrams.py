@@ -2,6 +2,7 @@
 
 import ast
 import re
+from fractions import Fraction
 from itertools import combinations
 from pathlib import Path
 from xml.etree import ElementTree
@@ -12,7 +13,6 @@ from matplotlib import font_manager
 from diagrams.__main__ import FOLDER, drawn, names, path_of
 from diagrams.drawing.canvas import SMALL, WIDTH
 from specmup.theory import condition
-from specmup.theory.order import DEPTH
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [*(ROOT / "book").glob("*.md"), *(ROOT / "chapters").glob("*.md")]
@@ -170,6 +170,6 @@ def test_no_order_is_typed(name):
 
 @pytest.mark.parametrize("name", ["residual_block", "one_map_against_two"])
 def test_another_theory_draws_other_orders(name, monkeypatch):
-    monkeypatch.setattr(condition, "ALIGNED_SHARE", DEPTH**-3)
+    monkeypatch.setattr(condition, "ALIGNED", Fraction(3))
     assert drawn(name) != path_of(name).read_text(encoding="utf-8")
     assert '<tspan dy="-4.5" font-size="11.2">3</tspan>' in drawn(name)
