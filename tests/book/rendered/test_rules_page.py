@@ -80,7 +80,7 @@ def test_a_link_to_another_optimizer_is_found_out(links, listing):
 @pytest.mark.parametrize("role", ROLES)
 def test_every_role_leads_to_the_line_that_solves_it(links, listing, role):
     (address,) = links[role.replace("_", " ")]
-    assert f'_solve("{role}"' in listing[address]
+    assert f'solve_layer("{role}"' in listing[address]
 
 
 @pytest.mark.parametrize("column", COLUMNS)
