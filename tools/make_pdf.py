@@ -21,7 +21,7 @@ from urllib.parse import quote, unquote, urljoin, urlsplit
 
 import yaml
 from browsers import running_browser
-from playwright.sync_api import Page
+from playwright.sync_api import Browser, Page
 from pypdf import PageObject, PdfReader, PdfWriter
 from pypdf.generic import (
     ArrayObject,
@@ -219,25 +219,25 @@ def number(tab: Page, writer: PdfWriter) -> None:
         sheet.compress_content_streams()
 
 
-def make(root: Path) -> Path:
-    """Print the built book of a folder; return the file.
+def make(root: Path, browser: Browser) -> Path:
+    """Print the built book of a folder by a browser; return the file.
 
     Raises:
-        FileNotFoundError: If the book has not been built, or no browser is installed.
+        FileNotFoundError: If the book has not been built.
     """
     files = parts(root)
     if missing := [path for _, paths in files for path in paths if not path.exists()]:
         raise FileNotFoundError(f"there is no {missing[0]}: run `make book` first")
     title = yaml.safe_load((root / "_config.yml").read_text(encoding="utf-8"))["title"]
     about = f"specmup {version('specmup')}, {date.today():%-d %B %Y}"
-    with running_browser() as browser:
-        tab = browser.new_page(color_scheme="light", reduced_motion="reduce")
-        tab.set_default_timeout(600_000)  # milliseconds
-        tab.emulate_media(media="print")
-        sheets = printed(tab, [path for _, paths in files for path in paths])
-        book = [(caption, [next(sheets) for _ in paths]) for caption, paths in files]
-        writer = bound(front(tab, book, title, about), book)
-        number(tab, writer)
+    tab = browser.new_page(color_scheme="light", reduced_motion="reduce")
+    tab.set_default_timeout(600_000)  # milliseconds
+    tab.emulate_media(media="print")
+    sheets = printed(tab, [path for _, paths in files for path in paths])
+    book = [(caption, [next(sheets) for _ in paths]) for caption, paths in files]
+    writer = bound(front(tab, book, title, about), book)
+    number(tab, writer)
+    tab.close()
     writer.add_metadata({"/Title": title, "/Subject": about})
     writer.compress_identical_objects()
     path = root / "_build" / "specmup.pdf"
@@ -248,7 +248,8 @@ def make(root: Path) -> Path:
 
 if __name__ == "__main__":
     try:
-        made = make(ROOT)
+        with running_browser() as running:
+            made = make(ROOT, running)
     except FileNotFoundError as missing:
         sys.exit(str(missing))
     print(f"{made}, {made.stat().st_size / 1e6:.0f} MB")

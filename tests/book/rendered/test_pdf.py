@@ -34,8 +34,8 @@ def root(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def book(root):
-    return PdfReader(make(root))
+def book(root, browser):
+    return PdfReader(make(root, browser))
 
 
 def texts(book):
@@ -74,7 +74,7 @@ def test_the_outline_has_the_parts_and_their_pages(book):
     assert [book.get_destination_page_number(one) for one in chapters] == [3, 4]
 
 
-def test_a_book_that_is_not_built_is_asked_for(tmp_path):
+def test_a_book_that_is_not_built_is_asked_for(tmp_path, browser):
     (tmp_path / "_toc.yml").write_text(TOC)
     with pytest.raises(FileNotFoundError, match=r"intro\.html: run `make book` first"):
-        make(tmp_path)
+        make(tmp_path, browser)
