@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:  # the names are asked for where no browser will run
-    from playwright.sync_api import Browser
+    from playwright.sync_api import Browser, Page
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 SWITCHES = (
@@ -37,3 +37,14 @@ def running_browser() -> Iterator[Browser]:
         browser = playwright.chromium.launch(executable_path=program, args=list(SWITCHES))
         yield browser
         browser.close()
+
+
+def wait_for_formulas(page: Page) -> None:
+    """Wait until an opened page's formulas are set.
+
+    Raises:
+        playwright.sync_api.TimeoutError: If they are not within the page's time-out.
+    """
+    if page.locator(".math").count():
+        page.wait_for_function("window.MathJax?.startup?.promise !== undefined")
+        page.evaluate("MathJax.startup.promise")

@@ -20,7 +20,7 @@ from pathlib import Path
 from urllib.parse import quote, unquote, urljoin, urlsplit
 
 import yaml
-from browsers import running_browser
+from browsers import running_browser, wait_for_formulas
 from playwright.sync_api import Browser, Page
 from pypdf import PageObject, PdfReader, PdfWriter
 from pypdf.generic import (
@@ -50,11 +50,6 @@ PREPARE = """places => {
 }"""
 LINK = re.compile(r'<a\b[^>]*\bhref="([^"]+)"')
 TITLE = "() => document.querySelector('article h1').innerText.replace('#', '')"
-FORMULAS = """async () => {
-    if (!document.querySelector(".math")) return;
-    while (!window.MathJax?.startup?.promise) await new Promise(go => setTimeout(go, 50));
-    await MathJax.startup.promise;
-}"""
 FRONT = """<!doctype html><html lang="en-GB"><meta charset="utf-8"><title>{title}</title><style>
 body {{ font: 11pt/1.5 sans-serif; }} h1 {{ margin-top: 35%; font-size: 26pt; line-height: 1.2; }}
 .about {{ break-after: page; }} h2 {{ margin: 1em 0 0.2em; font-size: 11pt; }}
@@ -111,7 +106,7 @@ def printed(tab: Page, files: list[Path]) -> Iterator[Printed]:
     for path in files:
         tab.goto(path.as_uri())
         tab.evaluate(PREPARE, sorted(wanted[path] - {""}))
-        tab.evaluate(FORMULAS)
+        wait_for_formulas(tab)
         sheets = PdfReader(BytesIO(tab.pdf(**SHEET, outline=True, tagged=True)))
         print(f"{len(sheets.pages):4} sheets: {path.relative_to(path.parents[1])}", flush=True)
         yield Printed(path, str(tab.evaluate(TITLE)).strip(), sheets)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from browsers import wait_for_formulas
 from playwright.sync_api import Browser, Page
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -28,9 +29,7 @@ class Visit:
     def open(self, address: str) -> None:
         """Open a page and wait until its formulas are set."""
         self.page.goto(address)
-        if self.page.locator(".math").count():
-            self.page.wait_for_function("window.MathJax?.startup?.promise !== undefined")
-            self.page.evaluate("MathJax.startup.promise")
+        wait_for_formulas(self.page)
 
     def overflow(self) -> int:
         """Pixels by which the page is wider than the window."""
