@@ -43,7 +43,9 @@ def sweep_one_size(
     )
 
 
-def over(frame: pd.DataFrame, axis: str, rule: str, optimizer: str = "adamw") -> pd.DataFrame:
+def slice_along(
+    frame: pd.DataFrame, axis: str, rule: str, optimizer: str = "adamw"
+) -> pd.DataFrame:
     """The rows of one rule along ``width`` (at the base depth) or ``depth`` (at the base width).
 
     Rows of depth 4 are those over the width. Over the depth, the runs at the base size stand for

@@ -111,7 +111,7 @@ def base(hidden_rate: float = 1.0) -> Base:
     return replace(plain, settings=settings)
 
 
-def over(frame: pd.DataFrame, axis: str, rule: str, optimizer: str) -> pd.DataFrame:
+def slice_along(frame: pd.DataFrame, axis: str, rule: str, optimizer: str) -> pd.DataFrame:
     """The rows of one rule and optimizer along ``width`` (at the base depth) or ``depth``.
 
     Runs that stand for others are filled in: those at the base size for ``sp``, and those of

@@ -12,7 +12,8 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from specmup.analysis.fit import TOLERANCE, Exponents, fit_exponents
+from specmup.analysis.exponents import TOLERANCE, Exponents
+from specmup.analysis.fit import fit_exponents
 from specmup.analysis.interval import Interval
 from specmup.analysis.transfer import Axis
 from specmup.figures.plots import COLOURS, LABELS, STYLE, scaling
@@ -115,7 +116,7 @@ def findings(
     for key, rows in last.groupby(["rule", "feature"], sort=False):
         rule, feature = map(str, cast(tuple, key))
         for axis in AXES:
-            line = along(rows, axis)
+            line = slice_along(rows, axis)
             if line[axis].nunique() > 2:
                 found.append(_finding(rule, feature, axis, line, tolerance))
     if not found:
@@ -123,7 +124,7 @@ def findings(
     return found
 
 
-def along(frame: pd.DataFrame, axis: Axis) -> pd.DataFrame:
+def slice_along(frame: pd.DataFrame, axis: Axis) -> pd.DataFrame:
     """The rows in which only ``axis`` varies: those at the smallest size of the other one."""
     (other,) = set(AXES) - {axis}
     return frame[frame[other] == frame[other].min()]
@@ -181,7 +182,7 @@ def draw(frame: pd.DataFrame, found: Sequence[Finding], path: str | Path) -> Non
         figure, grid = plt.subplots(len(features), len(columns), figsize=size, squeeze=False)
         for finding in found:
             ax = grid[features.index(finding.feature), columns.index(finding.axis)]
-            rows = along(last[last.rule == finding.rule], finding.axis)
+            rows = slice_along(last[last.rule == finding.rule], finding.axis)
             rows = rows[rows.feature == finding.feature]
             if len(rows):
                 name = "k2" if finding.rule == "plan" else finding.rule

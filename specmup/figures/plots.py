@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 from numpy.typing import ArrayLike
 
-from specmup.analysis.fit import Exponents
+from specmup.analysis.exponents import Exponents
 from specmup.analysis.optimum import optimum
 from specmup.figures.style import (
     COLOURS,

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from specmup.analysis.fit import TOLERANCE, Exponents, fit_exponents
+from specmup.analysis.exponents import TOLERANCE, Exponents
+from specmup.analysis.fit import fit_exponents
 from specmup.analysis.interval import Interval, mean_interval
 from specmup.theory.order import Order
 

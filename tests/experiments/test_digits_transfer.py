@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 
-from experiments.digits_transfer import BASE_DEPTH, BASE_WIDTH, EXPERIMENT, base, over
+from experiments.digits_transfer import BASE_DEPTH, BASE_WIDTH, EXPERIMENT, base, slice_along
 from specmup.theory.rules import parametrization
 from specmup.training.scaling import scale
 
@@ -17,12 +17,12 @@ def jobs():
 @pytest.mark.parametrize("optimizer", ["adamw", "sgd"])
 @pytest.mark.parametrize("rule", ["sp", "k2"])
 def test_every_width_is_run_once_at_the_base_depth(jobs, rule, optimizer):
-    assert sorted(over(jobs, "width", rule, optimizer)["width"]) == [32, 64, 128, 256, 512]
+    assert sorted(slice_along(jobs, "width", rule, optimizer)["width"]) == [32, 64, 128, 256, 512]
 
 
 @pytest.mark.parametrize("rule", ["sp", "k1", "k2"])
 def test_every_depth_is_there_once_at_the_base_width(jobs, rule):
-    rows = over(jobs, "depth", rule)
+    rows = slice_along(jobs, "depth", rule)
     assert sorted(rows["depth"]) == [4, 8, 16, 32, 64]
     assert set(rows["rule"]) == {rule}
     assert set(rows["width"]) == {BASE_WIDTH}

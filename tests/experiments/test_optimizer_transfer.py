@@ -14,7 +14,7 @@ from experiments.optimizer_transfer import (
     RULES,
     SAME,
     base,
-    over,
+    slice_along,
     sweep_one_size,
 )
 from specmup.analysis.transfer import transfer
@@ -42,19 +42,19 @@ def test_optima_lie_inside_their_grids(quick):
 
 
 def test_runs_at_the_base_stand_for_sp(quick):
-    sp, k2 = (over(quick, "width", rule, "adamw") for rule in ("sp", "k2"))
+    sp, k2 = (slice_along(quick, "width", rule, "adamw") for rule in ("sp", "k2"))
     at_base = [rows[rows.width == BASE_WIDTH].loss.tolist() for rows in (sp, k2)]
     assert at_base[0] == at_base[1]
     assert set(sp.width) == set(k2.width) == {16, 32, 64}
     assert set(sp.rule) == {"sp"}
-    lamb = over(quick, "width", "enforced", "lamb")
+    lamb = slice_along(quick, "width", "enforced", "lamb")
     assert set(lamb.optimizer) == {"lamb"}
-    assert lamb.loss.tolist() == over(quick, "width", "enforced", "adamw").loss.tolist()
+    assert lamb.loss.tolist() == slice_along(quick, "width", "enforced", "adamw").loss.tolist()
 
 
 def test_transfer_can_be_measured_under_every_rule(quick):
     for rule in RULES:
-        found = transfer(over(quick, "width", rule, "adamw"), "width", base=BASE_WIDTH)
+        found = transfer(slice_along(quick, "width", rule, "adamw"), "width", base=BASE_WIDTH)
         assert np.isfinite([found.drift.estimate, found.sizes[0].regret.estimate]).all()
 
 

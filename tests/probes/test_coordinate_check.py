@@ -11,10 +11,10 @@ from torch.nn import functional as F
 from specmup.figures.check_report import (
     LEVEL,
     READOUT,
-    along,
     draw,
     findings,
     report,
+    slice_along,
     verdict,
 )
 from specmup.probes.coordinate_check import (
@@ -174,11 +174,11 @@ def test_what_is_flat_is_drawn_flat_and_nothing_is_cut_off(tmp_path, monkeypatch
     plt.close("all")
 
 
-def test_along_keeps_the_smallest_size_of_the_other_axis():
+def test_slice_along_keeps_the_smallest_size_of_the_other_axis():
     frame = check({"k2": ByHand}, seeds=[0], steps=1)
-    assert sorted(along(frame, "width").width.unique()) == WIDTHS
-    assert set(along(frame, "width").depth) == {2}
-    assert sorted(along(frame, "depth").depth.unique()) == DEPTHS
+    assert sorted(slice_along(frame, "width").width.unique()) == WIDTHS
+    assert set(slice_along(frame, "width").depth) == {2}
+    assert sorted(slice_along(frame, "depth").depth.unique()) == DEPTHS
 
 
 def test_made_up_text_can_be_learned_and_targets_are_the_next_tokens():

@@ -28,7 +28,7 @@ MEASURED = (*SIZES, "update_rank", "gradient_rank", "bounded", "weight", "gradie
 
 
 @dataclass(frozen=True)
-class Held:
+class StepSnapshot:
     """A network before a step, and what it computes.
 
     Args:
@@ -47,7 +47,7 @@ class Held:
 
     @classmethod
     @torch.no_grad()
-    def of(cls, model: ResNet, x: Tensor) -> Held:
+    def of(cls, model: ResNet, x: Tensor) -> StepSnapshot:
         """Copy the model and its gradients; call it after the backward pass, before the step."""
         copy = ResNet(model.shape, model.multipliers, model.replicas).to(model.input)
         copy.load_state_dict(model.state_dict())
@@ -56,7 +56,7 @@ class Held:
 
 
 @torch.no_grad()
-def measure_step(held: Held, model: ResNet) -> pd.DataFrame:
+def measure_step(held: StepSnapshot, model: ResNet) -> pd.DataFrame:
     """What the step from ``held`` to ``model`` did, role by role.
 
     A bias counts as a matrix with one column, so its RMS operator norm is its RMS norm. Hidden maps
@@ -110,7 +110,7 @@ class StepRecorder:
     def __init__(self, x: Tensor, steps: Sequence[int] | None = None) -> None:
         """Nothing is recorded yet."""
         self._x, self._steps = x, steps
-        self._held: Held | None = None
+        self._held: StepSnapshot | None = None
         self._step = 0
         self._frames: list[pd.DataFrame] = []
 
@@ -119,7 +119,7 @@ class StepRecorder:
         self._measure(model)
         self._step = step + 1
         wanted = self._steps is None or self._step in self._steps
-        self._held = Held.of(model, self._x) if wanted else None
+        self._held = StepSnapshot.of(model, self._x) if wanted else None
 
     def frame(self, model: ResNet) -> pd.DataFrame:
         """The columns of :func:`measure_step` and ``step``, the last step included."""
@@ -137,7 +137,7 @@ def _outputs(model: ResNet, x: Tensor) -> tuple[Tensor, Tensor]:
     return last, model.multipliers["output"] * (last @ model.output.mT)
 
 
-def _change(held: Held, role: str, new: Tensor) -> Tensor:
+def _change(held: StepSnapshot, role: str, new: Tensor) -> Tensor:
     """RMS change of the features, or of the logits, when one role moves; (R,)."""
     if role == "output":
         logits = held.model.multipliers["output"] * (held.last @ new.mT)

@@ -13,7 +13,8 @@ from itertools import product
 import pandas as pd
 
 from experiments.instruments.updates import SIZES, Size
-from specmup.analysis.fit import TOLERANCE, Exponents, Verdict, fit_exponents
+from specmup.analysis.exponents import TOLERANCE, Exponents, Verdict
+from specmup.analysis.fit import fit_exponents
 from specmup.analysis.interval import Interval
 from specmup.analysis.transfer import Axis
 from specmup.theory.order import DEPTH, Order
@@ -90,7 +91,7 @@ def cells(
         window: ``late`` or ``first``.
         quantities: Which sizes to judge.
         axes: Over which of width and depth.
-        tolerance: As in :meth:`specmup.analysis.fit.Exponents.verdict`.
+        tolerance: As in :meth:`specmup.analysis.exponents.Exponents.verdict`.
     """
     groups = frame.groupby(KIND)
     kinds = frame[KIND].drop_duplicates().itertuples(index=False, name=None)

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from experiments.instruments.updates import MEASURED, Held, StepRecorder, measure_step
+from experiments.instruments.updates import MEASURED, StepRecorder, StepSnapshot, measure_step
 from specmup.data.images import digits
 from specmup.models.resnet import ResNet, ResNetShape, build
 from specmup.training.learning_rates import ordinary_base
@@ -19,7 +19,7 @@ def held_and_moved(seeds=0, rate=0.1, amount=1.0):
     """A network before and after a step of plain gradient descent."""
     model = build(SHAPE, ordinary_base(SHAPE).settings, seeds)
     replica_losses(model, X, Y).sum().backward()
-    held = Held.of(model, X)
+    held = StepSnapshot.of(model, X)
     with torch.no_grad():
         for parameter in model.parameters():
             parameter -= rate * amount * parameter.grad
