@@ -13,6 +13,7 @@ from experiments.reading.agreement import Disagreement, agrees_with
 from experiments.reading.rounding import Rounding
 from specmup.runs.experiment import ExperimentResult
 from specmup.runs.results import Results, load, results_folder
+from specmup.streams import VERSIONS
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +27,7 @@ def live(stored):
 
 
 def test_the_slice_agrees_and_a_changed_result_does_not(stored, live):
-    assert agrees_with(live, stored).singly >= len(live) - 2
+    assert agrees_with(live, stored).singly > 0.9 * len(live)
     rows = Rounding.of(stored).rows(stored.frame)
     for some, by in ((rows.index[rows.rule == "k2"], 1.05), (rows.index[:1], 1.5)):
         changed = stored.frame.copy()
@@ -36,7 +37,8 @@ def test_the_slice_agrees_and_a_changed_result_does_not(stored, live):
 
 
 def test_from_other_random_numbers_it_would_not_agree(stored):
-    other = Results(stored.frame, {**stored.manifest, "streams": "separate"})
+    (streams,) = set(VERSIONS) - {stored.streams}
+    other = Results(stored.frame, {**stored.manifest, "streams": streams})
     with pytest.raises(Disagreement):
         made_again(other)
 
