@@ -15,6 +15,7 @@ from typing import Any
 import pandas as pd
 
 from specmup.analysis.curve import seed_curves, tuned_rate
+from specmup.analysis.regret import seed_regrets
 from specmup.analysis.transfer import Axis, Transfer, transfer
 from specmup.sweeps.collect import SORT
 from specmup.sweeps.configuration import Curve, Sweep, sweep_from
@@ -84,6 +85,15 @@ class Family:
         if isnan(best := tuned_rate(curves)):
             raise ValueError(f"{self.title}, {self.axis} {size:g}: no rate trained all seeds")
         return curves[best]
+
+    def held_out(self, size: int) -> pd.Series:
+        """Losses of the seeds, each at the rate that the others choose; without a minimum's bias.
+
+        Raises:
+            ValueError: As :meth:`tuned`.
+        """
+        tuned = self.tuned(size)
+        return tuned - seed_regrets(self.curves(size), float(str(tuned.name)))
 
     def transfer(self, least: float = 0, most: float = float("inf")) -> Transfer:
         """Drift and regret along the axis, the rate tuned on the base.

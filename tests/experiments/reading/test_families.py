@@ -66,6 +66,18 @@ def test_curves_of_a_size_and_the_losses_at_its_best_rate(sweeps):
         families(gone, sweep)[0].tuned(16)
 
 
+def test_held_out_each_seed_is_read_at_the_rate_that_the_others_choose(sweeps):
+    sweep = sweeps.make(seeds=[0, 1], rules=["sp"])
+    own_best = {0: -7, 1: -5}  # so each seed chooses what is worst for the other
+    frame = of(sweep, lambda run: 1 + abs(run.log2_lr - own_best[run.seed]))
+    (family,) = families(frame, sweep)
+    curves = family.curves(16)
+    best = curves.idxmin(axis=1)
+    expected = {0: curves.loc[0, best[1]], 1: curves.loc[1, best[0]]}
+    assert family.held_out(16).to_dict() == pytest.approx(expected)
+    assert family.held_out(16).mean() > family.tuned(16).mean()
+
+
 def test_what_is_missing_is_counted(sweeps):
     sweep = sweeps.make()
     frame = of(sweep, bowl)
