@@ -118,7 +118,6 @@ class Calculator(SphinxDirective):
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
-    """Register the directive and its script."""
+    """Register the directive; :mod:`page_scripts` adds its script."""
     app.add_directive("calculator", Calculator)
-    app.add_js_file("calculator.js", loading_method="defer")
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,0 +1,27 @@
+"""Sphinx extension: a page loads our scripts only if it holds what they work on."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sphinx.application import Sphinx
+
+SCRIPTS = {  # a mark in the page's text and the script that looks for it
+    'id="calculator"': "calculator.js",
+    'class="explorer"': "explorer.js",
+}
+
+
+def add_scripts(
+    app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: object
+) -> None:
+    """Add to one page the scripts that it needs."""
+    for mark, script in SCRIPTS.items():
+        if mark in context.get("body", ""):
+            app.add_js_file(script, loading_method="defer")
+
+
+def setup(app: Sphinx) -> dict[str, bool]:
+    """Look at every page before it is written."""
+    app.connect("html-page-context", add_scripts)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
