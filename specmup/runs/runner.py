@@ -153,7 +153,6 @@ class Runner(Generic[J]):
             record = Record(job, **one.value)
             if self.store:
                 self.store.write(record)
-                self.store.checkpoint(job).unlink(missing_ok=True)
             self.outcome.records[job.identity] = record
             self.outcome.finished += 1
         except DiskFull as problem:
