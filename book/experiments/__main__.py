@@ -22,6 +22,7 @@ from specmup.cli.command import OneLineParser
 from specmup.extras import MissingExtra
 from specmup.runs.manifest import SCALES
 from specmup.runs.pool import cores
+from specmup.runs.stopping import stopped_in_one_line
 from specmup.runs.store import RunError
 
 PIECES = Path("_build") / "experiments"
@@ -54,12 +55,10 @@ def main() -> None:
     for name, module in modules.items():
         experiment = module.EXPERIMENT
         try:
-            made = experiment.run(asked.scale, PIECES / name, asked.workers)
+            with stopped_in_one_line("finished pieces are kept"):
+                made = experiment.run(asked.scale, PIECES / name, asked.workers)
         except (MissingExtra, RunError) as problem:
             parser.error(str(problem))
-        except KeyboardInterrupt:
-            print("stopped: finished pieces are kept, the same command goes on", file=sys.stderr)
-            sys.exit(130)
         told = experiment.described(asked.scale) | {"settings": settings_of(module)}
         try:
             path = made.save(name.replace("_", "-"), scale=asked.scale, configuration=told)
