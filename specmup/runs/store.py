@@ -25,6 +25,7 @@ from specmup.runs.files import FULL, UNREADABLE, content_of, left_behind, replac
 from specmup.runs.job import Identified, Job, Record
 
 RESERVE = 1 << 20
+GLANCE = 0.5  # seconds in which whoever only asks who holds a folder has let go of it again
 KEPT = "every finished run is kept"
 LOST = "the run that had just finished is lost, all others are kept"
 
@@ -84,7 +85,7 @@ class Store:
             self.runs.mkdir(parents=True, exist_ok=True)
             lock = self._lock
             try:
-                lock.acquire()
+                lock.acquire(timeout=GLANCE)
             except Timeout:
                 raise RunError(
                     f"{self.folder} is in use by process {self._last_holder()}: wait for it or "
@@ -101,7 +102,7 @@ class Store:
                 lock.release()
 
     def holder(self) -> str | None:
-        """The process that holds the folder; None if none does."""
+        """The process that holds the folder; None if none does, or this one may not ask."""
         if not (self.folder / "lock").exists():
             return None
         try:
@@ -109,6 +110,8 @@ class Store:
                 return None
         except Timeout:
             return self._last_holder()
+        except OSError:  # as in a folder that is read-only
+            return None
 
     def since_last(self) -> float | None:
         """Seconds since a record was last written; None if there is none."""
