@@ -10,41 +10,23 @@ ever disturbed, having made at most one piece again. An error of the system is a
 from __future__ import annotations
 
 import argparse
-import os
 import random
 import shutil
 import signal
 import sys
 import tempfile
 import time
-import traceback
-import warnings
 from collections import Counter, defaultdict
 from dataclasses import dataclass
 from pathlib import Path
 
-import pandas as pd
+import squares
 from file_faults import ERRORS, KINDS, WRITES, Watch
+from squares import NOTED, STORE, Answer, made, run
 
-import experiments.__main__ as command
-from experiments.declared import Experiment
-from specmup.runs import manifest
 from specmup.runs.store import Store
 
-MOMENT = 60  # seconds after which a run of milliseconds has hung
 SCENES = ("begun", "gone on with")
-NOTED = "pieces"  # the file, beside the watched folder, that says which pieces were made
-STORE = Path("_build") / "experiments" / "squares"
-
-
-def square(*, x: int) -> pd.DataFrame:
-    """One piece, which notes that it was made."""
-    with open(Path.cwd().parent / NOTED, "a") as file:
-        file.write(f"{x}\n")
-    return pd.DataFrame({"x": [x], "square": [x * x]})
-
-
-EXPERIMENT = Experiment(square, 1, ("x",), {"quick": {"x": [1, 2, 3]}}, ("square",))
 
 
 @dataclass(frozen=True)
@@ -59,46 +41,6 @@ class Case:
     def __str__(self) -> str:
         """As it is shown."""
         return f"{self.scene}: {self.kind} at call {self.at}, {self.call}"
-
-
-@dataclass(frozen=True)
-class Answer:
-    """How the command ended: its exit status, or minus a signal, and what it said of errors."""
-
-    status: int
-    said: str
-
-
-def run(home: Path, watch: Watch) -> Answer:
-    """The command in a process of its own, in a folder that is watched."""
-    if (child := os.fork()) == 0:
-        _be_the_command(home, watch)
-    _, status = os.waitpid(child, 0)
-    return Answer(os.waitstatus_to_exitcode(status), (home.parent / "said").read_text())
-
-
-def _be_the_command(home: Path, watch: Watch) -> None:
-    """What the child does; it does not return."""
-    status = 0
-    signal.alarm(MOMENT)
-    os.chdir(home)
-    os.environ["SPECMUP_RESULTS"] = "results"
-    for number, name in ((1, "shown"), (2, "said")):
-        os.dup2(os.open(home.parent / name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), number)
-    warnings.simplefilter("ignore")  # a damaged record is warned of, beside any answer
-    sys.argv = ["experiments", "squares", "--scale", "quick", "--workers", "1"]
-    watch.begin()
-    try:
-        command.main()
-    except SystemExit as end:
-        status = int(end.code or 0)
-    except BaseException:
-        traceback.print_exc()
-        status = 1
-    sys.stdout.flush()
-    sys.stderr.flush()
-    (home.parent / "calls").write_text("\n".join(watch.calls))
-    os._exit(status)
 
 
 def contents(home: Path) -> dict[str, object]:
@@ -136,7 +78,7 @@ class Trial:
         answer = run(home, Watch(home))
         if answer.status != 0:
             raise RuntimeError(f"{scene}: undisturbed, the command fails: {answer.said}")
-        self.whole, self.pieces = contents(home), self._pieces()
+        self.whole, self.pieces = contents(home), made(home)
         self.calls = (self.folder / "calls").read_text().split()
 
     def cases(self) -> list[Case]:
@@ -164,8 +106,8 @@ class Trial:
             found.append(f"left behind: {', '.join(sorted(more))}")
         if changed := [n for n in self.whole.keys() & left.keys() if self.whole[n] != left[n]]:
             found.append(f"changed: {', '.join(sorted(changed))}")
-        again = self._pieces() - self.pieces
-        if again.total() > 1 or self.pieces - self._pieces():
+        again = made(home) - self.pieces
+        if again.total() > 1 or self.pieces - made(home):
             found.append(f"pieces made again: {dict(again)}")
         return found
 
@@ -174,10 +116,6 @@ class Trial:
         shutil.rmtree(home, ignore_errors=True)
         (self.folder / NOTED).unlink(missing_ok=True)
         return Path(shutil.copytree(self.start, home))
-
-    def _pieces(self) -> Counter[str]:
-        path = self.folder / NOTED
-        return Counter(path.read_text().split() if path.exists() else [])
 
 
 def _misanswered(case: Case, answer: Answer) -> list[str]:
@@ -208,9 +146,7 @@ def main() -> int:
     parser.add_argument("--part", type=int, help="how many cases; default: all")
     parser.add_argument("--seed", type=int, default=0, help="which part; default: 0")
     asked = parser.parse_args()
-    sys.modules["experiments.squares"] = sys.modules[__name__]
-    command.names = lambda: ["squares"]
-    manifest.commit = lambda: "unknown"  # or each run would ask git
+    squares.prepare()
     begun, tried, survived = time.monotonic(), Counter(), Counter()
     with tempfile.TemporaryDirectory() as folder:
         trials = {scene: Trial(scene, Path(folder)) for scene in SCENES}
