@@ -55,7 +55,7 @@ class Engine(RuleBasedStateMachine):
         """An empty folder; nothing is kept."""
         super().__init__()
         self.around = Path(tempfile.mkdtemp())
-        self.home = self.around / "home"
+        self.home, self.gate = self.around / "home", self.around / "gate"
         self.home.mkdir()
         self.kept: set[int] = set()
 
@@ -104,32 +104,53 @@ class Engine(RuleBasedStateMachine):
         """While one holds the folder another is refused, and may read; the first may be killed."""
         squares.prepare(sorted(xs))
         missing = xs - self.kept
-        gate = self.around / "gate"
-        gate.touch()
-        first = start(self.home, Watch(self.home), at_first=lambda: squares.wait_while(gate))
-        deadline = time.monotonic() + squares.MOMENT
-        while missing and (store := Store(self.home / STORE)).holder() != str(first):
-            assert time.monotonic() < deadline
-            time.sleep(0.005)
+        first = self._begun(holding=bool(missing))
         if missing:
             DONE["second driver"] += 1
             refused = run(self.home, Watch(self.home))
             assert refused.status == 2 and f"in use by process {first}: wait" in refused.said
             assert refused.said.count("\n") == 1
-            assert set(squares_kept(self.home)) == self.kept and store.holder() == str(first)
+            assert set(squares_kept(self.home)) == self.kept and self._holder() == str(first)
         if killed:
             os.kill(first, signal.SIGKILL)
-        gate.unlink()
+        self.gate.unlink()
         answer = end(self.home, first)
         assert answer.status in ((0, -signal.SIGKILL) if killed else (0,)), answer
         self.kept = set(squares_kept(self.home)) if killed else self.kept | xs
+
+    @rule(xs=GRIDS)
+    def move_the_folder(self, xs: set[int]) -> None:
+        """A folder that is moved under a run loses the piece in flight, and works moved back."""
+        if not xs - self.kept:
+            return
+        DONE["folder moved"] += 1
+        squares.prepare(sorted(xs))
+        first = self._begun(holding=True)
+        moved = (self.home / STORE).rename(self.around / "elsewhere")
+        self.gate.unlink()
+        answer = end(self.home, first)
+        assert answer.status == 2 and answer.said.count("\n") == 1, answer
+        moved.rename(self.home / STORE)
+
+    def _begun(self, holding: bool) -> int:
+        """A process of the command whose pieces do not end while the gate is there."""
+        self.gate.touch()
+        first = start(self.home, Watch(self.home), lambda: squares.wait_while(self.gate))
+        deadline = time.monotonic() + squares.MOMENT
+        while holding and self._holder() != str(first):
+            assert time.monotonic() < deadline
+            time.sleep(0.005)
+        return first
+
+    def _holder(self) -> str | None:
+        return Store(self.home / STORE).holder()
 
     @invariant()
     def records_are_true(self) -> None:
         """What is known to be kept is read, every record is right, and nobody holds the folder."""
         found = squares_kept(self.home)
         assert found == {x: x * x for x in self.kept}
-        assert Store(self.home / STORE).holder() is None
+        assert self._holder() is None
 
     def teardown(self) -> None:
         """Leave nothing."""

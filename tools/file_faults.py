@@ -2,7 +2,7 @@
 
 Calls are those of Python's ``os`` and ``fcntl``, and those that file objects make. A fault strikes
 the call of one number: the system refuses it, takes half of what was to be written, or the process
-is killed at once, before or after it.
+is killed at once, before or after it; or the disk is full or read-only from that call on.
 """
 
 from __future__ import annotations
@@ -23,7 +23,12 @@ from typing import Any
 ERRORS = {"no space": errno.ENOSPC, "input/output": errno.EIO, "no permission": errno.EACCES}
 WRITES = ("short write", "killed in a write")  # half of it is written
 KILLS = ("killed before", "killed after")
-KINDS = (*ERRORS, *KILLS, *WRITES)
+# From that call on, every one that changes something, or that needs room.
+LASTING = {"read-only from then on": errno.EROFS, "full from then on": errno.ENOSPC}
+KINDS = (*ERRORS, *KILLS, *WRITES, *LASTING)
+NEED_ROOM = ("mkdir", "write", "fsync")
+CHANGES = (*NEED_ROOM, "rmdir", "unlink", "remove", "rename", "replace", "link", "ftruncate")
+CREATES = os.O_CREAT | os.O_WRONLY | os.O_RDWR
 BY_PATH = (
     *("open", "mkdir", "rmdir", "unlink", "remove", "rename", "replace", "link", "symlink"),
     *("stat", "lstat", "scandir", "listdir", "access", "chmod", "truncate", "utime", "readlink"),
@@ -66,7 +71,9 @@ class Watch:
         number = len(self.calls)
         self.calls.append(name)
         go_on = partial(function, *arguments, **options)
-        if number != self.at or self.kind is None:
+        if self.kind in LASTING and number >= self.at and self._refused(name, arguments):
+            raise OSError(LASTING[self.kind], os.strerror(LASTING[self.kind]))
+        if number != self.at or self.kind is None or self.kind in LASTING:
             return go_on()
         if self.kind == "killed before":
             os.kill(os.getpid(), signal.SIGKILL)
@@ -81,6 +88,11 @@ class Watch:
         if self.kind in ERRORS:
             raise OSError(ERRORS[self.kind], os.strerror(ERRORS[self.kind]))
         os.kill(os.getpid(), signal.SIGKILL)
+
+    def _refused(self, name: str, arguments: tuple) -> bool:
+        if name == "open":
+            return bool(arguments[1] & CREATES)
+        return name in (NEED_ROOM if "full" in str(self.kind) else CHANGES)
 
     def _counts(self, path: Any) -> bool:
         if isinstance(path, int):

@@ -52,7 +52,7 @@ def square(*, x: int) -> pd.DataFrame:
     return pd.DataFrame({"x": [x], "square": [x * x]})
 
 
-def prepare(xs: Iterable[int] = (1, 2, 3)) -> None:
+def prepare(xs: Iterable[int] = (1, 2, 3, 4)) -> None:
     """Make this process one whose children can be the command that makes these squares."""
     sys.modules["experiments.squares"] = sys.modules[__name__]
     globals()["EXPERIMENT"] = Experiment(square, 1, ("x",), {"quick": {"x": list(xs)}}, ("square",))
