@@ -11,7 +11,6 @@ may be told, says ``python -m experiments verify --help``.
 
 from __future__ import annotations
 
-import argparse
 import sys
 from importlib import import_module
 from pathlib import Path
@@ -19,9 +18,11 @@ from pkgutil import iter_modules
 
 import experiments
 from experiments.settings import settings_of
+from specmup.cli.command import OneLineParser
 from specmup.extras import MissingExtra
 from specmup.runs.manifest import SCALES
 from specmup.runs.pool import cores
+from specmup.runs.stopping import stopped_in_one_line
 from specmup.runs.store import RunError
 
 PIECES = Path("_build") / "experiments"
@@ -40,7 +41,7 @@ def main() -> None:
         from experiments.verify import main as verify
 
         sys.exit(verify(sys.argv[2:]))
-    parser = argparse.ArgumentParser(prog="python -m experiments", description=__doc__)
+    parser = OneLineParser(prog="python -m experiments", description=__doc__)
     parser.add_argument(
         "names", nargs="+", choices=names(), metavar="NAME", help=", ".join(names())
     )
@@ -54,17 +55,15 @@ def main() -> None:
     for name, module in modules.items():
         experiment = module.EXPERIMENT
         try:
-            made = experiment.run(asked.scale, PIECES / name, asked.workers)
+            with stopped_in_one_line("finished pieces are kept"):
+                made = experiment.run(asked.scale, PIECES / name, asked.workers)
         except (MissingExtra, RunError) as problem:
             parser.error(str(problem))
-        except KeyboardInterrupt:
-            print("stopped: finished pieces are kept, the same command goes on", file=sys.stderr)
-            sys.exit(130)
-        path = made.save(
-            name.replace("_", "-"),
-            scale=asked.scale,
-            configuration=experiment.described(asked.scale) | {"settings": settings_of(module)},
-        )
+        told = experiment.described(asked.scale) | {"settings": settings_of(module)}
+        try:
+            path = made.save(name.replace("_", "-"), scale=asked.scale, configuration=told)
+        except OSError as problem:
+            parser.error(f"the table of {name} cannot be written: {problem}")
         print(f"{len(made.frame)} rows in {path}")
 
 

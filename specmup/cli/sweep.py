@@ -59,6 +59,7 @@ def run(asked: argparse.Namespace) -> int:
 
 
 def _run(asked: argparse.Namespace, sweep: Sweep, store: Store) -> int:
+    from specmup.runs.stopping import stopped_in_one_line
     from specmup.sweeps.rehearsal import rehearse
     from specmup.sweeps.runner import run_sweep
     from specmup.sweeps.tables import dry_run, status
@@ -70,7 +71,7 @@ def _run(asked: argparse.Namespace, sweep: Sweep, store: Store) -> int:
     if asked.dry_run:
         print(dry_run(sweep, store.read(), asked.on))
         return 0
-    try:
+    with stopped_in_one_line("finished runs are kept"):
         outcome = run_sweep(
             sweep,
             store,
@@ -78,9 +79,6 @@ def _run(asked: argparse.Namespace, sweep: Sweep, store: Store) -> int:
             device=asked.device,
             text_folder=asked.text_folder,
         )
-    except KeyboardInterrupt:
-        print("stopped: finished runs are kept, the same command goes on", file=sys.stderr)
-        return 130
     for path in outcome.corrupt:
         print(f"a record could not be read: it is kept as {path}, and its run was done again")
     print(status(sweep, store))

@@ -48,6 +48,10 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
             file.flush()
             os.fsync(file.fileno())
         partial.replace(path)
+    except OSError as problem:
+        if problem.errno and problem.filename is None:  # of a write, the system does not say it
+            problem.filename = str(path)
+        raise
     finally:
         partial.unlink(missing_ok=True)
 

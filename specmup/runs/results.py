@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from specmup.foreign import in_one_line
-from specmup.runs.files import UNREADABLE, replacing
+from specmup.runs.files import UNREADABLE, left_behind, replacing
 from specmup.runs.manifest import origin
 from specmup.runs.manifest_check import faults
 from specmup.runs.progress import duration
@@ -130,6 +130,9 @@ def save(
         "sha256": hashlib.sha256(text.encode()).hexdigest(),
     }
     csv_path.parent.mkdir(parents=True, exist_ok=True)
+    for left in left_behind(csv_path.parent):  # by one that was killed while it wrote this table
+        if left.name.startswith((f".{csv_path.name}.", f".{json_path.name}.")):
+            left.unlink(missing_ok=True)
     told = json.dumps(manifest, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
     for path, content in ((csv_path, text), (json_path, told)):
         with replacing(path) as file:

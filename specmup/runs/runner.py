@@ -16,7 +16,7 @@ from specmup.runs.files import FULL
 from specmup.runs.job import Identified, Record
 from specmup.runs.pool import Finished, Pool
 from specmup.runs.progress import progress_bar
-from specmup.runs.store import DiskFull, Store, StoreContents
+from specmup.runs.store import DiskFull, RunError, Store, StoreContents
 
 REFRESH = 5.0  # seconds between two looks at the clock
 J = TypeVar("J", bound=Identified)
@@ -81,14 +81,15 @@ class Runner(Generic[J]):
     ) -> RunOutcome[J]:
         """Carry out every job that is requested and has no record.
 
-        A job that fails does not stop the others. A full disk lets no more begin.
+        A job that fails does not stop the others. A record that cannot be written lets no more
+        begin: they would be lost as well.
 
         Args:
             execute: Given a job and the number of a worker, its record's ``result`` and ``origin``.
             make_pool: Given ``execute`` and the number of workers, what carries out the jobs.
 
         Raises:
-            RunError: If another process holds the store.
+            RunError: If another process holds the store, or a record cannot be written.
             DiskFull: If there is no room for a record; jobs in flight were still waited for.
         """
         with self.store.locked() if self.store else nullcontext():
@@ -102,7 +103,7 @@ class Runner(Generic[J]):
         return self.outcome
 
     def _run_all(self, pool: Pool) -> None:
-        disk_full = None
+        unwritable = None
         total = self._find_missing()
         self.outcome.found = total - len(self.missing)
         left = "{postfix}" if self.outlook else ", {remaining} left"
@@ -114,14 +115,14 @@ class Runner(Generic[J]):
                 self._show(bar)
                 finished = pool.next(timeout=REFRESH)
                 for one in finished:
-                    disk_full = self._keep(one) or disk_full
-                if disk_full:
+                    unwritable = self._keep(one) or unwritable
+                if unwritable:
                     self.missing = []
                 elif finished:
                     bar.total = self._find_missing()
             self._show(bar)
-        if disk_full:
-            raise disk_full
+        if unwritable:
+            raise unwritable
 
     def _find_missing(self) -> int:
         """Note which jobs are to be begun; return how many are requested altogether."""
@@ -143,8 +144,8 @@ class Runner(Generic[J]):
             self.in_flight[job.identity] = job, time.monotonic()
             pool.submit(job)
 
-    def _keep(self, one: Finished) -> DiskFull | None:
-        """Keep what came back; return what to raise in the end if the disk is full."""
+    def _keep(self, one: Finished) -> RunError | None:
+        """Keep what came back; return what to raise in the end if nothing can be written now."""
         job = one.job
         self.in_flight.pop(job.identity)
         try:
@@ -153,10 +154,9 @@ class Runner(Generic[J]):
             record = Record(job, **one.value)
             if self.store:
                 self.store.write(record)
-                self.store.checkpoint(job).unlink(missing_ok=True)
             self.outcome.records[job.identity] = record
             self.outcome.finished += 1
-        except DiskFull as problem:
+        except RunError as problem:
             return problem
         except Exception as problem:
             self.outcome.failed.append((job, problem))

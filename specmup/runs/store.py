@@ -14,7 +14,7 @@ import json
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -25,6 +25,9 @@ from specmup.runs.files import FULL, UNREADABLE, content_of, left_behind, replac
 from specmup.runs.job import Identified, Job, Record
 
 RESERVE = 1 << 20
+GLANCE = 0.5  # seconds in which whoever only asks who holds a folder has let go of it again
+KEPT = "every finished run is kept"
+LOST = "the run that had just finished is lost, all others are kept"
 
 
 class RunError(ValueError):
@@ -73,34 +76,33 @@ class Store:
         """Hold the folder alone; the system frees it however its holder ends.
 
         Raises:
-            RunError: If another process holds it, or a link inside leads out of it.
+            RunError: If another process holds it, a link inside leads out of it, or the system does
+                not let it be read or written.
             DiskFull: If there is no room for the reserve.
         """
-        self._refuse_links()
-        self.runs.mkdir(parents=True, exist_ok=True)
-        try:
-            held = self._lock.acquire()
-        except Timeout:
-            raise RunError(
-                f"{self.folder} is in use by process {self._last_holder()}: wait for it or stop "
-                "it; nothing was changed"
-            ) from None
-        with held:
+        with self._answered("nothing was changed"):
+            self._refuse_links()
+            self.runs.mkdir(parents=True, exist_ok=True)
+            lock = self._lock
             try:
-                for folder in (self.folder, self.runs, self.folder / "checkpoints"):
-                    for left in left_behind(folder):  # by one that was killed
-                        left.unlink(missing_ok=True)
+                lock.acquire(timeout=GLANCE)
+            except Timeout:
+                raise RunError(
+                    f"{self.folder} is in use by process {self._last_holder()}: wait for it or "
+                    "stop it; nothing was changed"
+                ) from None
+        try:
+            with self._answered("nothing was changed"):
+                self._tidy()
                 _write(self.folder / "holder", str(os.getpid()).encode())
                 self._refill()
-            except OSError as problem:
-                raise DiskFull(
-                    f"cannot write in {self.folder} ({problem.strerror}): free some space first; "
-                    "nothing was changed"
-                ) from problem
             yield
+        finally:
+            with self._answered(KEPT):
+                lock.release()
 
     def holder(self) -> str | None:
-        """The process that holds the folder; None if none does."""
+        """The process that holds the folder; None if none does, or this one may not ask."""
         if not (self.folder / "lock").exists():
             return None
         try:
@@ -108,64 +110,119 @@ class Store:
                 return None
         except Timeout:
             return self._last_holder()
+        except OSError:  # as in a folder that is read-only
+            return None
 
     def since_last(self) -> float | None:
         """Seconds since a record was last written; None if there is none."""
-        written = [path.lstat().st_mtime for path in self.runs.glob("*.json")]
+        with self._answered("nothing was changed"):
+            written = [path.lstat().st_mtime for path in self._paths()]
         return max(0.0, time.time() - max(written)) if written else None
 
     def read(self) -> StoreContents:
         """All that is kept; nothing is changed.
 
         Raises:
-            RunError: If a link inside leads out of the folder.
+            RunError: If a link inside leads out of the folder, or the system does not let it be
+                read: what cannot be read now is not taken for missing.
         """
-        self._refuse_links()
         records: dict[str, Record] = {}
         corrupt: dict[Path, str] = {}
-        for path in sorted(self.runs.glob("*.json")):
-            try:
-                records[path.stem] = self._decoded(path)
-            except UNREADABLE as problem:
-                corrupt[path] = in_one_line(problem)
+        with self._answered("nothing was changed"):
+            self._refuse_links()
+            for path in self._paths():
+                try:
+                    records[path.stem] = self._decoded(path)
+                except FileNotFoundError:
+                    continue  # set aside since by the process that holds the folder
+                except UNREADABLE as problem:
+                    corrupt[path] = in_one_line(problem)
         return StoreContents(records, corrupt)
 
     def set_aside(self, path: Path) -> Path:
-        """Rename a corrupt record, so that its job is done again and the file is not lost."""
+        """Rename a corrupt record, so that its job is done again and the file is not lost.
+
+        Raises:
+            RunError: If the system does not let it be renamed.
+        """
         number = 1
-        while (aside := path.with_suffix(f".corrupt-{number}")).exists():
-            number += 1
-        path.rename(aside)
+        with self._answered(KEPT):
+            while (aside := path.with_suffix(f".corrupt-{number}")).exists():
+                number += 1
+            path.rename(aside)
         return aside
 
     def write(self, record: Record) -> None:
-        """Keep a finished job.
+        """Keep a finished job, whose checkpoint is needed no more.
 
         Raises:
             DiskFull: If there is no room. The reserve is then given up, and if that was enough, the
                 record has been kept.
+            RunError: If it cannot be written for another reason.
             TypeError: If the result holds what JSON does not know.
         """
         path, content = self.runs / f"{record.job.identity}.json", _encoded(record)
-        try:
-            _write(path, content)
-        except OSError as problem:
-            if problem.errno not in FULL:
-                raise
-            (self.folder / "reserve").unlink(missing_ok=True)
+        with self._answered(LOST):
             try:
                 _write(path, content)
-            except OSError:
-                lost = "; the run that had just finished is lost, all others are kept"
-            else:
-                lost = "; every finished run is kept"
-            raise DiskFull(
-                f"no space left in {self.folder}{lost}: free some and give the same command again"
-            ) from problem
+            except OSError as problem:
+                if problem.errno not in FULL:
+                    raise
+                self._write_with_reserve(path, content)
+        with suppress(OSError):  # the next who holds the folder deletes it
+            self.checkpoint(record.job).unlink(missing_ok=True)
+
+    def _write_with_reserve(self, path: Path, content: bytes) -> None:
+        """Keep it in the room of the reserve, and say that there is no more.
+
+        Raises:
+            DiskFull: Whether it could be kept or not.
+        """
+        try:
+            (self.folder / "reserve").unlink(missing_ok=True)
+            _write(path, content)
+        except OSError as problem:
+            raise self._full(LOST) from problem
+        raise self._full(KEPT)
 
     def checkpoint(self, job: Identified) -> Path:
         """Where a job in flight may keep its state; it is deleted when its record is written."""
         return self.folder / "checkpoints" / f"{job.identity}.pt"
+
+    @contextmanager
+    def _answered(self, left: str) -> Iterator[None]:
+        """Say in one sentence what the system refuses, what is left then, and what to do."""
+        try:
+            yield
+        except OSError as problem:
+            if problem.errno in FULL:
+                raise self._full(left) from problem
+            raise RunError(
+                f"{self.folder} cannot be used ({problem.strerror}); {left}: see to its rights and "
+                "its disk, and give the same command again"
+            ) from problem
+
+    def _full(self, left: str) -> DiskFull:
+        return DiskFull(
+            f"no space left in {self.folder}; {left}: free some and give the same command again"
+        )
+
+    def _paths(self) -> list[Path]:
+        """Of all records. A folder that cannot be listed raises, where glob would find nothing."""
+        try:
+            return sorted(path for path in self.runs.iterdir() if path.suffix == ".json")
+        except FileNotFoundError:
+            return []
+
+    def _tidy(self) -> None:
+        """Delete what one that was killed has left."""
+        checkpoints = self.folder / "checkpoints"
+        for folder in (self.folder, self.runs, checkpoints):
+            for left in left_behind(folder):
+                left.unlink(missing_ok=True)
+        for state in checkpoints.glob("*.pt"):
+            if (self.runs / f"{state.stem}.json").exists():
+                state.unlink()
 
     @property
     def _lock(self) -> FileLock:

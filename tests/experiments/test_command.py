@@ -9,6 +9,7 @@ from experiments import ridge, small_gpt
 from experiments.__main__ import main, names
 from specmup import extras
 from specmup.data.text import king_james
+from specmup.runs.stopping import Terminated
 from specmup.runs.store import RunError
 
 
@@ -46,7 +47,8 @@ def test_a_missing_extra_is_one_sentence(capsys, monkeypatch, tmp_path):
     ("problem", "status", "said"),
     [
         (KeyboardInterrupt(), 130, "stopped: finished pieces are kept, the same command goes on"),
-        (RunError("the folder is in use"), 2, "error: the folder is in use"),
+        (Terminated(), 143, "stopped: finished pieces are kept, the same command goes on"),
+        (RunError("the folder is in use"), 2, "python -m experiments: the folder is in use"),
     ],
 )
 def test_what_stops_an_experiment_is_one_line(capsys, monkeypatch, problem, status, said):
@@ -56,7 +58,7 @@ def test_what_stops_an_experiment_is_one_line(capsys, monkeypatch, problem, stat
 
     monkeypatch.setattr(ridge, "EXPERIMENT", SimpleNamespace(scales=["quick"], run=stopped))
     code, _, err = call(capsys, monkeypatch, "ridge", "--scale", "quick", "--workers", "3")
-    assert code == status and said in err.splitlines()[-1]
+    assert (code, err) == (status, f"{said}\n")
 
 
 def test_a_scale_that_an_experiment_lacks(capsys, monkeypatch):

@@ -116,6 +116,22 @@ def test_a_full_disk_keeps_the_piece_and_begins_no_more(tmp_path, monkeypatch):
     assert CALLS[4:] == [1, 2, 3, 4]
 
 
+def test_a_record_that_cannot_be_written_lets_no_more_begin(tmp_path, monkeypatch):
+    CALLS.clear()
+    CALLS.extend([0] * 4)
+    fsync = os.fsync
+
+    def broken(descriptor):
+        if CALLS[4:]:
+            raise OSError(5, "Input/output error")
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", broken)
+    with pytest.raises(RunError, match="just finished is lost, all others are kept: see to its"):
+        run_experiment(square, jobs(), 1, folder=tmp_path)
+    assert CALLS[4:] == [1]
+
+
 def test_nothing_to_run_is_refused():
     with pytest.raises(ValueError, match="empty axis"):
         run_experiment(square, [], 1)

@@ -4,6 +4,8 @@ import math
 import os
 import subprocess
 import sys
+import threading
+import time
 
 import pytest
 
@@ -122,3 +124,48 @@ with Store({str(tmp_path)!r}).locked():
 """
     told = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert "is in use by process" in told.stdout, told.stderr
+
+
+def test_who_only_asks_who_holds_a_folder_refuses_it_to_nobody(tmp_path):
+    store = Store(tmp_path)
+    held = threading.Event()
+
+    def glance():
+        with store._lock:
+            held.set()
+            time.sleep(0.1)
+
+    threading.Thread(target=glance).start()
+    held.wait()
+    with store.locked():
+        pass
+
+
+def test_a_folder_that_cannot_be_listed_is_not_taken_for_empty(store, record, monkeypatch):
+    store.write(record)
+
+    def refused(path="."):
+        raise PermissionError(13, "Permission denied", path)
+
+    for name in ("scandir", "listdir"):
+        monkeypatch.setattr(os, name, refused)
+    with pytest.raises(RunError, match=r"cannot be used \(Permission denied\); nothing"):
+        store.read()
+
+
+def test_a_checkpoint_of_a_finished_job_is_deleted_by_the_next_holder(tmp_path, record):
+    store = Store(tmp_path)
+    with store.locked():
+        store.write(record)
+    checkpoint = store.checkpoint(record.job)
+    checkpoint.parent.mkdir()
+    checkpoint.touch()  # as where the process was killed between the two
+    (other := checkpoint.with_stem("0" * 20)).touch()
+    with store.locked():
+        assert not checkpoint.exists() and other.exists()
+
+
+def test_a_clock_that_was_set_back_gives_no_negative_time(store, record):
+    store.write(record)
+    os.utime(store.runs / f"{record.job.identity}.json", (4e9, 4e9))
+    assert store.since_last() == 0.0

@@ -1,0 +1,82 @@
+"""Ctrl-C and SIGTERM: one line, an exit status that a shell knows, and no process is left."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+from sweep_file import FILE
+
+from specmup.__main__ import main
+from specmup.runs.stopping import Terminated, stopped_in_one_line
+from specmup.sweeps import runner
+
+PROGRAM = """
+import os
+import signal
+import time
+from specmup.runs.pool import Pool
+from specmup.runs.stopping import stopped_in_one_line
+
+
+def work(job, worker):
+    print(os.getpid(), flush=True)
+    time.sleep(600)
+
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a background shell takes it away
+    with stopped_in_one_line("what is done is kept"), Pool(work, 2) as pool:
+        pool.submit(1), pool.submit(2)
+        pool.next()
+"""
+
+
+def ended(pid: int) -> bool:
+    deadline = time.monotonic() + 30
+    while os.path.exists(f"/proc/{pid}"):
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.02)
+    return True
+
+
+@pytest.mark.parametrize(("sent", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_is_answered_in_one_line_and_the_workers_end(sent, status, tmp_path):
+    (tmp_path / "program.py").write_text(PROGRAM)
+    words = [sys.executable, tmp_path / "program.py"]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(words, stdout=pipe, stderr=pipe, text=True) as process:
+        workers = [int(process.stdout.readline()) for _ in range(2)]
+        process.send_signal(sent)
+        _, said = process.communicate(timeout=60)
+    assert process.returncode == status
+    assert said == "stopped: what is done is kept, the same command goes on\n"
+    assert all(map(ended, workers))
+
+
+def test_what_a_signal_did_before_it_does_again_afterwards():
+    before = signal.getsignal(signal.SIGTERM)
+    with pytest.raises(SystemExit), stopped_in_one_line("all is kept"):
+        assert signal.getsignal(signal.SIGTERM) != before
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(60)
+    assert signal.getsignal(signal.SIGTERM) == before
+
+
+@pytest.mark.parametrize(("stop", "status"), [(KeyboardInterrupt, 130), (Terminated, 143)])
+def test_a_sweep_that_is_stopped_says_so(stop, status, tmp_path, monkeypatch, capsys):
+    def stopped(*_, **options):
+        raise stop
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(runner, "run_sweep", stopped)
+    monkeypatch.setattr("specmup.sweeps.rehearsal.rehearse", lambda *_: None)
+    (tmp_path / "tiny.toml").write_text(FILE)
+    with pytest.raises(SystemExit) as left:
+        main(["sweep", "run", "tiny.toml"])
+    assert left.value.code == status
+    said = "stopped: finished runs are kept, the same command goes on\n"
+    assert capsys.readouterr().err == said
