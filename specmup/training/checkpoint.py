@@ -42,7 +42,12 @@ class Checkpoint:
         """Replace the file by ``state``, with the description of the run that it belongs to."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with replacing(self.path) as file:
-            torch.save({"run": dict(run), "state": dict(state)}, file)
+            try:
+                torch.save({"run": dict(run), "state": dict(state)}, file)
+            except RuntimeError as problem:  # torch's words for whatever interrupted its writing
+                if isinstance(first := problem.__context__, OSError | KeyboardInterrupt):
+                    raise first from None
+                raise
 
     def read(self, run: Mapping[str, Any]) -> dict[str, Any] | None:
         """The state kept, on the CPU; None if there is none.
