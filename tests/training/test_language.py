@@ -1,6 +1,9 @@
 """The loop for language models: schedule, clipping, resume, divergence, precision, norms."""
 
 import math
+from contextlib import contextmanager
+from itertools import count
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -9,6 +12,7 @@ import torch
 from specmup.data.text import Text
 from specmup.models.gpt import GPT, GPTShape
 from specmup.parametrization.plan import make_plan
+from specmup.runs.files import replacing
 from specmup.theory.update import LAWS
 from specmup.training.checkpoint import Checkpoint
 from specmup.training.language import LOOK_EVERY, train_language_model, validation_loss
@@ -156,6 +160,31 @@ def test_a_full_disk_leaves_the_last_checkpoint_whole(tmp_path, monkeypatch):
         kept.write({"step": 2}, {"seed": 0})
     assert kept.read({"seed": 0}) == {"step": 1}
     assert [p.name for p in tmp_path.iterdir()] == ["run.pt"]
+
+
+@pytest.mark.parametrize("what", [OSError(28, "No space left on device"), KeyboardInterrupt()])
+@pytest.mark.parametrize("at", range(6))  # of torch's writes
+def test_what_interrupts_a_checkpoint_s_writing_is_told_as_it_is(tmp_path, what, at, monkeypatch):
+    kept = Checkpoint(tmp_path / "run.pt", every=1)
+    kept.write({"step": 1}, {"seed": 0})
+
+    @contextmanager
+    def interrupted(path):
+        with replacing(path) as file:
+            written = count()
+
+            def write(content):
+                if next(written) == at:
+                    raise what
+                return file.write(content)
+
+            yield SimpleNamespace(write=write, flush=file.flush)
+
+    monkeypatch.setattr("specmup.training.checkpoint.replacing", interrupted)
+    with pytest.raises(type(what)) as told:
+        kept.write({"step": 2, "weights": torch.zeros(5000)}, {"seed": 0})
+    assert told.value is what
+    assert kept.read({"seed": 0}) == {"step": 1}
 
 
 def test_a_batch_in_parts_is_the_same_batch(text):
