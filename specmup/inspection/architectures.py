@@ -100,7 +100,11 @@ def _gpt2_std(config: object, name: str, depth: int) -> float | None:
 def _head_dimension(model: nn.Module) -> float | None:
     """Width of a head, from the configuration names of nanoGPT and of Hugging Face."""
     config = getattr(model, "config", None)
-    if (own := getattr(config, "head_dim", None)) is not None:
+    try:
+        own = getattr(config, "head_dim", None)
+    except RuntimeError:  # heads differ from layer to layer, and transformers says so by this
+        return None
+    if own is not None:
         return own
     width = getattr(config, "hidden_size", getattr(config, "n_embd", None))
     heads = getattr(config, "num_attention_heads", getattr(config, "n_head", None))

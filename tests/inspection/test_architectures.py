@@ -267,3 +267,19 @@ def test_branches_may_end_in_a_size_that_stays(residual):
         ValueError, match=r"different widths.*mix_out\.weight 6 → 12.*one that grows"
     ):
         make_plan(mixer(16, 2, 12), base=mixer(12, 2), **ends, places={"mix_in": "branch"})
+
+
+def test_heads_that_differ_from_layer_to_layer_have_no_one_dimension():
+    class Config:
+        hidden_size, num_attention_heads = 64, 4
+
+        @property
+        def head_dim(self):
+            raise RuntimeError("'head_dim' is a per-layer attribute and may vary across layers")
+
+    model = nn.Module()
+    (gpt_neox,) = (known for known in ARCHITECTURES if "NeoX" in known.name)
+    model.config = Config()
+    assert gpt_neox.head_dimension(model) is None
+    del Config.head_dim
+    assert gpt_neox.head_dimension(model) == 16
