@@ -101,7 +101,7 @@ def experiment_of(name: str) -> Any:
 def has_rows(rows: pd.DataFrame, job: Mapping[str, Any]) -> pd.DataFrame:
     """Those of some rows that can have come of a job: those with its options."""
     for name, value in job.items():
-        if name == "seeds" and isinstance(value, list):
+        if name == "seeds" and isinstance(value, list) and "seed" in rows:
             rows = rows[rows.seed.isin(value)]
         elif name == "steps" and name in rows:
             rows = rows[rows.steps <= value]  # a job may also tell of steps on the way
