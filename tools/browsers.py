@@ -47,4 +47,4 @@ def wait_for_formulas(page: Page) -> None:
     """
     if page.locator(".math").count():
         page.wait_for_function("window.MathJax?.startup?.promise !== undefined")
-        page.evaluate("MathJax.startup.promise")
+        page.evaluate("MathJax.startup.promise.then(() => setFormulas(document))")

@@ -23,7 +23,7 @@ INPUTS = (
     *("specmup", "book/experiments", "book/data", "book/results", "book/replication"),
     *("book/sweeps", "requirements.txt"),
 )
-LOOKS = ("book/_static", "book/_ext")
+LOOKS = ("book/_static", "book/_ext", "book/_templates")
 # All that a book is made from: one of the same need not be built.
 BOOK = ("_config.yml", "_toc.yml", "book", "chapters", "specmup", "tools", "requirements.txt")
 LEFT_OUT = {"__pycache__", ".ipynb_checkpoints", "specmup_book.egg-info"}

@@ -5,17 +5,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-import yaml
+from book_pages import DESK, PHONE, documents
 from browsers import wait_for_formulas
 from playwright.sync_api import Browser, Page
-
-ROOT = Path(__file__).resolve().parents[3]
-PHONE, DESK = 390, 1280
-
-
-def documents() -> list[str]:
-    toc = yaml.safe_load((ROOT / "_toc.yml").read_text())
-    return [toc["root"]] + [page["file"] for part in toc["parts"] for page in part["chapters"]]
 
 
 @dataclass
@@ -95,12 +87,19 @@ SILENT_FORMULAS = """() => [...document.querySelectorAll('mjx-container')].filte
     formula.tabIndex >= 0 || !formula.querySelector('mjx-assistive-mml math')).length"""
 
 
+CUT_CODE = """() => [...document.querySelectorAll('div.highlight pre')]
+    .filter(code => !code.closest('.source-lines, .cell_output'))
+    .filter(code => code.checkVisibility() && code.scrollWidth > code.clientWidth).length"""
+
+
 @pytest.mark.parametrize("visit", [(PHONE, "light")], indirect=True, ids=str)
 @pytest.mark.parametrize("name", documents())
 def test_a_page(site: str, visit: Visit, name: str):
     """One visit, for setting the formulas takes the time: on a phone, at a desk, in the dark."""
     visit.open(f"{site}{name}.html")
     page, faults = visit.page, []
+    page.evaluate("document.querySelectorAll('details').forEach(fold => fold.open = true)")
+    wait_for_formulas(page)  # those in folds are set as these open
     if page.locator("mjx-container").count() < page.locator(".math").count():
         faults.append("formulas are not set")
     if silent := page.evaluate(SILENT_FORMULAS):
@@ -112,6 +111,8 @@ def test_a_page(site: str, visit: Visit, name: str):
     page.set_viewport_size({"width": DESK, "height": 850})
     if (wider := visit.overflow()) > 0:
         faults.append(f"{wider} pixels wider than a desktop window")
+    if cut := page.evaluate(CUT_CODE):
+        faults.append(f"listings of which something is cut off: {cut}")
     page.emulate_media(color_scheme="dark")
     page.wait_for_function("document.documentElement.dataset.theme === 'dark'")
     if page.evaluate(LIGHTNESS, "body") >= 0.15 or page.evaluate(LIGHTNESS, ".bd-article p") <= 0.6:

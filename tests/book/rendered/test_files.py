@@ -6,10 +6,9 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import pytest
-import yaml
+from book_pages import ROOT, documents
 from jupyter_cache import get_cache
 
-ROOT = Path(__file__).resolve().parents[3]
 LOADS = {"script": "src", "img": "src", "source": "src", "iframe": "src", "video": "src"}
 
 
@@ -52,19 +51,14 @@ def pages(html: Path) -> list[Path]:
     return [p for p in sorted(html.rglob("*.html")) if "_static" not in p.parts]
 
 
-def listed_documents() -> list[str]:
-    toc = yaml.safe_load((ROOT / "_toc.yml").read_text())
-    return [toc["root"]] + [page["file"] for part in toc["parts"] for page in part["chapters"]]
-
-
 def test_every_listed_page_is_built(html: Path):
-    missing = [name for name in listed_documents() if not (html / f"{name}.html").exists()]
+    missing = [name for name in documents() if not (html / f"{name}.html").exists()]
     assert missing == []
 
 
 def test_every_chapter_is_listed():
     written = {f"chapters/{path.stem}" for path in (ROOT / "chapters").glob("*.md")}
-    assert written - set(listed_documents()) == set()
+    assert written - set(documents()) == set()
 
 
 def test_pages_load_nothing_from_another_host(html: Path):

@@ -1,0 +1,38 @@
+"""Sphinx extension: what the builder's parts write, mended where assistive technology stumbles.
+
+A head without words is an ordinary cell. Lists of references name roles that their items may not
+have; without these they are text, which every reader can be told. Scrolling parts become stops of
+the keyboard by ``_static/reading.js``, which knows what scrolls.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from docutils.nodes import document
+from sphinx.application import Sphinx
+
+EMPTY_HEAD = re.compile(r"<th(?: [^>]*)?>(?:\s|&nbsp;|&#160;|<p/>|</?p>)*</th>")
+BAD_ROLES = re.compile(r' role="(?:list"(?= class="citation)|doc-biblioentry")')
+
+
+def mended(html: str) -> str:
+    """The HTML of a page with its empty heads and the roles of its references mended."""
+    return BAD_ROLES.sub("", EMPTY_HEAD.sub("<td></td>", html))
+
+
+def mend(
+    app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: document | None
+) -> None:
+    """Mend one page before it is written."""
+    if "body" in context:
+        context["body"] = mended(context["body"])
+
+
+def setup(app: Sphinx) -> dict[str, bool]:
+    """Register the extension and its script."""
+    app.connect("html-page-context", mend)
+    app.add_js_file("reading.js", loading_method="defer")
+    app.add_js_file("formulas.js", loading_method="defer")
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
