@@ -1,0 +1,27 @@
+// Searching as readers spell: μP has many names, and excerpts are words, not TeX and code.
+"use strict";
+
+const SPELLINGS = [
+  [/\bmu-?p\b|\u00b5p|\bmu-?parametri[sz]ation\b/gi, "μp"],
+  [/\bwarm-?up\b/gi, "warm"], // with which both spellings begin
+  [/\b(normali|initiali|parametri)z/gi, "$1s"],
+  [/\boptimiser/gi, "optimizer"],
+];
+const LEFT_OUT = ".cell_input, details.hide > summary, script, style, .headerlink, .copybtn";
+
+const parse = Search._parseQuery;
+Search._parseQuery = (query) =>
+  parse(SPELLINGS.reduce((words, [spelling, ours]) => words.replace(spelling, ours), query));
+
+Search.htmlToText = (html, anchor) => {
+  const page = new DOMParser().parseFromString(html, "text/html");
+  const main = page.querySelector(".bd-article");
+  const found = (anchor && main?.querySelector(anchor)) || main;
+  if (!found) return "";
+  for (const element of found.querySelectorAll(LEFT_OUT)) element.remove();
+  for (const formula of found.querySelectorAll(".math")) {
+    const tex = formula.textContent.replace(/^\s*\\[([]|\\[)\]]\s*$/g, "").trim();
+    formula.textContent = PLAIN[tex] ?? "…";
+  }
+  return found.textContent.replace(/\s+/g, " ");
+};

@@ -1,0 +1,146 @@
+"""What helps a reader on a page: previews of links, search, the way back from a wrong address."""
+
+import re
+import threading
+from collections.abc import Iterator
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+from book_pages import DESK, PHONE, ROOT, documents
+from browsers import wait_for_formulas
+from playwright.sync_api import Browser, Page, expect
+
+import specmup
+
+CHAPTER = "chapters/06-two-maps-and-more.html"
+# A link of each kind, and words that it must show.
+LINKS = {
+    "term": ("[href$='#term-gauge']", r"multiplier"),
+    "statement": ("[href='#def-two-maps']", r"Definition"),
+    "equation": ("[href='#equation-eq-expansion']", r"."),
+    "reference": ("[href*='references.html#']", r"\d{4}"),
+}
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    context = browser.new_context(viewport={"width": DESK, "height": 850}, reduced_motion="reduce")
+    context.set_default_timeout(120_000)
+    yield context.new_page()
+    context.close()
+
+
+def test_links_show_what_they_lead_to_under_mouse_and_keyboard(site: str, page: Page):
+    page.goto(site + CHAPTER)
+    wait_for_formulas(page)
+    preview = page.locator(".preview")
+    for kind, (link, words) in LINKS.items():
+        anchor = page.locator(f".bd-article a.internal{link}").first
+        page.evaluate("document.querySelectorAll('details').forEach(fold => fold.open = true)")
+        anchor.focus()
+        expect(preview, kind).to_have_text(re.compile(words))
+        assert anchor.get_attribute("aria-describedby") == preview.get_attribute("id")
+        box = preview.bounding_box()
+        assert box["x"] >= 0
+        assert box["x"] + box["width"] <= DESK
+        assert "\\(" not in preview.inner_text(), "formulas are set"
+        page.keyboard.press("Escape")
+        expect(preview).to_have_count(0)
+        assert anchor.get_attribute("aria-describedby") is None
+        anchor.hover()
+        expect(preview, kind).to_be_visible()
+        page.mouse.move(5, 5)
+        expect(preview).to_have_count(0)
+
+
+def test_a_preview_is_read_from_disk_fits_a_phone_and_is_not_printed(html: Path, page: Page):
+    page.set_viewport_size({"width": PHONE, "height": 850})
+    page.goto((html / CHAPTER).as_uri())
+    page.locator(f".bd-article a.internal{LINKS['term'][0]}").first.focus()
+    preview = page.locator(".preview")
+    expect(preview).to_be_visible()
+    box = preview.bounding_box()
+    assert box["x"] >= 0
+    assert box["x"] + box["width"] <= PHONE
+    page.emulate_media(media="print")
+    expect(preview).to_be_hidden()
+
+
+@pytest.mark.parametrize("words", ["mup", "muP", "μP", "warmup"])
+def test_search_finds_a_word_in_every_spelling_and_says_where_in_words(
+    site: str, page: Page, words: str
+):
+    page.goto(f"{site}search.html?q={words}")
+    results = page.locator("#search-results li")
+    expect(page.locator("#search-results .search-summary")).to_contain_text("found", timeout=60_000)
+    assert results.count() >= 3
+    page.wait_for_function("document.querySelectorAll('#search-results p.context').length > 2")
+    excerpts = page.locator("#search-results p.context").all_inner_texts()
+    sought = "warm" if words == "warmup" else "μp"
+    assert any(sought in excerpt.lower() for excerpt in excerpts)
+    assert [text for text in excerpts if "\\" in text or "import " in text] == []
+
+
+def test_formulas_in_a_fold_are_set_when_it_opens(site: str, page: Page):
+    page.goto(f"{site}book/rules.html")
+    wait_for_formulas(page)
+    fold = page.locator("details.sd-dropdown").first
+    assert fold.locator("mjx-container").count() == 0
+    fold.locator("summary").click()
+    expect(fold.locator("mjx-container").first).to_be_visible()
+    assert fold.locator("mjx-container").count() == fold.locator(".math").count()
+
+
+class Missing(SimpleHTTPRequestHandler):
+    """Answers a wrong address with the page that the book has for it, as hosts do."""
+
+    def send_error(self, code, message=None, explain=None):
+        told = (Path(self.directory) / "sub" / "404.html").read_bytes()
+        self.send_response(code)
+        self.end_headers()
+        self.wfile.write(told)
+
+    def log_message(self, *arguments):
+        pass
+
+
+def test_a_wrong_address_leads_back_to_the_book(html: Path, page: Page, tmp_path: Path):
+    """Also where the book lies in a folder of its host, and the address in a folder of the book."""
+    (tmp_path / "sub").symlink_to(html)
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Missing, directory=tmp_path))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    book = f"http://127.0.0.1:{server.server_port}/sub/"
+    page.goto(f"{book}chapters/elsewhere/07-phases.html")
+    expect(page.locator("#contents")).to_have_attribute("href", f"{book}index.html")
+    page.locator("#contents").click()
+    page.wait_for_url(f"{book}book/intro.html")
+    server.shutdown()
+
+
+@pytest.mark.parametrize("name", documents())
+def test_a_page_says_what_it_is_about_and_of_which_version(html: Path, name: str):
+    text = (html / f"{name}.html").read_text()
+    (about,) = re.findall(r'<meta name="description" content="([^"]+)"', text)
+    assert 40 <= len(about) <= 205
+    assert "\\" not in about
+    (foot,) = re.findall(r'<p class="book-footer">.*?</p>', text, flags=re.DOTALL)
+    assert specmup.__version__ in foot
+    assert re.search(r"\d{1,2} \w+ 20\d\d", foot)
+    assert "cite.html" in foot or name == "book/cite"
+    (image,) = re.findall(r'<meta property="og:image" content="([^"]+)"', text)
+    assert (html / f"{name}.html").parent.joinpath(image).exists()
+
+
+def test_the_icons_of_all_pages_are_drawn(html: Path):
+    drawn = set(
+        re.findall(r"\.(fa-[\w-]+) \{\s+--icon", (ROOT / "book/_static/icons.css").read_text())
+    )
+    shown = {
+        name
+        for page in html.rglob("*.html")
+        for classes in re.findall(r'class="((?:fas|fa-solid) [^"]+)"', page.read_text())
+        for name in classes.split()
+    }
+    assert shown - drawn - {"fas", "fa-solid", "fa-lg"} == set()
