@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from specmup import __version__
 from specmup.cli import audit, check, plan, rules, sweep, text
 from specmup.cli.command import OneLineParser
+from specmup.runs.stopping import stopped_in_one_line
 
 COMMANDS = {
     "rules": rules,
@@ -21,7 +22,10 @@ COMMANDS = {
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; returns its status, or exits with 2 and one line on bad input."""
+    """Run the command line; returns its status, or exits with one line.
+
+    The status is 2 on bad input, and 130 or 143 if a signal stopped it.
+    """
     parser = OneLineParser(prog="specmup", description=__doc__)
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     commands = parser.add_subparsers(dest="command", required=True)
@@ -30,9 +34,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parsers[name] = commands.add_parser(name, help=module.HELP, description=module.__doc__)
         module.add_arguments(parsers[name])
     asked = parser.parse_args(arguments)
+    command = COMMANDS[asked.command]
     try:
-        status = COMMANDS[asked.command].run(asked) or 0
-        sys.stdout.flush()
+        with stopped_in_one_line(getattr(command, "STOPPED", "stopped")):
+            status = command.run(asked) or 0
+            sys.stdout.flush()
     except BrokenPipeError:  # the reader, such as head, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0

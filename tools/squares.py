@@ -43,10 +43,15 @@ def wait_while(path: Path) -> None:
     globals()["_gate"] = path
 
 
+def note(job: object) -> None:
+    """Say, beside the folder where the command runs, that a job was begun."""
+    with open(Path.cwd().parent / NOTED, "a") as file:
+        file.write(f"{job}\n")
+
+
 def square(*, x: int) -> pd.DataFrame:
     """One piece, which notes that it was made."""
-    with open(Path.cwd().parent / NOTED, "a") as file:
-        file.write(f"{x}\n")
+    note(x)
     while _gate is not None and _gate.exists():
         time.sleep(0.005)
     return pd.DataFrame({"x": [x], "square": [x * x]})
@@ -58,19 +63,32 @@ def prepare(xs: Iterable[int] = (1, 2, 3, 4)) -> None:
     globals()["EXPERIMENT"] = Experiment(square, 1, ("x",), {"quick": {"x": list(xs)}}, ("square",))
     command.names = lambda: ["squares"]
     manifest.commit = lambda: "unknown"  # or each run would ask git
+    manifest.package_version = lambda package: "1.0"  # and read files of every package
 
 
-def start(home: Path, watch: Watch, at_first: Callable[[], None] = lambda: None) -> int:
+def make() -> None:
+    """Call the command of the book's experiments."""
+    sys.argv = ["experiments", "squares", "--scale", "quick", "--workers", "1"]
+    command.main()
+
+
+def start(
+    home: Path,
+    watch: Watch,
+    at_first: Callable[[], None] = lambda: None,
+    call: Callable[[], int | None] = make,
+) -> int:
     """Begin the command in a folder that is watched; return its process.
 
     Args:
         home: The folder.
         watch: Counts its calls; they are written to ``calls`` beside the folder when it ends.
         at_first: Called in the process before all else.
+        call: What calls the command.
     """
     if (child := os.fork()) == 0:
         at_first()
-        _be_the_command(home, watch)
+        _be_the_command(home, watch, call)
     return child
 
 
@@ -85,9 +103,9 @@ def end(home: Path, child: int) -> Answer:
     return Answer(os.waitstatus_to_exitcode(status), told)
 
 
-def run(home: Path, watch: Watch) -> Answer:
+def run(home: Path, watch: Watch, call: Callable[[], int | None] = make) -> Answer:
     """The command in a process of its own, from its begin to its end."""
-    return end(home, start(home, watch))
+    return end(home, start(home, watch, call=call))
 
 
 def said(home: Path, child: int) -> Path:
@@ -107,19 +125,21 @@ def squares_kept(home: Path) -> dict[int, int]:
     return {r.job.options["x"]: r.result["rows"]["square"][0] for r in kept}
 
 
-def _be_the_command(home: Path, watch: Watch) -> None:
+def _be_the_command(home: Path, watch: Watch, call: Callable[[], int | None]) -> None:
     """What the child does; it does not return."""
     status = 0
     signal.alarm(MOMENT)
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a background shell takes it away
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
     os.chdir(home)
     os.environ["SPECMUP_RESULTS"] = "results"
     for number, path in ((1, Path(os.devnull)), (2, said(home, os.getpid()))):
         os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), number)
+    sys.stdout, sys.stderr = open(1, "w"), open(2, "w")
     warnings.simplefilter("ignore")  # a damaged record is warned of, beside any answer
-    sys.argv = ["experiments", "squares", "--scale", "quick", "--workers", "1"]
     watch.begin()
     try:
-        command.main()
+        status = call() or 0
     except SystemExit as left:
         status = int(left.code or 0)
     except BaseException:

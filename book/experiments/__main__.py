@@ -40,7 +40,8 @@ def main() -> None:
     if sys.argv[1:2] == ["verify"]:
         from experiments.verify import main as verify
 
-        sys.exit(verify(sys.argv[2:]))
+        with stopped_in_one_line("stopped"):
+            sys.exit(verify(sys.argv[2:]))
     parser = OneLineParser(prog="python -m experiments", description=__doc__)
     parser.add_argument(
         "names", nargs="+", choices=names(), metavar="NAME", help=", ".join(names())
@@ -52,19 +53,19 @@ def main() -> None:
     for name, module in modules.items():
         if asked.scale not in module.EXPERIMENT.scales:
             parser.error(f"{name} has the scales {', '.join(module.EXPERIMENT.scales)}")
-    for name, module in modules.items():
-        experiment = module.EXPERIMENT
-        try:
-            with stopped_in_one_line("finished pieces are kept"):
+    with stopped_in_one_line("stopped: finished pieces are kept, the same command goes on"):
+        for name, module in modules.items():
+            experiment = module.EXPERIMENT
+            try:
                 made = experiment.run(asked.scale, PIECES / name, asked.workers)
-        except (MissingExtra, RunError) as problem:
-            parser.error(str(problem))
-        told = experiment.described(asked.scale) | {"settings": settings_of(module)}
-        try:
-            path = made.save(name.replace("_", "-"), scale=asked.scale, configuration=told)
-        except OSError as problem:
-            parser.error(f"the table of {name} cannot be written: {problem}")
-        print(f"{len(made.frame)} rows in {path}")
+            except (MissingExtra, RunError) as problem:
+                parser.error(str(problem))
+            told = experiment.described(asked.scale) | {"settings": settings_of(module)}
+            try:
+                path = made.save(name.replace("_", "-"), scale=asked.scale, configuration=told)
+            except OSError as problem:
+                parser.error(f"the table of {name} cannot be written: {problem}")
+            print(f"{len(made.frame)} rows in {path}")
 
 
 if __name__ == "__main__":

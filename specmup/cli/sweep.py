@@ -20,6 +20,7 @@ if TYPE_CHECKING:  # torch is slow to import: only where it is needed
     from specmup.sweeps.configuration import Sweep
 
 HELP = "run grids of language models, resumably; look at them, collect and draw them"
+STOPPED = "stopped: finished runs are kept, the same command goes on"
 FOLDER = Path("_build") / "sweeps"
 
 
@@ -59,7 +60,6 @@ def run(asked: argparse.Namespace) -> int:
 
 
 def _run(asked: argparse.Namespace, sweep: Sweep, store: Store) -> int:
-    from specmup.runs.stopping import stopped_in_one_line
     from specmup.sweeps.rehearsal import rehearse
     from specmup.sweeps.runner import run_sweep
     from specmup.sweeps.tables import dry_run, status
@@ -71,14 +71,13 @@ def _run(asked: argparse.Namespace, sweep: Sweep, store: Store) -> int:
     if asked.dry_run:
         print(dry_run(sweep, store.read(), asked.on))
         return 0
-    with stopped_in_one_line("finished runs are kept"):
-        outcome = run_sweep(
-            sweep,
-            store,
-            workers=asked.workers,
-            device=asked.device,
-            text_folder=asked.text_folder,
-        )
+    outcome = run_sweep(
+        sweep,
+        store,
+        workers=asked.workers,
+        device=asked.device,
+        text_folder=asked.text_folder,
+    )
     for path in outcome.corrupt:
         print(f"a record could not be read: it is kept as {path}, and its run was done again")
     print(status(sweep, store))

@@ -11,9 +11,9 @@ from __future__ import annotations
 
 import argparse
 import os
-import sys
 from pathlib import Path
 
+STOPPED = "stopped: the same command goes on where it was"
 HELP = "prepare OpenWebText as files of tokens; check such files"
 
 
@@ -34,7 +34,7 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
 
 
 def run(asked: argparse.Namespace) -> int:
-    """Do what is asked; 130 if it was stopped, else 0."""
+    """Do what is asked; returns 0."""
     return ACTIONS[asked.action](asked)
 
 
@@ -44,13 +44,7 @@ def _openwebtext(asked: argparse.Namespace) -> int:
     if asked.threads < 1:
         raise ValueError(f"threads is {asked.threads}: give at least 1")
     dataset = asked.dataset or DATASET
-    try:
-        told = prepare(
-            asked.folder, dataset=dataset, revision=asked.revision, threads=asked.threads
-        )
-    except KeyboardInterrupt:
-        print("stopped: the same command goes on where it was", file=sys.stderr)
-        return 130
+    told = prepare(asked.folder, dataset=dataset, revision=asked.revision, threads=asked.threads)
     print(f"{asked.folder}: {told['train']:,} tokens to train on, {told['val']:,} to validate on")
     if dataset == DATASET and told["documents"] != DOCUMENTS:
         print(f"from {told['documents']:,} documents; the whole dataset has {DOCUMENTS:,}")

@@ -11,7 +11,7 @@ import os
 import re
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from secrets import token_hex
 from typing import BinaryIO, Literal
@@ -33,9 +33,9 @@ class NotAFile(ValueError):
 def replacing(path: Path) -> Iterator[BinaryIO]:
     """A file to write to that takes the place of ``path`` at the end of the block.
 
-    Whoever reads meanwhile, or after a crash, finds the old content or the new, never a part. If
-    the block raises, the old file stays and nothing is left behind. A link of that name is
-    replaced, not followed.
+    Whoever reads meanwhile, or after a crash, finds the old content or the new, never a part; after
+    the block it is the new, also when the power is cut. If the block raises, the old file stays and
+    nothing is left behind. A link of that name is replaced, not followed.
 
     Args:
         path: Of the file, in a folder that exists.
@@ -48,12 +48,13 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
             file.flush()
             os.fsync(file.fileno())
         partial.replace(path)
-    except OSError as problem:
-        if problem.errno and problem.filename is None:  # of a write, the system does not say it
-            problem.filename = str(path)
+    except BaseException as problem:
+        with suppress(OSError):  # what came first is told
+            partial.unlink(missing_ok=True)
+        if isinstance(problem, OSError) and problem.errno and problem.filename is None:
+            problem.filename = str(path)  # of a write, the system does not say it
         raise
-    finally:
-        partial.unlink(missing_ok=True)
+    _sync_names(path.parent)
 
 
 def left_behind(folder: Path) -> Iterator[Path]:
@@ -96,6 +97,16 @@ def content_of(path: Path) -> bytes:
     """
     with opened(path) as file:
         return file.read()
+
+
+def _sync_names(folder: Path) -> None:
+    """Let the names in a folder survive a power cut, where the system can."""
+    with suppress(OSError):  # some file systems sync no folder, and Windows opens none
+        number = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(number)
+        finally:
+            os.close(number)
 
 
 def _opener(path: str, flags: int) -> int:

@@ -12,11 +12,10 @@ from typing import Any, Generic, TypeVar
 
 from tqdm import tqdm
 
-from specmup.runs.files import FULL
 from specmup.runs.job import Identified, Record
 from specmup.runs.pool import Finished, Pool
 from specmup.runs.progress import progress_bar
-from specmup.runs.store import DiskFull, RunError, Store, StoreContents
+from specmup.runs.store import RunError, Store, StoreContents
 
 REFRESH = 5.0  # seconds between two looks at the clock
 J = TypeVar("J", bound=Identified)
@@ -81,8 +80,8 @@ class Runner(Generic[J]):
     ) -> RunOutcome[J]:
         """Carry out every job that is requested and has no record.
 
-        A job that fails does not stop the others. A record that cannot be written lets no more
-        begin: they would be lost as well.
+        A job that fails does not stop the others. A record or a job's state that cannot be written
+        lets no more begin: they would be lost as well.
 
         Args:
             execute: Given a job and the number of a worker, its record's ``result`` and ``origin``.
@@ -160,11 +159,7 @@ class Runner(Generic[J]):
             return problem
         except Exception as problem:
             self.outcome.failed.append((job, problem))
-            if self.store and getattr(problem, "errno", None) in FULL:
-                return DiskFull(
-                    f"no space left in {self.store.folder} for a run in flight: free some and "
-                    "give the same command again; every finished run is kept"
-                )
+            return self.store.refusal(problem) if self.store else None
         return None
 
     def _show(self, bar: tqdm) -> None:

@@ -14,11 +14,11 @@ class Terminated(KeyboardInterrupt):
 
 
 @contextmanager
-def stopped_in_one_line(kept: str) -> Iterator[None]:
+def stopped_in_one_line(line: str) -> Iterator[None]:
     """Leave by 130 after Ctrl-C and by 143 after SIGTERM, as a shell counts, once all is undone.
 
     Args:
-        kept: What is kept, in a few words.
+        line: What is said: what is kept, and what to do.
 
     Raises:
         SystemExit: If the block was stopped.
@@ -29,7 +29,7 @@ def stopped_in_one_line(kept: str) -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt as stop:
-        print(f"stopped: {kept}, the same command goes on", file=sys.stderr)
+        print(line, file=sys.stderr)
         sys.exit(143 if isinstance(stop, Terminated) else 130)
     finally:
         if heard:

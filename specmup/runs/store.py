@@ -23,19 +23,18 @@ from filelock import FileLock, Timeout
 from specmup.foreign import in_one_line
 from specmup.runs.files import FULL, UNREADABLE, content_of, left_behind, replacing
 from specmup.runs.job import Identified, Job, Record
+from specmup.runs.refusals import (
+    KEPT,
+    LOST,
+    LOST_IN_FLIGHT,
+    UNCHANGED,
+    RunError,
+    answered,
+    refused,
+)
 
 RESERVE = 1 << 20
 GLANCE = 0.5  # seconds in which whoever only asks who holds a folder has let go of it again
-KEPT = "every finished run is kept"
-LOST = "the run that had just finished is lost, all others are kept"
-
-
-class RunError(ValueError):
-    """A grid of jobs cannot go on; the message says what is kept and what to do."""
-
-
-class DiskFull(RunError):
-    """The disk is full; what was to be written is kept if the reserve had room for it."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +79,7 @@ class Store:
                 not let it be read or written.
             DiskFull: If there is no room for the reserve.
         """
-        with self._answered("nothing was changed"):
+        with answered(self.folder, UNCHANGED):
             self._refuse_links()
             self.runs.mkdir(parents=True, exist_ok=True)
             lock = self._lock
@@ -92,13 +91,13 @@ class Store:
                     "stop it; nothing was changed"
                 ) from None
         try:
-            with self._answered("nothing was changed"):
+            with answered(self.folder, UNCHANGED):
                 self._tidy()
                 _write(self.folder / "holder", str(os.getpid()).encode())
                 self._refill()
             yield
         finally:
-            with self._answered(KEPT):
+            with answered(self.folder, KEPT):
                 lock.release()
 
     def holder(self) -> str | None:
@@ -115,7 +114,7 @@ class Store:
 
     def since_last(self) -> float | None:
         """Seconds since a record was last written; None if there is none."""
-        with self._answered("nothing was changed"):
+        with answered(self.folder, UNCHANGED):
             written = [path.lstat().st_mtime for path in self._paths()]
         return max(0.0, time.time() - max(written)) if written else None
 
@@ -128,7 +127,7 @@ class Store:
         """
         records: dict[str, Record] = {}
         corrupt: dict[Path, str] = {}
-        with self._answered("nothing was changed"):
+        with answered(self.folder, UNCHANGED):
             self._refuse_links()
             for path in self._paths():
                 try:
@@ -146,7 +145,7 @@ class Store:
             RunError: If the system does not let it be renamed.
         """
         number = 1
-        with self._answered(KEPT):
+        with answered(self.folder, KEPT):
             while (aside := path.with_suffix(f".corrupt-{number}")).exists():
                 number += 1
             path.rename(aside)
@@ -162,50 +161,29 @@ class Store:
             TypeError: If the result holds what JSON does not know.
         """
         path, content = self.runs / f"{record.job.identity}.json", _encoded(record)
-        with self._answered(LOST):
+        with answered(self.folder, LOST):
             try:
                 _write(path, content)
             except OSError as problem:
-                if problem.errno not in FULL:
-                    raise
-                self._write_with_reserve(path, content)
+                if full := problem.errno in FULL:
+                    (self.folder / "reserve").unlink(missing_ok=True)
+                _write(path, content)  # in the room of the reserve, or where a disk failed once
+                if full:
+                    raise refused(self.folder, problem, KEPT) from problem
         with suppress(OSError):  # the next who holds the folder deletes it
             self.checkpoint(record.job).unlink(missing_ok=True)
 
-    def _write_with_reserve(self, path: Path, content: bytes) -> None:
-        """Keep it in the room of the reserve, and say that there is no more.
-
-        Raises:
-            DiskFull: Whether it could be kept or not.
-        """
-        try:
-            (self.folder / "reserve").unlink(missing_ok=True)
-            _write(path, content)
-        except OSError as problem:
-            raise self._full(LOST) from problem
-        raise self._full(KEPT)
+    def refusal(self, problem: BaseException) -> RunError | None:
+        """What is told where a job failed since its state could not be kept; None if it did not."""
+        if isinstance(problem, OSError):
+            about = Path(os.fsdecode(problem.filename or ""))
+            if problem.errno in FULL or self.folder in about.parents:
+                return refused(self.folder, problem, LOST_IN_FLIGHT)
+        return None
 
     def checkpoint(self, job: Identified) -> Path:
         """Where a job in flight may keep its state; it is deleted when its record is written."""
         return self.folder / "checkpoints" / f"{job.identity}.pt"
-
-    @contextmanager
-    def _answered(self, left: str) -> Iterator[None]:
-        """Say in one sentence what the system refuses, what is left then, and what to do."""
-        try:
-            yield
-        except OSError as problem:
-            if problem.errno in FULL:
-                raise self._full(left) from problem
-            raise RunError(
-                f"{self.folder} cannot be used ({problem.strerror}); {left}: see to its rights and "
-                "its disk, and give the same command again"
-            ) from problem
-
-    def _full(self, left: str) -> DiskFull:
-        return DiskFull(
-            f"no space left in {self.folder}; {left}: free some and give the same command again"
-        )
 
     def _paths(self) -> list[Path]:
         """Of all records. A folder that cannot be listed raises, where glob would find nothing."""

@@ -56,6 +56,7 @@ class Checkpoint:
 
         Raises:
             ValueError: If it belongs to another run.
+            OSError: If it cannot be opened or read.
         """
         if not os.path.lexists(self.path):
             return None
@@ -63,6 +64,8 @@ class Checkpoint:
             with opened(self.path) as file:
                 kept = torch.load(file, map_location="cpu", weights_only=True)  # runs no code
             described, state = dict(kept["run"]), dict(kept["state"])
+        except OSError:  # the disk's or the folder's, which tells nothing of the file
+            raise
         except Exception as problem:  # torch raises many kinds for a file cut off or overwritten
             aside = self.path.with_name(self.path.name + ".damaged")
             self.path.replace(aside)

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import time
+from itertools import count
 from math import inf
 
 import pandas as pd
@@ -11,8 +12,9 @@ import pytest
 
 from specmup.runs.experiment import run_experiment
 from specmup.runs.pool import WorkerDied
+from specmup.runs.refusals import DiskFull
 from specmup.runs.results import load
-from specmup.runs.store import DiskFull, RunError
+from specmup.runs.store import RunError
 from specmup.streams import drawn_from
 
 CALLS: list[int] = []
@@ -130,6 +132,63 @@ def test_a_record_that_cannot_be_written_lets_no_more_begin(tmp_path, monkeypatc
     with pytest.raises(RunError, match="just finished is lost, all others are kept: see to its"):
         run_experiment(square, jobs(), 1, folder=tmp_path)
     assert CALLS[4:] == [1]
+
+
+@pytest.mark.parametrize("where", ["inside", "elsewhere"])
+def test_what_fails_in_the_folder_begins_no_more_and_elsewhere_takes_its_piece_only(
+    tmp_path, where
+):
+    kept = tmp_path / "kept"
+    about = {"inside": kept / "checkpoints" / "x.pt", "elsewhere": tmp_path / "data"}[where]
+    begun = []
+
+    def reading(*, x):
+        begun.append(x)
+        if x == 1:
+            raise PermissionError(13, "Permission denied", str(about))
+        return pd.DataFrame({"x": [x]})
+
+    expected = {"inside": RunError, "elsewhere": PermissionError}[where]
+    with pytest.raises(expected, match="Permission denied"):
+        run_experiment(reading, jobs(), 1, folder=kept)
+    assert begun == {"inside": [1], "elsewhere": [1, 2, 3, 4]}[where]
+
+
+def test_a_folder_that_is_moved_away_begins_no_more_and_goes_on_at_its_new_place(tmp_path):
+    begun = []
+
+    def moving(*, x):
+        begun.append(x)
+        if begun == [1, 2]:
+            (tmp_path / "kept").rename(tmp_path / "moved")
+        return pd.DataFrame({"x": [x]})
+
+    with pytest.raises(RunError, match=r"kept cannot be used \(No such file or directory\)"):
+        run_experiment(moving, jobs(), 1, folder=tmp_path / "kept")
+    assert begun == [1, 2]
+    assert not (tmp_path / "kept").exists()
+    made = run_experiment(moving, jobs(), 1, folder=tmp_path / "moved")
+    assert (begun, made.frame["x"].tolist()) == ([1, 2, 2, 3, 4], [1, 2, 3, 4])
+
+
+@pytest.mark.parametrize("years", [-40, 40])
+def test_a_clock_that_jumps_changes_nothing(tmp_path, monkeypatch, years):
+    CALLS.clear()
+    CALLS.extend([0] * 4)
+    real, jumps = time.time, count()
+
+    def jumping():
+        return real() + next(jumps) % 2 * years * 3.2e7
+
+    monkeypatch.setenv("SPECMUP_PROGRESS", "1")  # a bar reads the clock
+    monkeypatch.setattr(time, "time", jumping)
+    monkeypatch.setattr("tqdm.std.time", jumping)
+    for _ in range(2):
+        made = run_experiment(square, jobs(), 1, folder=tmp_path)
+        assert made.frame["square"].tolist() == [1, 4, 9, 16]
+        assert 0 <= made.seconds < 60
+    assert CALLS[4:] == [1, 2, 3, 4]
+    assert next(jumps) > 4
 
 
 def test_nothing_to_run_is_refused():

@@ -28,7 +28,7 @@ def work(job, worker):
 
 if __name__ == "__main__":
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a background shell takes it away
-    with stopped_in_one_line("what is done is kept"), Pool(work, 2) as pool:
+    with stopped_in_one_line("stopped: what is done is kept"), Pool(work, 2) as pool:
         pool.submit(1), pool.submit(2)
         pool.next()
 """
@@ -53,8 +53,21 @@ def test_a_signal_is_answered_in_one_line_and_the_workers_end(sent, status, tmp_
         process.send_signal(sent)
         _, said = process.communicate(timeout=60)
     assert process.returncode == status
-    assert said == "stopped: what is done is kept, the same command goes on\n"
+    assert said == "stopped: what is done is kept\n"
     assert all(map(ended, workers))
+
+
+@pytest.mark.parametrize(("sent", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_every_command_is_stopped_in_one_line(sent, status, monkeypatch, capsys):
+    monkeypatch.setattr("specmup.cli.rules.run", lambda asked: os.kill(os.getpid(), sent))
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(SystemExit) as left:
+            main(["rules", "--optimizer", "sgd", "--block-depth", "1"])
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert left.value.code == status
+    assert capsys.readouterr() == ("", "stopped\n")
 
 
 def test_what_a_signal_did_before_it_does_again_afterwards():

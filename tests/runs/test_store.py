@@ -11,7 +11,8 @@ import pytest
 
 from specmup.runs import store as store_module
 from specmup.runs.job import Job, Record
-from specmup.runs.store import DiskFull, RunError, Store
+from specmup.runs.refusals import DiskFull
+from specmup.runs.store import RunError, Store
 
 
 @pytest.fixture
@@ -83,6 +84,21 @@ def test_a_disk_too_full_for_the_reserve_says_what_is_lost(store, record, monkey
     with pytest.raises(DiskFull, match="the run that had just finished is lost"):
         store.write(record)
     assert list(store.runs.iterdir()) == []
+
+
+def test_a_disk_that_fails_once_is_tried_once_more(store, record, monkeypatch):
+    fsync, left = os.fsync, iter([True])
+
+    def failing(descriptor):
+        if next(left, False):
+            raise OSError(5, "Input/output error")
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", failing)
+    store.write(record)
+    assert next(left, None) is None
+    assert store.read().records == {record.job.identity: record}
+    assert [p.name for p in store.runs.iterdir()] == [f"{record.job.identity}.json"]
 
 
 def test_a_folder_in_use_is_refused_until_its_holder_is_killed(tmp_path):

@@ -7,7 +7,8 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from specmup.runs.store import DiskFull, Store
+from specmup.runs.refusals import DiskFull
+from specmup.runs.store import Store
 from specmup.sweeps import runner as runner_module
 from specmup.sweeps import work as work_module
 from specmup.sweeps.estimate import flops
@@ -142,7 +143,7 @@ def test_a_disk_too_full_for_a_checkpoint_starts_no_more(sweeps, store, go, carr
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(work_module, "execute", no_room)
-    with pytest.raises(DiskFull, match="for a run in flight: free some and give the same command"):
+    with pytest.raises(DiskFull, match="a run in flight is lost, all finished ones are kept"):
         go(sweeps.make(), workers=1)
     assert len(carried) == 1
 

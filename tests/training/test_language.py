@@ -147,6 +147,19 @@ def test_a_damaged_checkpoint_is_set_aside(text, tmp_path):
     assert sorted(p.name for p in tmp_path.iterdir()) == ["run.pt", "run.pt.damaged"]
 
 
+def test_a_checkpoint_that_cannot_be_read_now_is_not_taken_for_damaged(tmp_path, monkeypatch):
+    kept = Checkpoint(tmp_path / "run.pt", every=1)
+    kept.write({"step": 1}, {"seed": 0})
+
+    def failing(*_):
+        raise OSError(5, "Input/output error")
+
+    with monkeypatch.context() as now, pytest.raises(OSError, match="Input/output"):
+        now.setattr("specmup.training.checkpoint.opened", failing)
+        kept.read({"seed": 0})
+    assert kept.read({"seed": 0}) == {"step": 1}
+
+
 def test_a_full_disk_leaves_the_last_checkpoint_whole(tmp_path, monkeypatch):
     kept = Checkpoint(tmp_path / "run.pt", every=1)
     kept.write({"step": 1}, {"seed": 0})
