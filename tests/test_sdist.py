@@ -28,7 +28,8 @@ def unpacked(tmp_path_factory):
     build = [sys.executable, "-m", "build", "--sdist", "--no-isolation", "--outdir", folder]
     subprocess.run([*build, source], check=True, capture_output=True)
     with tarfile.open(folder / f"specmup-{__version__}.tar.gz") as archive:
-        archive.extractall(folder, filter="data")
+        archive.extraction_filter = getattr(tarfile, "data_filter", None)  # from 3.11.4 on
+        archive.extractall(folder)
     return folder / f"specmup-{__version__}"
 
 

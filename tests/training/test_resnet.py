@@ -85,8 +85,10 @@ def plain_optimizers(name, model, numbers):
 def test_stacked_equals_one_by_one(name, monkeypatch):
     # As the library's Muon does; our products, made in float32, may differ in the last digit.
     monkeypatch.setattr(muon, "product_type", lambda device: torch.bfloat16)
-    # Muon rounds to bfloat16 within, which can amplify a last digit of float32.
+    # Muon rounds to bfloat16 within, which can amplify a last digit of float32; and processors do
+    # not agree on the last digit of bfloat16, 1.6e-5 of a step's entry here.
     dtype = torch.float64 if name == "muon-kimi" else torch.float32
+    close = {"rtol": 1e-5, "atol": 1e-4 if name == "muon-kimi" else 1e-5}
     rates = [RATES[name] * factor for factor in (0.25, 0.5, 1.0)]
     stacked, losses = run(name, rates, dtype=dtype)
     start = build(SHAPE, settings(1.0), SEEDS).to(dtype)
@@ -99,10 +101,10 @@ def test_stacked_equals_one_by_one(name, monkeypatch):
             loss.backward()
             for optimizer in optimizers:
                 optimizer.step()
-            torch.testing.assert_close(losses[step, r], loss.detach(), rtol=1e-5, atol=1e-5)
+            torch.testing.assert_close(losses[step, r], loss.detach(), **close)
         hidden = torch.stack(list(model.maps)).view_as(stacked.hidden[r])
-        torch.testing.assert_close(stacked.hidden[r], hidden, rtol=1e-5, atol=1e-5)
-        torch.testing.assert_close(stacked.output[r], model.last, rtol=1e-5, atol=1e-5)
+        torch.testing.assert_close(stacked.hidden[r], hidden, **close)
+        torch.testing.assert_close(stacked.output[r], model.last, **close)
         assert losses[-1, r] < 0.8 * losses[0, r]  # it did learn
 
 
