@@ -51,10 +51,16 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
     except BaseException as problem:
         with suppress(OSError):  # what came first is told
             partial.unlink(missing_ok=True)
-        if isinstance(problem, OSError) and problem.errno and problem.filename is None:
-            problem.filename = str(path)  # of a write, the system does not say it
+        if isinstance(problem, OSError):
+            say_of_what(problem, path)
         raise
     _sync_names(path.parent)
+
+
+def say_of_what(problem: OSError, path: Path) -> None:
+    """Name the file, which the system does not where a read or a write failed."""
+    if problem.errno and problem.filename is None:
+        problem.filename = str(path)
 
 
 def left_behind(folder: Path) -> Iterator[Path]:

@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from specmup.runs.files import opened, replacing
+from specmup.runs.files import opened, replacing, say_of_what
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,8 @@ class Checkpoint:
             with opened(self.path) as file:
                 kept = torch.load(file, map_location="cpu", weights_only=True)  # runs no code
             described, state = dict(kept["run"]), dict(kept["state"])
-        except OSError:  # the disk's or the folder's, which tells nothing of the file
+        except OSError as problem:  # the disk's or the folder's, which tells nothing of the file
+            say_of_what(problem, self.path)
             raise
         except Exception as problem:  # torch raises many kinds for a file cut off or overwritten
             aside = self.path.with_name(self.path.name + ".damaged")
