@@ -89,7 +89,7 @@ class Watch:
         self.calls.append(name)
         go_on = partial(function, *arguments, **options)
         if self.kind in LASTING and number >= self.at and self._refused(name, arguments):
-            raise OSError(LASTING[self.kind], os.strerror(LASTING[self.kind]))
+            raise _error(LASTING[self.kind], arguments)
         if number != self.at or self.kind is None or self.kind in LASTING:
             return go_on()
         if self.kind in (*STOPS, MOVED, *POWER):
@@ -104,12 +104,12 @@ class Watch:
                 return written
         elif self.kind == LATE:
             go_on()
-            raise OSError(errno.EIO, os.strerror(errno.EIO))
+            raise _error(errno.EIO, arguments)
         elif self.kind == "killed after" or name == "close":  # a file is closed, whatever it says
             with suppress(OSError):
                 go_on()
         if self.kind in ERRORS:
-            raise OSError(ERRORS[self.kind], os.strerror(ERRORS[self.kind]))
+            raise _error(ERRORS[self.kind], arguments)
         os.kill(os.getpid(), signal.SIGKILL)
 
     def _befall(self, go_on: Callable) -> None:
@@ -203,3 +203,9 @@ class _File(io.FileIO):
         if not self.closed:
             self._watch._descriptors.discard(self.fileno())
             self._watch.call("close", super().close)
+
+
+def _error(number: int, arguments: tuple) -> OSError:
+    """As the system raises it: with the path where the call is given one."""
+    paths = [one for one in arguments[:1] if isinstance(one, str | os.PathLike)]
+    return OSError(number, os.strerror(number), *paths)
