@@ -1,8 +1,8 @@
-"""Rows of words as columns of plain text."""
+"""Rows of words as tables: columns of plain text, or Markdown."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from specmup.foreign import printable
 
@@ -22,3 +22,14 @@ def aligned(rows: Sequence[Sequence[str]], right: Collection[int] = ()) -> list[
         told = (c.rjust(w) if i in right else c.ljust(w) for i, (c, w) in enumerate(cells))
         lines.append("  ".join(told).rstrip())
     return lines
+
+
+def markdown_table(head: Sequence[object], rows: Iterable[Sequence[object]]) -> str:
+    """A Markdown table. Cells stand as they are: what strangers wrote is escaped before.
+
+    Args:
+        head: The names of the columns.
+        rows: Of as many cells each.
+    """
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join("| " + " | ".join(map(str, line)) + " |" for line in lines)

@@ -6,9 +6,9 @@ from typing import Any
 
 from sphinx.application import Sphinx
 
-SCRIPTS = {  # a mark in the page's text and the script that looks for it
-    'id="calculator"': "calculator.js",
-    'class="explorer"': "explorer.js",
+SCRIPTS = {  # a mark in the page's text and the scripts that look for it, in their order
+    'id="calculator"': ("elements.js", "calculator.js"),
+    'class="explorer"': ("elements.js", "explorer.js"),
 }
 
 
@@ -16,9 +16,10 @@ def add_scripts(
     app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: object
 ) -> None:
     """Add to one page the scripts that it needs."""
-    for mark, script in SCRIPTS.items():
+    for mark, scripts in SCRIPTS.items():
         if mark in context.get("body", ""):
-            app.add_js_file(script, loading_method="defer")
+            for script in scripts:
+                app.add_js_file(script, loading_method="defer")
 
 
 def setup(app: Sphinx) -> dict[str, bool]:

@@ -126,12 +126,6 @@ function fromAddress() {
   return state;
 }
 
-function element(tag, properties = {}, ...children) {
-  const made = Object.assign(document.createElement(tag), properties);
-  made.append(...children);
-  return made;
-}
-
 function start(place) {
   const rules = JSON.parse(document.getElementById("calculator-rules").textContent), state = fromAddress();
   const choices = {

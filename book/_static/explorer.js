@@ -18,17 +18,11 @@ function answers(sizes, rate) {
   });
 }
 
-function made(tag, properties = {}, ...children) {
-  const element = Object.assign(document.createElement(tag), properties);
-  element.append(...children);
-  return element;
-}
-
 function drawn(tag, attributes, text = "") {
-  const element = document.createElementNS(SVG, tag);
-  for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
-  element.textContent = text;
-  return element;
+  const shape = document.createElementNS(SVG, tag);
+  for (const [name, value] of Object.entries(attributes)) shape.setAttribute(name, value);
+  shape.textContent = text;
+  return shape;
 }
 
 function power(rate) {
@@ -83,10 +77,10 @@ function table(found, symbol) {
   const head = [symbol, "best rate", "loss there", "loss at your rate", "costs"];
   const cells = ({ size, best, lowest, carried, cost }) =>
     [size, power(best), spoken(lowest), spoken(carried), spoken(cost)];
-  return made("table", { className: "table" },
-    made("thead", {}, made("tr", {}, ...head.map((text) => made("th", { textContent: text, scope: "col" })))),
-    made("tbody", {}, ...found.map((one) => made("tr", {},
-      ...cells(one).map((text) => made("td", { textContent: text }))))));
+  return element("table", { className: "table" },
+    element("thead", {}, element("tr", {}, ...head.map((text) => element("th", { textContent: text, scope: "col" })))),
+    element("tbody", {}, ...found.map((one) => element("tr", {},
+      ...cells(one).map((text) => element("td", { textContent: text }))))));
 }
 
 // The rate that the smallest size trains best with, from which a reader starts.
@@ -95,18 +89,18 @@ function usual(sizes) {
 }
 
 function choice(name, label, options) {
-  return made("label", {}, made("span", { textContent: label }),
-    made("select", { name }, ...options.map(([value, text]) => made("option", { value, textContent: text }))));
+  return element("label", {}, element("span", { textContent: label }),
+    element("select", { name }, ...options.map(([value, text]) => element("option", { value, textContent: text }))));
 }
 
 function explore(place) {
   const { titles, curves } = JSON.parse(place.querySelector("script").textContent);
   const axes = [...new Set(curves.map((one) => one.axis))];
   const axis = choice("axis", "grow the", axes.map((one) => [one, AXES[one][0]]));
-  const rule = choice("rule", "scaled by", []), slider = made("input", { type: "range", name: "rate", step: 1 });
-  const named = made("output", {}), output = made("div", { className: "explorer-output" });
-  const form = made("form", { className: "calculator-form" }, axis, rule,
-    made("label", {}, made("span", {}, "your rate η = ", named), slider));
+  const rule = choice("rule", "scaled by", []), slider = element("input", { type: "range", name: "rate", step: 1 });
+  const named = element("output", {}), output = element("div", { className: "explorer-output" });
+  const form = element("form", { className: "calculator-form" }, axis, rule,
+    element("label", {}, element("span", {}, "your rate η = ", named), slider));
   const select = (label) => label.querySelector("select");
   const chosen = () => curves.find((one) => one.axis === select(axis).value && one.rule === select(rule).value);
   const draw = () => {
@@ -116,7 +110,7 @@ function explore(place) {
     const says = `Loss against learning rate, a curve a ${word}, thicker for larger ones. At ${word} ${last.size}` +
       ` your rate ends at ${spoken(last.carried)}, the best one at ${spoken(last.lowest)}.`;
     output.replaceChildren(chart(sizes, rate, says),
-      made("div", { className: "pst-scrollable-table-container" }, table(found, symbol)));
+      element("div", { className: "pst-scrollable-table-container" }, table(found, symbol)));
   };
   const bound = () => {
     const rates = chosen().sizes.flatMap((one) => one.rates);
@@ -124,14 +118,14 @@ function explore(place) {
   };
   const offer = () => {
     const before = select(rule).value, there = curves.filter((one) => one.axis === select(axis).value);
-    select(rule).replaceChildren(...there.map((one) => made("option", { value: one.rule, textContent: titles[one.rule] })));
+    select(rule).replaceChildren(...there.map((one) => element("option", { value: one.rule, textContent: titles[one.rule] })));
     select(rule).value = there.some((one) => one.rule === before) ? before : there[0].rule;
     bound();
     slider.value = usual(chosen().sizes);
   };
   form.addEventListener("input", (event) => {
     if (event.target.name === "axis") offer();
-    bound();
+    else bound();
     draw();
   });
   form.addEventListener("submit", (event) => event.preventDefault());

@@ -40,9 +40,7 @@ def regret(curves: pd.DataFrame, carried: float) -> Interval:
 
 
 def seed_regrets(curves: pd.DataFrame, carried: float) -> pd.Series:
-    """Seed by seed, the loss at the carried rate minus that at the rate which the others choose.
-
-    They choose by their mean loss, among the rates that train every seed.
+    """Seed by seed, the loss at the carried rate minus :func:`held_out`'s.
 
     Args:
         curves: As for :func:`regret`.
@@ -56,15 +54,32 @@ def seed_regrets(curves: pd.DataFrame, carried: float) -> pd.Series:
     """
     if carried not in curves.columns:
         raise ValueError(f"log2 lr = {carried:g} was not run; there are {curves.columns.tolist()}")
+    chosen = held_out(curves)
+    if chosen.isna().any():
+        return chosen
+    if not np.isfinite(curves[carried]).all():
+        return pd.Series(inf, index=curves.index)
+    return curves[carried] - chosen
+
+
+def held_out(curves: pd.DataFrame) -> pd.Series:
+    """Seed by seed, the loss at the rate which the others choose; a single seed chooses itself.
+
+    They choose by their mean loss, among the rates that train every seed.
+
+    Args:
+        curves: As for :func:`regret`.
+
+    Returns:
+        By seed; all nan if every rate loses a seed.
+    """
     trained = curves.loc[:, np.isfinite(curves.to_numpy()).all(axis=0).tolist()]
     if trained.columns.empty:
         return pd.Series(nan, index=curves.index)
-    if carried not in trained.columns:
-        return pd.Series(inf, index=curves.index)
     losses = trained.to_numpy()  # (seeds, rates)
     others = losses.sum(axis=0) - losses if len(losses) > 1 else losses
     chosen = np.take_along_axis(losses, others.argmin(axis=1)[:, None], axis=1)[:, 0]
-    return trained[carried] - chosen
+    return pd.Series(chosen, index=curves.index)
 
 
 def held_out_interval(values: ArrayLike) -> Interval:

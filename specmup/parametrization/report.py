@@ -9,7 +9,7 @@ import html
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from specmup.aligned import aligned
+from specmup.aligned import aligned, markdown_table
 from specmup.foreign import code_in_markdown, in_markdown, printable
 from specmup.parametrization.parameter_plan import ParameterPlan
 
@@ -78,11 +78,11 @@ class Report:
 
     def markdown(self) -> str:
         """A Markdown table and a list of notes."""
-        head = [list(COLUMNS), ["---"] * len(COLUMNS)]
         rows = [[code_in_markdown(name), *map(in_markdown, cells)] for name, *cells in self.rows]
-        table = ["| " + " | ".join(row) + " |" for row in head + rows]
         notes = (f"- {in_markdown(note)}" for note in self.notes)
-        return "\n".join([f"**{in_markdown(self.title)}**", "", *table, "", *notes])
+        return "\n".join(
+            [f"**{in_markdown(self.title)}**", "", markdown_table(COLUMNS, rows), "", *notes]
+        )
 
     def html(self) -> str:
         """An HTML table and a list of notes, for notebooks."""

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Generic, TypedDict, Unpack
 
-from specmup.aligned import aligned
+from specmup.aligned import aligned, markdown_table
 from specmup.theory.order import COUNTS, Order, S
 
 # ``input`` and ``output`` are the matrices before the first and after the last block, ``hidden``
@@ -113,9 +113,8 @@ def plain(rules: Rules) -> str:
 
 def markdown(rules: Rules) -> str:
     """A Markdown table with mathematics in its cells."""
-    rows = [_typeset_head(), ["---"] * (1 + len(COLUMNS)), *_typeset_cells(rules)]
-    lines = ["| " + " | ".join(row) + " |" for row in rows]
-    return "\n".join([*lines, *("\n" + note for note in _below(rules, _spaced, "\\*"))])
+    table = markdown_table(_typeset_head(), _typeset_cells(rules))
+    return "\n".join([table, *("\n" + note for note in _below(rules, _spaced, "\\*"))])
 
 
 def latex(rules: Rules) -> str:

@@ -5,12 +5,11 @@ from pathlib import Path
 
 import pytest
 import yaml
+from book_pages import documents
 
 ROOT = Path(__file__).resolve().parents[2]
 INTRO = (ROOT / "book" / "intro.md").read_text(encoding="utf-8")
-PARTS = yaml.safe_load((ROOT / "_toc.yml").read_text(encoding="utf-8"))["parts"]
-LISTED = [page["file"] for part in PARTS for page in part["chapters"]]
-CHAPTERS = [name for name in LISTED if name.startswith("chapters/")]
+CHAPTERS = [name for name in documents() if name.startswith("chapters/")]
 
 
 @pytest.mark.parametrize("chapter", CHAPTERS)

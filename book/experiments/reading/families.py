@@ -15,7 +15,7 @@ from typing import Any
 import pandas as pd
 
 from specmup.analysis.curve import seed_curves, tuned_rate
-from specmup.analysis.regret import seed_regrets
+from specmup.analysis.regret import held_out
 from specmup.analysis.transfer import Axis, Transfer, transfer
 from specmup.sweeps.collect import SORT
 from specmup.sweeps.configuration import Curve, Sweep, sweep_from
@@ -81,10 +81,8 @@ class Family:
         Raises:
             ValueError: If the size was not run, or no rate trained all seeds there.
         """
-        curves = self.curves(size)
-        if isnan(best := tuned_rate(curves)):
-            raise ValueError(f"{self.title}, {self.axis} {size:g}: no rate trained all seeds")
-        return curves[best]
+        curves = self._trained(size)
+        return curves[tuned_rate(curves)]
 
     def held_out(self, size: int) -> pd.Series:
         """Losses of the seeds, each at the rate that the others choose; without a minimum's bias.
@@ -92,8 +90,14 @@ class Family:
         Raises:
             ValueError: As :meth:`tuned`.
         """
-        tuned = self.tuned(size)
-        return tuned - seed_regrets(self.curves(size), float(str(tuned.name)))
+        return held_out(self._trained(size))
+
+    def _trained(self, size: int) -> pd.DataFrame:
+        """The curves, of which some rate trains all seeds."""
+        curves = self.curves(size)
+        if isnan(tuned_rate(curves)):
+            raise ValueError(f"{self.title}, {self.axis} {size:g}: no rate trained all seeds")
+        return curves
 
     def transfer(self, least: float = 0, most: float = float("inf")) -> Transfer:
         """Drift and regret along the axis, the rate tuned on the base.

@@ -6,21 +6,18 @@ from itertools import product
 from pathlib import Path
 
 import pytest
-import yaml
+from book_pages import DESK, PHONE, documents
 from playwright.sync_api import Browser, Page
 
 from diagrams.drawing.canvas import SMALL
 from diagrams.drawing.palette import INKS, PAGE
 
 ROOT = Path(__file__).resolve().parents[3]
-PHONE, DESK = 390, 1280
 
 
 def shown() -> dict[str, int]:
     """How many diagrams each page of the book shows."""
-    toc = yaml.safe_load((ROOT / "_toc.yml").read_text(encoding="utf-8"))
-    listed = [toc["root"]] + [page["file"] for part in toc["parts"] for page in part["chapters"]]
-    sources = {name: (ROOT / f"{name}.md").read_text(encoding="utf-8") for name in listed}
+    sources = {name: (ROOT / f"{name}.md").read_text(encoding="utf-8") for name in documents()}
     count = {name: len(re.findall("_static/diagrams/", text)) for name, text in sources.items()}
     return {name: number for name, number in count.items() if number}
 
