@@ -134,7 +134,7 @@ def test_a_full_disk_is_told_and_gone_on_from(tmp_path, monkeypatch):
 
     def full(number):
         calls.append(number)
-        if len(calls) > 4:  # two for each batch: the tokens and the note
+        if len(calls) > 6:  # three for each batch: the tokens, the note, and the note's name
             raise OSError(errno.ENOSPC, "No space left on device")
         fsync(number)
 
