@@ -9,6 +9,7 @@ from sphinx.application import Sphinx
 SCRIPTS = {  # a mark in the page's text and the scripts that look for it, in their order
     'id="calculator"': ("elements.js", "calculator.js"),
     'class="explorer"': ("elements.js", "explorer.js"),
+    'class="explorer sums"': ("elements.js", "sums.js"),
     "<noscript>": ("folds.js",),
 }
 
