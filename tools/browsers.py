@@ -20,6 +20,10 @@ SWITCHES = (
     "--no-first-run",
 )
 
+SHOWN = """() => document.fonts.status === "loaded"
+    && !document.querySelector("details[open] > noscript")
+    && [...document.images].every(image => image.complete || image.loading === "lazy")"""
+
 
 @contextmanager
 def running_browser() -> Iterator[Browser]:
@@ -39,12 +43,10 @@ def running_browser() -> Iterator[Browser]:
         browser.close()
 
 
-def wait_for_formulas(page: Page) -> None:
-    """Wait until an opened page's formulas are set.
+def wait_until_shown(page: Page) -> None:
+    """Wait until an opened page has its fonts, its open folds and what figures do not wait.
 
     Raises:
-        playwright.sync_api.TimeoutError: If they are not within the page's time-out.
+        playwright.sync_api.TimeoutError: If it has not within the page's time-out.
     """
-    if page.locator(".math").count():
-        page.wait_for_function("window.MathJax?.startup?.promise !== undefined")
-        page.evaluate("MathJax.startup.promise.then(() => setFormulas(document))")
+    page.wait_for_function(SHOWN)

@@ -20,7 +20,7 @@ from pathlib import Path
 from urllib.parse import quote, unquote, urljoin, urlsplit
 
 import yaml
-from browsers import running_browser, wait_for_formulas
+from browsers import running_browser, wait_until_shown
 from playwright.sync_api import Browser, Page
 from pypdf import PageObject, PdfReader, PdfWriter
 from pypdf.generic import (
@@ -39,6 +39,7 @@ SHEET = {"format": "A4", "margin": dict.fromkeys(("top", "right", "bottom", "lef
 # pages point to. A place to which nothing in its own print points would be no destination there.
 PREPARE = """places => {
     document.querySelectorAll("details:not(.hide)").forEach(one => { one.open = true; });
+    document.querySelectorAll("img[loading]").forEach(one => { one.loading = "eager"; });
     for (const place of places) {
         if (!document.getElementById(place)) continue;
         const link = document.createElement("a");
@@ -106,7 +107,7 @@ def printed(tab: Page, files: list[Path]) -> Iterator[Printed]:
     for path in files:
         tab.goto(path.as_uri())
         tab.evaluate(PREPARE, sorted(wanted[path] - {""}))
-        wait_for_formulas(tab)
+        wait_until_shown(tab)
         sheets = PdfReader(BytesIO(tab.pdf(**SHEET, outline=True, tagged=True)))
         print(f"{len(sheets.pages):4} sheets: {path.relative_to(path.parents[1])}", flush=True)
         yield Printed(path, str(tab.evaluate(TITLE)).strip(), sheets)

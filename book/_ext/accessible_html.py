@@ -34,5 +34,4 @@ def setup(app: Sphinx) -> dict[str, bool]:
     """Register the extension and its script."""
     app.connect("html-page-context", mend)
     app.add_js_file("reading.js", loading_method="defer")
-    app.add_js_file("formulas.js", loading_method="defer")
     return {"parallel_read_safe": True, "parallel_write_safe": True}

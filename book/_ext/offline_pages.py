@@ -1,8 +1,7 @@
 """Sphinx extension: pages that need no other host, each chapter with its notebook to download.
 
-MathJax comes from the package sphinx-mathjax-offline, whose own extension copies it beside the
-pages. What is left to do: take out Thebe, which would fetch a script from elsewhere on a click (and
-whose script the theme inserts twice, an error on every page), and offer the paired notebook.
+Thebe is taken out: it would fetch a script from elsewhere on a click, and the theme inserts its
+script twice, an error on every page. What a download menu offers is the paired notebook.
 """
 
 from __future__ import annotations

@@ -9,6 +9,8 @@ from sphinx.application import Sphinx
 SCRIPTS = {  # a mark in the page's text and the scripts that look for it, in their order
     'id="calculator"': ("elements.js", "calculator.js"),
     'class="explorer"': ("elements.js", "explorer.js"),
+    'class="explorer sums"': ("elements.js", "sums.js"),
+    "<noscript>": ("folds.js",),
 }
 
 
@@ -24,5 +26,5 @@ def add_scripts(
 
 def setup(app: Sphinx) -> dict[str, bool]:
     """Look at every page before it is written."""
-    app.connect("html-page-context", add_scripts)
+    app.connect("html-page-context", add_scripts, priority=800)  # when a page is as it will be
     return {"parallel_read_safe": True, "parallel_write_safe": True}

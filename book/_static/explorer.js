@@ -5,7 +5,6 @@
 const AXES = { width: ["width", "n"], depth: ["depth", "L"] };
 const VIEW = { width: 358, height: 260, left: 34, right: 8, top: 8, bottom: 42 }; // as wide as a phone
 const CEILING = 4; // losses above are off the scale
-const SVG = "http://www.w3.org/2000/svg";
 
 // Where a size trains best, and what a rate costs there; a loss that was not finite is null.
 function answers(sizes, rate) {
@@ -16,13 +15,6 @@ function answers(sizes, rate) {
     return { size, best: rates[best], lowest: trained[best], carried,
       cost: carried === null ? null : carried - trained[best] };
   });
-}
-
-function drawn(tag, attributes, text = "") {
-  const shape = document.createElementNS(SVG, tag);
-  for (const [name, value] of Object.entries(attributes)) shape.setAttribute(name, value);
-  shape.textContent = text;
-  return shape;
 }
 
 function power(rate) {
@@ -138,4 +130,4 @@ function explore(place) {
   draw();
 }
 
-document.querySelectorAll(".explorer").forEach(explore);
+document.querySelectorAll(".explorer:not(.sums)").forEach(explore);

@@ -50,8 +50,7 @@
     box.addEventListener("mouseenter", () => clearTimeout(timer));
     box.addEventListener("mouseleave", closeSoon);
     document.body.append(box);
-    await window.MathJax?.typesetPromise?.([box]);
-    if (link === anchor) place(anchor);
+    place(anchor);
   }
 
   function place(anchor) {

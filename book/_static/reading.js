@@ -2,7 +2,8 @@
 // only while, its content is wider than the window leaves room for.
 "use strict";
 
-const SCROLLING = ".pst-scrollable-table-container, .bd-article figure, .cell_output .text_html";
+const SCROLLING =
+  ".pst-scrollable-table-container, .bd-article figure, .cell_output .text_html, .bd-article div.math";
 
 function markScrolling() {
   for (const element of document.querySelectorAll(SCROLLING)) {

@@ -19,9 +19,7 @@ Search.htmlToText = (html, anchor) => {
   const found = (anchor && main?.querySelector(anchor)) || main;
   if (!found) return "";
   for (const element of found.querySelectorAll(LEFT_OUT)) element.remove();
-  for (const formula of found.querySelectorAll(".math")) {
-    const tex = formula.textContent.replace(/^\s*\\[([]|\\[)\]]\s*$/g, "").trim();
-    formula.textContent = PLAIN[tex] ?? "…";
-  }
+  for (const fraction of found.querySelectorAll("mfrac")) fraction.firstElementChild.after("/");
+  for (const root of found.querySelectorAll("msqrt")) root.prepend("√");
   return found.textContent.replace(/\s+/g, " ");
 };

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from book_pages import DESK, PHONE, ROOT, documents
-from browsers import wait_for_formulas
+from browsers import wait_until_shown
 from playwright.sync_api import Browser, Page, expect
 
 import specmup
@@ -34,7 +34,7 @@ def page(browser: Browser) -> Iterator[Page]:
 
 def test_links_show_what_they_lead_to_under_mouse_and_keyboard(site: str, page: Page):
     page.goto(site + CHAPTER)
-    wait_for_formulas(page)
+    wait_until_shown(page)
     preview = page.locator(".preview")
     for kind, (link, words) in LINKS.items():
         anchor = page.locator(f".bd-article a.internal{link}").first
@@ -83,14 +83,25 @@ def test_search_finds_a_word_in_every_spelling_and_says_where_in_words(
     assert [text for text in excerpts if "\\" in text or "import " in text] == []
 
 
-def test_formulas_in_a_fold_are_set_when_it_opens(site: str, page: Page):
+def test_a_large_fold_is_built_when_it_opens_and_for_printers(site: str, page: Page):
     page.goto(f"{site}book/rules.html")
-    wait_for_formulas(page)
-    fold = page.locator("details.sd-dropdown").first
-    assert fold.locator("mjx-container").count() == 0
+    fold, other = page.locator("details.waits").first, page.locator("details.waits").last
+    assert fold.locator("table").count() == 0
     fold.locator("summary").click()
-    expect(fold.locator("mjx-container").first).to_be_visible()
-    assert fold.locator("mjx-container").count() == fold.locator(".math").count()
+    expect(fold.locator("td math").first).to_be_visible()
+    assert other.locator("table").count() == 0
+    page.evaluate("window.dispatchEvent(new Event('beforeprint'))")
+    assert other.locator("table").count() == 1
+    assert page.locator("noscript").count() == 0
+
+
+def test_without_scripts_a_large_fold_has_its_table(site: str, browser: Browser):
+    context = browser.new_context(java_script_enabled=False)
+    page = context.new_page()
+    page.goto(f"{site}book/rules.html")
+    page.locator("details.waits summary").first.click()
+    expect(page.locator("details.waits td math").first).to_be_visible()
+    context.close()
 
 
 class Missing(SimpleHTTPRequestHandler):

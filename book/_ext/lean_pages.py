@@ -1,0 +1,50 @@
+"""Sphinx extension: a page's elements that show nothing are left out, and large folds wait.
+
+What stands in a dropdown of the class ``waits`` is an element ``noscript`` until it is opened:
+without scripts a reader has it at once, with them a browser builds it when it is asked for
+(``_static/folds.js``).
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from docutils import nodes
+from sphinx.application import Sphinx
+
+CELL = re.compile(r"<(t[dh])((?: [^>]*)?)><p>((?:(?!</?p\b).)*)</p></\1>", re.DOTALL)
+LINKED = re.compile(r'<span class="std std-[a-z]+">((?:(?!</?span).)*)</span>', re.DOTALL)
+# Names, marks and spaces in listings have the colour of the listing.
+PLAIN = re.compile(r'<span class="(?:n|nn|p|w)">([^<]*)</span>')
+FOLD = re.compile(
+    r'(<details class="[^"]*\bwaits\b[^"]*">\s*<summary.*?</summary>)(.*?)(</details>)', re.DOTALL
+)
+
+
+def lean(html: str) -> str:
+    """A page's HTML without what shows nothing, its waiting folds aside.
+
+    Raises:
+        ValueError: If there is a fold in one that waits.
+    """
+    html = CELL.sub(r"<\1\2>\3</\1>", html)
+    html = PLAIN.sub(r"\1", LINKED.sub(r"\1", html))
+    for fold in FOLD.finditer(html):
+        if "<details" in fold[2]:
+            raise ValueError("a fold that waits cannot hold another: take its class away")
+    return FOLD.sub(r"\1<noscript>\2</noscript>\3", html)
+
+
+def make_lean(
+    app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: nodes.document | None
+) -> None:
+    """Make one page lean before it is written."""
+    if "body" in context:
+        context["body"] = lean(context["body"])
+
+
+def setup(app: Sphinx) -> dict[str, bool]:
+    """Register the extension."""
+    app.connect("html-page-context", make_lean, priority=700)  # after what looks for elements
+    return {"parallel_read_safe": True, "parallel_write_safe": True}

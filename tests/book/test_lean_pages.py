@@ -1,0 +1,27 @@
+"""Pages without elements that show nothing, and folds that wait."""
+
+import pytest
+from lean_pages import lean
+
+FOLD = '<details class="a waits b">\n<summary>Title</summary>{}</details>'
+
+
+@pytest.mark.parametrize(
+    ("html", "left"),
+    [
+        ("<td><p>1</p></td>", "<td>1</td>"),
+        ('<th class="head"><p><b>1</b></p></th>', '<th class="head"><b>1</b></th>'),
+        ("<td><p>1</p><p>2</p></td>", "<td><p>1</p><p>2</p></td>"),
+        ('<a><span class="std std-ref">x <b>y</b></span></a>', "<a>x <b>y</b></a>"),
+        ('<span class="n">x</span><span class="o">=</span>', 'x<span class="o">=</span>'),
+        (FOLD.format("<p>x</p>"), FOLD.format("<noscript><p>x</p></noscript>")),
+        (FOLD.format("x").replace("waits", ""), FOLD.format("x").replace("waits", "")),
+    ],
+)
+def test_what_shows_something_stays(html: str, left: str):
+    assert lean(html) == left
+
+
+def test_a_fold_in_one_that_waits_is_refused():
+    with pytest.raises(ValueError, match="cannot hold another"):
+        lean(FOLD.format("<details><summary>x</summary>y</details>"))
