@@ -5,22 +5,24 @@ from __future__ import annotations
 import math
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 
 import torch
 
 from specmup.data.fingerprint import fingerprint
+from specmup.runs.job import Record
 from specmup.runs.pool import Pool, cores
 from specmup.runs.progress import duration
 from specmup.runs.runner import Runner, RunOutcome
-from specmup.runs.store import Store
+from specmup.runs.store import Store, StoreContents
 from specmup.sweeps.collect import finished_and_missing, losses
 from specmup.sweeps.configuration import Sweep
 from specmup.sweeps.content import text_of_records
 from specmup.sweeps.estimate import CostModel, memory, remaining_seconds
 from specmup.sweeps.growth import requested_runs
+from specmup.sweeps.parts import Part, records_elsewhere
 from specmup.sweeps.run import Run
 from specmup.sweeps.work import Executor, text_of_run
 
@@ -34,16 +36,19 @@ def run_sweep(
     workers: int | None = None,
     device: str = "cpu",
     text_folder: Path | None = None,
+    part: Part | None = None,
     make_pool: Callable[[Executor, int], AbstractContextManager] = Pool,
 ) -> RunOutcome[Run]:
     """Carry out every run that a sweep asks for and the store lacks.
 
     Args:
         sweep: What to run.
-        store: Where records are kept; held alone meanwhile.
+        store: Where records are kept; held alone meanwhile, unless a part with a store of its own
+            is run.
         workers: Runs side by side; the number of cores on a CPU, of GPUs on CUDA by default.
         device: ``cpu`` or ``cuda``.
         text_folder: Of token files, for a text that is not built in.
+        part: Which share of the runs to carry out; all if None.
         make_pool: Makes what carries out the runs.
 
     Raises:
@@ -54,19 +59,29 @@ def run_sweep(
     workers = _workers(workers, device)
     for run in requested_runs(sweep, {}):  # a text is made ready, or missed, before it is needed
         text = text_of_run(run, text_folder)
+    own = part.store(store) if part else store
+    elsewhere = records_elsewhere(store, own) if part else {}
+    owns = part.owner(sweep) if part else lambda run: True
+
+    def requested(records: Mapping[str, Record]) -> Sequence[Run]:
+        runs = requested_runs(sweep, losses({**elsewhere, **records}))
+        return [run for run in runs if run.identity not in elsewhere and owns(run)]
+
+    def check(contents: StoreContents) -> None:
+        known = StoreContents({**elsewhere, **contents.records})
+        text_of_records(finished_and_missing(sweep, known)[0], now=fingerprint(text))
+
     runner = Runner(
         sweep.name,
-        lambda records: requested_runs(sweep, losses(records)),
+        requested,
         workers,
-        store,
-        check=lambda contents: text_of_records(
-            finished_and_missing(sweep, contents)[0], now=fingerprint(text)
-        ),
+        own,
+        check=check,
         memory=memory,
         memory_budget=memory_budget(device),
         outlook=_outlook,
     )
-    return runner.run(Executor(device, text_folder, store.folder), make_pool)
+    return runner.run(Executor(device, text_folder, own.folder), make_pool)
 
 
 def _outlook(runner: Runner[Run]) -> str:
