@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from specmup.cli.command import figure
+from specmup.cli.command import add_engine, engine, figure
 from specmup.foreign import printable
 
 if TYPE_CHECKING:  # torch is slow to import: only where it is needed
@@ -31,6 +31,7 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     runs = actions.add_parser("run", help="carry out the runs that are not finished yet")
     add = runs.add_argument
     _add_machine(runs)
+    add_engine(runs)
     add("--part", type=_part, metavar="I/N", help="of N parts that number from 0; default: all")
     add("--dry-run", action="store_true", help="run nothing, and say what it would cost")
     add("--on", metavar="GPU", help="with --dry-run: state the hours on a100, h100, …")
@@ -94,14 +95,16 @@ def _run(asked: argparse.Namespace, sweep: Sweep, store: Store) -> int:
     if asked.dry_run:
         print(dry_run(sweep, store.read(), asked.on))
         return 0
-    outcome = run_sweep(
-        sweep,
-        store,
-        workers=asked.workers,
-        device=asked.device,
-        text_folder=asked.text_folder,
-        part=part,
-    )
+    with engine(asked) as cluster:
+        outcome = run_sweep(
+            sweep,
+            store,
+            workers=asked.workers,
+            device=asked.device,
+            text_folder=asked.text_folder,
+            part=part,
+            cluster=cluster,
+        )
     for path in outcome.corrupt:
         print(f"a record could not be read: it is kept as {path}, and its run was done again")
     print(status(sweep, store))
