@@ -12,10 +12,10 @@ from sharded_training import EVERY, MIDDLE, RESUMED, STEPS, WORLD, losses
 
 from specmup.optimizers.registry import ADAPTERS, make_optimizer
 
-# What amplifies the order in which sums are taken. Newton–Schulz rounds to bfloat16; were each shard
-# orthogonalised by itself, losses would differ by 4·10⁻⁴. SOAP divides in a basis whose vectors of
-# hardly any gradient hang on rounding: weights that differ by 10⁻⁶ at the start move one process's
-# losses by 3·10⁻⁴ as well.
+# What amplifies the order in which sums are taken. Newton–Schulz rounds to bfloat16; were each
+# shard orthogonalised by itself, losses would differ by 4·10⁻⁴. SOAP divides in a basis whose
+# vectors of hardly any gradient hang on rounding: weights that differ by 10⁻⁶ at the start move one
+# process's losses by 3·10⁻⁴ as well.
 TOLERANCE = {**dict.fromkeys(("muon", "muon-kimi", "muon-original"), 1e-4), "soap": 1e-3}
 
 
