@@ -32,9 +32,13 @@ def check_pass(pair: ModelPair, found: Named, seen: Observation) -> None:
 
 def _check_repeats(found: Named, seen: Observation) -> None:
     """Depth by repetition: the same weights applied one after the other."""
-    for name in {**seen.target.repeats, **seen.base.repeats}:
-        now, before = (one.repeats.get(name, 1) for one in (seen.target, seen.base))
-        if now != before and not found[name].spec.stacked:  # that holds maps of its own for each
+    now_by, before_by = (
+        {found.pattern(name): times for name, times in one.repeats.items()}
+        for one in (seen.target, seen.base)
+    )
+    for name in {**now_by, **before_by}:
+        now, before = now_by.get(name, 1), before_by.get(name, 1)
+        if now != before and not found.stacked(name):  # that holds maps of its own for each
             raise ValueError(
                 f"{name} is applied {now} times in a row, in the base {before} times: the model "
                 "grows deeper by running the same blocks again, and no rule here speaks of "

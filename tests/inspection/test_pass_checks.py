@@ -159,3 +159,17 @@ def test_a_head_that_a_normalisation_follows_is_refused_unless_what_it_gives_gro
     plan = planned(Narrowed, inner=lambda width: width)
     assert plan["speak.weight"].place == "head"
     assert plan["narrow.weight"].place == "branch"
+
+
+class Again(Net):
+    """All blocks, run twice."""
+
+    def forward(self, tokens):
+        h = self.words(tokens)
+        for block in (*self.blocks, *self.blocks):
+            h = block(h)
+        return self.speak(self.end(h))
+
+
+def test_more_blocks_that_are_run_as_often_as_the_bases_are_no_repetition():
+    assert planned(Again).depth.ratio == 4
