@@ -47,6 +47,7 @@ AT_MOST = {
     "moe_k": 2,
     "*topk_group": 1,
     "n_group": 1,
+    "*n_groups": 1,
     "*num_expert_group*": 1,
     "*shared_experts": 1,
     "*expert*size*": 2 * BASE_WIDTH,
