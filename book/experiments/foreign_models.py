@@ -36,8 +36,9 @@ from specmup.parametrization.plan import Plan, make_plan
 
 # The rate at the base, as part of what the entries of the median matrix start at.
 STEP, EPSILON = 0.2, 1e-12
-# All depths are doubled where two blocks do not show every kind that there is, and doubled again
-# where something is not level: what comes of a first block that differs from all others fades so.
+# The base's depth is doubled where two blocks do not show every kind that there is. Where something
+# is not level, all depths but the base's are: what comes of few blocks fades so, as sums of what
+# each learns by itself, which fall like a root beside what all learn alike.
 TIMES = (1, 2, 4)
 COLUMNS = ["way", "axis", "quantity", "what", "place", "exponent", "low", "high"]
 NONE = "none"  # of what was not measured
@@ -60,10 +61,13 @@ def hold_against_copies(
     logging.set_verbosity_error()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
+        verdict, shown = NONE, 1
         for times in TIMES:
-            verdict, said, rows = _held(model_type, _lines(widths, depths, times), seeds)
+            shown = shown if verdict == "planned" else times
+            base = (widths[0], shown * depths[0])
+            verdict, said, rows = _held(model_type, base, _lines(widths, depths, times), seeds)
             about: dict[str, Any] = {"model_type": model_type, "verdict": verdict, "said": said}
-            about["base_depth"] = times * depths[0]
+            about["base_depth"] = base[1]
             frame = pd.DataFrame(rows, columns=COLUMNS).assign(**about)
             (model,) = models(frame)
             if not model.strays and (verdict == "planned" or times > 1):
@@ -77,19 +81,21 @@ def _lines(widths: list[int], depths: list[int], times: int) -> dict[str, list[S
 
 
 def _held(
-    model_type: str, lines: Mapping[str, list[Size]], seeds: list[int]
+    model_type: str, base: Size, lines: Mapping[str, list[Size]], seeds: list[int]
 ) -> tuple[str, str, list]:
     """Verdict, reason and rows."""
     nothing = [(NONE, NONE, NONE, NONE, NONE, np.nan, np.nan, np.nan)]
     every = list(dict.fromkeys(size for line in lines.values() for size in line))
     try:
         config = small_config(model_type)
+        small = copy_of(config, *base, seed=seeds[0])
         copies = {size: copy_of(config, *size, seed=seeds[0]) for size in every}
+        _check_grown(copies, lines)
     except Exception as problem:  # of any kind: the model's code is not ours
         return "not built", _told(problem), nothing
     try:
-        rate = _rate(copies[every[0]])
-        plans = {size: _plan(model, copies[every[0]], rate) for size, model in copies.items()}
+        rate = _rate(small)
+        plans = {size: _plan(model, small, rate) for size, model in copies.items()}
     except Undeclared as problem:
         return "asks", _told(problem), nothing
     except ValueError as problem:
@@ -105,6 +111,14 @@ def _held(
     except (RuntimeError, TypeError, IndexError, ValueError, AttributeError, KeyError) as problem:
         return "not run", _told(problem), nothing
     return "planned", NONE, list(_rows(made, lines, places))
+
+
+def _check_grown(copies: Mapping[Size, nn.Module], lines: Mapping[str, list[Size]]) -> None:
+    """A size that a configuration takes, and that the model does not use, shows nothing."""
+    for axis, line in lines.items():
+        counts = [sum(p.numel() for p in copies[size].parameters()) for size in line]
+        if len({*counts}) < len(counts):
+            raise ValueError(f"its {axis} does not follow the configuration's")
 
 
 def _told(problem: Exception) -> str:
@@ -138,9 +152,17 @@ def _planned(model: nn.Module, plan: Plan, seed: int) -> Sizes:
 
 
 def _by_block(found: Sizes, plan: Plan, depth: int) -> Sizes:
-    """As if every block had what only some have: a first block may differ from all others."""
+    """As if every block had what only some have, which may differ from all others in kind.
+
+    Where the embedding outweighs all branches, one block's part of a change is 1/L. In copies as
+    small as these it does not, and the first block is part of the input, 1/√L of all that follows.
+    The root stands between: what only one block has falls like a root or is level, and it grows
+    like a root if it lacks the branch's multiplier.
+    """
     counts = Counter(entry.pattern for entry in plan.entries if "*" in entry.pattern)
-    return {(q, what): v * depth / counts.get(what, depth) for (q, what), v in found.items()}
+    return {
+        (q, what): v * (depth / counts.get(what, depth)) ** 0.5 for (q, what), v in found.items()
+    }
 
 
 def _kinds(model: nn.Module, plan: Plan) -> Kinds:
@@ -184,7 +206,7 @@ def exponent(sizes: list[int], values: np.ndarray) -> tuple[float, float, float]
 _SIZES = {"widths": Constant([32, 64, 128]), "depths": Constant([2, 8])}
 EXPERIMENT = Experiment(
     point=hold_against_copies,
-    version=1,
+    version=2,
     keys=("model_type", "way", "axis", "quantity", "what"),
     compared=("exponent",),
     rounded=True,

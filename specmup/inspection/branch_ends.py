@@ -38,6 +38,10 @@ class Named:
         """Their pattern."""
         return self[name].spec.pattern
 
+    def stacked(self, pattern: str) -> bool:
+        """Whether the parameter of a pattern holds the maps of all blocks."""
+        return any(p.spec.stacked for p in self.params.values() if p.spec.pattern == pattern)
+
     def is_declared(self, name: str) -> bool:
         """Whether the caller declared their place by name."""
         return self.pattern(name) in self.declared

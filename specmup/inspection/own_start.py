@@ -78,7 +78,10 @@ def own_start(spec: ParamSpec, starts: Sequence[nn.Module]) -> OwnStart:
         return OwnStart("kept")
     if not several and any(map(_has_equal_rows, first)):
         return OwnStart("kept")
-    if not spec.pattern.endswith("bias") and not all(map(_is_centred, first)):
+    # A bias has few numbers: those of all blocks and starts tell more than each by itself.
+    is_bias = spec.pattern.endswith("bias")
+    told = [torch.cat([v.flatten() for some in values for v in some])] if is_bias else first
+    if not all(map(_is_centred, told)):
         return OwnStart("kept")
     return OwnStart("drawn", zero_rows=_zero_rows(first) if first[0].dim() > 1 else ())
 

@@ -43,9 +43,11 @@ PLACES: dict[str, Place] = {
         *("hidden", "hidden_bias", "norm_gain", "hidden"),
     ),
     "branch_norm": Place("a normalisation in a block", None, "hidden_bias", "norm_gain", "hidden"),
-    # A normalisation of the stream itself, behind an addition: no multiplier stands in front, and
-    # each of the L changes what all later ones read.
-    "stream_norm": Place("a normalisation of the stream itself", None, "hidden_bias", "norm_gain"),
+    # A normalisation of the stream itself, behind an addition, or a gain or offset of it: no
+    # multiplier stands in front, and each of the L changes what all later ones read.
+    "stream_norm": Place(
+        "a normalisation or gain of the stream itself", None, "hidden_bias", "norm_gain"
+    ),
     "final_norm": Place("a normalisation before the head", None, "input_bias", "input_bias"),
     "head": Place("leads out of the stream", "output", "input_bias", None, "output"),
 }

@@ -56,8 +56,12 @@ def _told(one: Reading, known: Mapping[str, ParamSpec]) -> Iterator[tuple[str, s
         acts = param.is_vector or param.is_convolution or maps & {*param.names, *param.aliases}
         if param.blocks is None or not acts:
             continue  # outside, or a matrix that does not act as one
+        if name in one.entering and name not in ends:
+            continue  # before a second stream, which a first block begins: later blocks tell more
         inside = "branch_norm" if param.is_gain or (param.in_norm and param.is_vector) else "branch"
         yield name, "branch_end" if name in ends else inside
+    on_stream = {canonical(name) for branch in one.branches for name in branch.stream_gains}
+    yield from ((name, "stream_norm") for name in on_stream if known[name].blocks is not None)
     behind = dict(_behind(one, known))
     for name in known:
         param = known[name]

@@ -16,8 +16,11 @@ from specmup.inspection.model_pair import ModelPair, ScaledDim, ScaledParam
 from specmup.inspection.names import abbreviated, canonical
 from specmup.inspection.observation import Observation, names_of
 from specmup.inspection.own_start import own_start
+from specmup.inspection.pass_checks import check_pass, told_of
 from specmup.tracing.reading import Reading
 
+# What a vector that acts on the stream itself is taken for by its class and its blocks.
+ON_THE_STREAM = ("branch_norm", "branch", "stream_norm")
 WITH_WHAT_IS_ADDED = "it learns as slowly in depth as what is added there"
 Amended = tuple[ModelPair, tuple[str, ...]]
 
@@ -37,9 +40,7 @@ def hold_against(
         ValueError: If the plan would be wrong; with what was seen and what to do.
     """
     found = Named(pair, places)
-    _check_repeats(found, seen)
-    _check_stream(pair, seen)
-    _check_attention(seen)
+    check_pass(pair, found, seen)
     pair, notes = _with_constants(pair, found, seen)
     pair, more = _with_stream_norms(pair, Named(pair, places), seen.target)
     pair = _with_offsets(pair, seen.target)
@@ -47,58 +48,6 @@ def hold_against(
     ends = check_ends(found, seen.target) if gauge == "folded" and pair.depth.ratio != 1 else ()
     more = (*more, *_attention(pair, seen))
     return pair, (*notes, *more, *ends, *_unreached(found, seen.target))
-
-
-def _check_repeats(found: Named, seen: Observation) -> None:
-    """Depth by repetition: the same weights applied one after the other."""
-    for name in {**seen.target.repeats, **seen.base.repeats}:
-        now, before = (one.repeats.get(name, 1) for one in (seen.target, seen.base))
-        if now != before and not found[name].spec.stacked:  # that holds maps of its own for each
-            raise ValueError(
-                f"{name} is applied {now} times in a row, in the base {before} times: the model "
-                "grows deeper by running the same blocks again, and no rule here speaks of "
-                "that; give every block weights of its own, or let model and base repeat them as "
-                "often"
-            )
-
-
-def _check_stream(pair: ModelPair, seen: Observation) -> None:
-    """The stream itself multiplied by a constant, so that early blocks count for less."""
-    now, before = (
-        {branch.skip_scale for branch in one.branches if not branch.stream_norm}
-        for one in (seen.target, seen.base)
-    )
-    if now == before and (pair.depth.ratio == 1 or now <= {1.0}):
-        return
-    where = next(b for b in seen.target.branches if b.skip_scale != 1.0 or now != before)
-    told = "an unknown number" if where.skip_scale is None else f"{where.skip_scale:.4g}"
-    raise ValueError(
-        f"the residual stream itself is multiplied by {told} on its way to {where.op.module}, "
-        "which a plan does not count: what a block adds then fades or grows with every later one. "
-        "Multiply the branches instead"
-    )
-
-
-def _check_attention(seen: Observation) -> None:
-    """Another factor on attention logits though the heads are as large."""
-    now, before = (
-        {(found.dimension, found.scale) for found in one.attentions}
-        for one in (seen.target, seen.base)
-    )
-    if {d for d, _ in now} != {d for d, _ in before} or now == before:
-        return
-    other = next(iter(sorted(now ^ before, key=str)))
-    where = next(
-        f.module
-        for f in (*seen.target.attentions, *seen.base.attentions)
-        if (f.dimension, f.scale) == other
-    )
-    raise ValueError(
-        f"attention logits are multiplied by {_told({s for _, s in now})} in the model and by "
-        f"{_told({s for _, s in before})} in the base (seen in {where}), though heads keep their "
-        "dimension: a plan leaves that factor as it is; make it the same at all sizes and in "
-        "all blocks"
-    )
 
 
 def _attention(pair: ModelPair, seen: Observation) -> Iterator[str]:
@@ -116,12 +65,6 @@ def _attention(pair: ModelPair, seen: Observation) -> Iterator[str]:
             before=abbreviated(map(str, sorted(dimensions_before))),
             now=abbreviated(map(str, sorted(dimensions))),
         )
-
-
-def _told(numbers: set[float | None]) -> str:
-    known = sorted(number for number in numbers if number is not None)
-    told = [f"{number:.4g}" for number in known] + ["an unknown number"] * (None in numbers)
-    return abbreviated(told)
 
 
 def _with_constants(pair: ModelPair, found: Named, seen: Observation) -> Amended:
@@ -149,10 +92,10 @@ def _own(param: ScaledParam, seen: Observation, *, embeds: bool) -> ScaledDim:
     if len(now) == len(before) == 1 and one is not None and other is not None:
         return ScaledDim(one, other)
     raise ValueError(
-        f"{param.spec.pattern}: the forward pass multiplies what it gives by {_told(now)}, in the "
-        f"base by {_told(before)}: numbers that differ from block to block, or are not known, "
-        "cannot be counted in; multiply by the same number in every block, and give the model as "
-        "a factory so that it is known"
+        f"{param.spec.pattern}: the forward pass multiplies what it gives by {told_of(now)}, in "
+        f"the base by {told_of(before)}: numbers that differ from block to block, or are not "
+        "known, cannot be counted in; multiply by the same number in every block, and give the "
+        "model as a factory so that it is known"
     )
 
 
@@ -166,9 +109,9 @@ def _constants(param: ScaledParam, one: Reading, *, embeds: bool) -> set[float |
 
 
 def _with_stream_norms(pair: ModelPair, found: Named, one: Reading) -> Amended:
-    """Normalisations of the stream itself, behind an addition."""
+    """Normalisations, gains and biases of the stream itself, behind an addition."""
     seen = {found.pattern(name) for branch in one.branches for name in branch.stream_gains}
-    those = [p for p in pair.params if p.spec.pattern in seen and p.place == "branch_norm"]
+    those = [p for p in pair.params if p.spec.pattern in seen and p.place in ON_THE_STREAM]
     notes = []
     for declared in (True, False):
         names = [p.spec.pattern for p in those if (p.spec.pattern in found.declared) == declared]

@@ -10,8 +10,8 @@ from typing import Any
 NAMES = {
     "width": ("width", "n_embd", "hidden_size", "d_model", "dim"),
     "depth": (
-        *("depth", "n_layer", "num_hidden_layers", "n_layers", "num_layers"),
-        *("decoder_layers", "encoder_layers"),
+        *("depth", "num_layers_per_stack", "n_layer", "num_hidden_layers", "n_layers"),
+        *("num_layers", "decoder_layers", "encoder_layers"),
     ),
 }
 # What grows with the width unless it is given: more heads of the same dimension, wider MLPs.

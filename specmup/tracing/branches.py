@@ -48,6 +48,7 @@ class Branches:
     def __init__(self, flow: Dataflow) -> None:
         """Find them."""
         self.flow = flow
+        self.nested = 0  # the most additions inside one branch
         self._sums: dict[Value, tuple[Value, Value]] = {}  # by output: skip and branch
         for op in flow.trace.ops:
             if (terms := self._terms(op)) is not None:
@@ -100,7 +101,7 @@ class Branches:
                 value = moved(op, flow)
             elif (factor := flow.factor(op)) is not None:
                 value = factor[0]
-            elif op.kind == "mul" and (data := self._beside_weight(op)) is not None:
+            elif op.kind in ("mul", "add") and (data := self._beside_weight(op)) is not None:
                 value = data
             else:
                 return
@@ -113,13 +114,21 @@ class Branches:
     def _drop_nested(self) -> None:
         """An addition inside the branch of another is not on the stream."""
         flow = self.flow
-        for outer, (skip, branch) in list(self._sums.items()):
+        every = list(self._sums.items())
+        roots = {value: list(self._stream_points(value))[-1] for value in self._sums}
+        for outer, (skip, branch) in every:
             on_stream = flow.above(skip)
-            for inner in list(self._sums):
-                if inner is outer or on_stream >> inner.index & 1:
-                    continue
-                if flow.depends(branch, inner) and flow.depends(inner, skip):
-                    del self._sums[inner]
+            inside = [
+                inner
+                for inner, _ in every
+                if inner is not outer and not on_stream >> inner.index & 1
+                if flow.depends(branch, inner) and flow.depends(inner, skip)
+                # Else it is a stream beside this one, which began before.
+                if roots[inner] is roots[outer] or flow.depends(roots[inner], skip)
+            ]
+            self.nested = max(self.nested, len(inside))
+            for inner in inside:
+                self._sums.pop(inner, None)
 
     def _normed_points(self, value: Value) -> Iterator[Value]:
         """As stream points, but through normalisations as well."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from specmup.tracing.attention import Attention, attentions
 from specmup.tracing.branches import Branch, Branches
 from specmup.tracing.constants import constants
-from specmup.tracing.dataflow import MOVES, NORMS, Dataflow, Map
+from specmup.tracing.dataflow import CONTRACTIONS, MOVES, NORMS, Dataflow, Map
 from specmup.tracing.dimensions import dimensions_of
 from specmup.tracing.trace import Trace, Value
 from specmup.tracing.ways import Way
@@ -22,11 +22,14 @@ class Reading:
         unreached: Parameters that do not reach the output.
         repeats: How often a parameter is applied one after the other, of those applied repeatedly.
         contracted: Which dimension of a matrix, or of a stack of them, is summed over.
+        parts: Sizes of what a parameter's map reads side by side, where that is several things.
+        normalised: Parameters of maps whose output meets a normalisation before another map.
         gains: Vectors that multiply what flows, and are not added to it.
         offsets: The constant that is added to a vector before it acts, of gains kept as 1 + w.
         constants: Product of the constants in series with a parameter, by parameter and whether it
             is read as an embedding; several where its uses differ, None where it is not known.
         branches: The additions to the residual stream, in order.
+        nested: The most residual additions that any branch holds inside.
         entries: Ways back from the first addition of each stream.
         exits: Ways back from the outputs.
         entering: Parameters on which the stream depends before anything is added to it.
@@ -37,10 +40,13 @@ class Reading:
     unreached: tuple[str, ...]
     repeats: Mapping[str, int]
     contracted: Mapping[str, int]
+    parts: Mapping[str, tuple[int, ...]]
+    normalised: frozenset[str]
     gains: frozenset[str]
     offsets: Mapping[str, float]
     constants: Mapping[tuple[str, bool], frozenset[float | None]]
     branches: tuple[Branch, ...]
+    nested: int
     entries: tuple[Way, ...]
     exits: tuple[Way, ...]
     entering: tuple[str, ...]
@@ -56,10 +62,13 @@ def read(trace: Trace) -> Reading:
         unreached=tuple(n for value, n in trace.parameters.items() if value not in trace.live),
         repeats=_repeats(flow),
         contracted=_contracted(flow),
+        parts=_parts(flow),
+        normalised=frozenset(_normalised(flow)),
         gains=frozenset(_gains(flow)),
         offsets=_offsets(flow),
         constants=constants(flow, branches),
         branches=branches.found,
+        nested=branches.nested,
         entries=branches.entries(),
         exits=tuple(way for value in trace.outputs for way in branches.ways(value)),
         entering=tuple(dict.fromkeys(n for v in branches.starts() for n in flow.parameters(v))),
@@ -106,6 +115,33 @@ def _contracted(flow: Dataflow) -> dict[str, int]:
         if len(last) == 1 and len(own.shape) > 1:
             found.setdefault(use.names[0], set()).update(last)
     return {name: dims.pop() for name, dims in found.items() if len(dims) == 1}
+
+
+def _parts(flow: Dataflow) -> dict[str, tuple[int, ...]]:
+    """How many entries each of the things has that stand side by side in what a map reads."""
+    found = {}
+    for use in flow.maps.values():
+        op = flow.trace.producer.get(flow.root(use.data))
+        if op is None or op.kind != "cat" or len(use.names) != 1:
+            continue
+        sizes = tuple(value.shape[-1] for value in op.inputs if value.shape)
+        if sum(sizes) == op.outputs[0].shape[-1] == use.data.shape[-1]:
+            found[use.names[0]] = sizes
+    return found
+
+
+def _normalised(flow: Dataflow) -> Iterator[str]:
+    """Parameters of maps that a normalisation follows, with no other map between."""
+    for value, use in flow.maps.items():
+        following, seen = [value], {value}
+        while following:
+            readers = flow.trace.consumers.get(following.pop(), ())
+            if any(flow.norm(op) is not None for op in readers):
+                yield from use.names
+                break
+            out = {v for op in readers if op.kind not in CONTRACTIONS for v in op.outputs}
+            following.extend(out - seen)
+            seen |= out
 
 
 def _gains(flow: Dataflow) -> Iterator[str]:

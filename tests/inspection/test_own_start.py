@@ -159,3 +159,26 @@ def test_a_size_that_is_given_for_maps_at_zero_is_drawn(std):
     assert weight.square().mean().sqrt().item() == pytest.approx(size, rel=0.1)
     assert (size == 0) == (std is None)
     assert weight.std() > 0 or std is None
+
+
+class Stepped(Blank):
+    """Blocks whose biases are drawn: those of the maps around zero, those of steps around −5."""
+
+    def __init__(self, width, depth):
+        super().__init__(width, depth)
+        self.step_bias = nn.ParameterList(torch.randn(width) - 5 for _ in range(depth))
+        for unit in self.units:
+            unit.reset_parameters()
+
+    def forward(self, tokens):
+        h = self.words(tokens)
+        for unit, step in zip(self.units, self.step_bias, strict=True):
+            h = h + unit(F.relu(h) * F.softplus(h + step))
+        return self.out(h)
+
+
+@pytest.mark.parametrize(("name", "kind"), [("step_bias.0", "kept"), ("units.0.bias", "drawn")])
+def test_a_bias_that_is_drawn_around_something_else_than_zero_stays(name, kind):
+    """Mamba-2's dt_bias, about −5, would begin other time scales if it were drawn around zero."""
+    spec = ParamSpec("some.bias", (name,), (), (4,), nn.Module, None, 1, False)
+    assert own_start(spec, [Stepped(4, 2), Stepped(4, 2)]).kind == kind

@@ -219,3 +219,10 @@ def test_a_plan_takes_sizes_as_a_mapping_where_blocks_have_kinds(hugging_face):
     plan = make_plan(hugging_face("qwen3", **sizes, **heads), base={"width": 64, "depth": 2})
     assert (plan.width.base, plan.width.target) == (64, 128)
     assert (plan.depth.base, plan.depth.target) == (2, 4)
+
+
+def test_depth_is_followed_where_a_stack_has_blocks_of_its_own():
+    """Of HRM, num_hidden_layers counts every pass through two stacks and changes neither."""
+    two = config("hrm_text", num_hidden_layers=2)
+    deeper = resized_config(two, {"depth": 6})
+    assert (two.num_layers_per_stack, deeper.num_layers_per_stack) == (2, 6)

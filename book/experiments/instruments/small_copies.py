@@ -23,6 +23,12 @@ from specmup.streams import stream
 TYPES = tuple(sorted(MODEL_FOR_CAUSAL_LM_MAPPING_NAMES))
 
 VOCABULARY, CONTEXT = 8, 8
+# No text holds padding, whose embedding is zero: a token more, which the data do not draw.
+PADDING = VOCABULARY
+# Of normalisations. What they read in an original stands far above their ε; in narrow copies, which
+# start with the original's standard deviation, it would not.
+NORM_EPSILON = 1e-16
+
 BASE_WIDTH, BASE_DEPTH = 32, 4
 # What the copy of the base's size has, by the names that configurations use.
 SIZES = {
@@ -33,7 +39,7 @@ SIZES = {
 }
 # And at most; the first pattern that fits a name counts.
 AT_MOST = {
-    "*vocab_size*": VOCABULARY,
+    "*vocab_size*": VOCABULARY + 1,
     "*position*": 4 * CONTEXT,
     "*lora_rank": 16,
     "*experts_per_tok*": 2,
@@ -41,10 +47,11 @@ AT_MOST = {
     "moe_k": 2,
     "*topk_group": 1,
     "n_group": 1,
+    "*n_groups": 1,
     "*num_expert_group*": 1,
     "*shared_experts": 1,
     "*expert*size*": 2 * BASE_WIDTH,
-    "*expert*": 4,
+    "*expert*": 2,
     "*intermediate_size*": BASE_WIDTH,
     "*head_dim*": 8,
     "*head_size": 8,
@@ -53,6 +60,7 @@ AT_MOST = {
     "*mamba_n_heads": 4,
     "*d_ssm": BASE_WIDTH,
     "*router_hidden_size": BASE_WIDTH,
+    "*multiple_of": 8,
     "dff": 2 * BASE_WIDTH,
     "dim_ff": 2 * BASE_WIDTH,
     "d_inner": 2 * BASE_WIDTH,
@@ -88,8 +96,12 @@ def small_config(model_type: str) -> Any:
     small: Any = resized_config(config, {**wanted, **OWN.get(model_type, {})})
     for part in {id(one): one for one in (small, small.get_text_config(decoder=True))}.values():
         for name, value in part.to_dict().items():
-            if name.endswith("token_id") and type(value) is int and value >= VOCABULARY:
+            if name == "pad_token_id" and type(value) is int:
+                part.pad_token_id = PADDING
+            elif name.endswith("token_id") and type(value) is int and value >= VOCABULARY:
                 setattr(part, name, 0)
+            elif name.endswith(("eps", "epsilon")) and type(value) is float:
+                setattr(part, name, NORM_EPSILON)
         part.use_cache = False
     return small
 

@@ -1,0 +1,135 @@
+"""What a forward pass does that no plan counts, refused with what was seen and what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from specmup.inspection.branch_ends import Named
+from specmup.inspection.model_pair import ModelPair
+from specmup.inspection.names import abbreviated
+from specmup.inspection.observation import Observation, names_of
+from specmup.tracing.reading import Reading
+
+
+def check_pass(pair: ModelPair, found: Named, seen: Observation) -> None:
+    """Hold model and base against what a plan counts.
+
+    Args:
+        pair: The parameters.
+        found: The same by name.
+        seen: Both forward passes.
+
+    Raises:
+        ValueError: If one of them does what no plan counts.
+    """
+    _check_repeats(found, seen)
+    _check_nested(seen)
+    _check_parts(seen)
+    _check_heads(pair, seen.target)
+    _check_stream(pair, seen)
+    _check_attention(seen)
+
+
+def _check_repeats(found: Named, seen: Observation) -> None:
+    """Depth by repetition: the same weights applied one after the other."""
+    now_by, before_by = (
+        {found.pattern(name): times for name, times in one.repeats.items()}
+        for one in (seen.target, seen.base)
+    )
+    for name in {**now_by, **before_by}:
+        now, before = now_by.get(name, 1), before_by.get(name, 1)
+        if now != before and not found.stacked(name):  # that holds maps of its own for each
+            raise ValueError(
+                f"{name} is applied {now} times in a row, in the base {before} times: the model "
+                "grows deeper by running the same blocks again, and no rule here speaks of "
+                "that; give every block weights of its own, or let model and base repeat them as "
+                "often"
+            )
+
+
+def _check_nested(seen: Observation) -> None:
+    """Blocks in a row within one branch of another stream."""
+    now, before = seen.target.nested, seen.base.nested
+    if now != before:
+        raise ValueError(
+            f"a branch holds a residual stream of its own, with {now} additions, in the base with "
+            f"{before}: a plan gives these no multipliers; let model and base have as many blocks "
+            "inside a branch"
+        )
+
+
+def _check_parts(seen: Observation) -> None:
+    """A map that reads things side by side, of which some grow and others stay."""
+    for name, now in seen.target.parts.items():
+        before = seen.base.parts.get(name, ())
+        stays = {one == other for one, other in zip(now, before, strict=False)}
+        if len(now) == len(before) and len(stays) == 2:
+            raise ValueError(
+                f"{name} reads things of {_listed(now)} entries side by side, in the base of "
+                f"{_listed(before)}: what it learns of those that grow needs a smaller rate than "
+                "what it learns of the others; give each a map of its own and add what they give, "
+                "which is the same function"
+            )
+
+
+def _check_heads(pair: ModelPair, one: Reading) -> None:
+    """A map out of the stream into a size that stays, of which a normalisation is made."""
+    for param in pair.params:
+        is_head = param.place == "head" and not param.spec.is_vector and param.fan_in.ratio != 1
+        if is_head and one.normalised.intersection(names_of(param.spec)):
+            raise ValueError(
+                f"{param.spec.names[0]} leads from {param.fan_in.target} to {param.fan_out.target} "
+                "entries that are normalised before they are read: a head starts smaller than what "
+                "it learns, and the normalisation undoes that; let those entries grow with the "
+                "width, so that the map behind them is the head, or take the normalisation away"
+            )
+
+
+def _listed(sizes: Sequence[int]) -> str:
+    return " + ".join(map(str, sizes))
+
+
+def _check_stream(pair: ModelPair, seen: Observation) -> None:
+    """The stream itself multiplied by a constant, so that early blocks count for less."""
+    now, before = (
+        {branch.skip_scale for branch in one.branches if not branch.stream_norm}
+        for one in (seen.target, seen.base)
+    )
+    if now == before and (pair.depth.ratio == 1 or now <= {1.0}):
+        return
+    where = next(b for b in seen.target.branches if b.skip_scale != 1.0 or now != before)
+    told = "an unknown number" if where.skip_scale is None else f"{where.skip_scale:.4g}"
+    raise ValueError(
+        f"the residual stream itself is multiplied by {told} on its way to {where.op.module}, "
+        "which a plan does not count: what a block adds then fades or grows with every later one. "
+        "Multiply the branches instead"
+    )
+
+
+def _check_attention(seen: Observation) -> None:
+    """Another factor on attention logits though the heads are as large."""
+    now, before = (
+        {(found.dimension, found.scale) for found in one.attentions}
+        for one in (seen.target, seen.base)
+    )
+    if {d for d, _ in now} != {d for d, _ in before} or now == before:
+        return
+    other = next(iter(sorted(now ^ before, key=str)))
+    where = next(
+        f.module
+        for f in (*seen.target.attentions, *seen.base.attentions)
+        if (f.dimension, f.scale) == other
+    )
+    raise ValueError(
+        f"attention logits are multiplied by {told_of({s for _, s in now})} in the model and by "
+        f"{told_of({s for _, s in before})} in the base (seen in {where}), though heads keep their "
+        "dimension: a plan leaves that factor as it is; make it the same at all sizes and in "
+        "all blocks"
+    )
+
+
+def told_of(numbers: set[float | None]) -> str:
+    """Numbers in words, for a message; None is one that is not known."""
+    known = sorted(number for number in numbers if number is not None)
+    told = [f"{number:.4g}" for number in known] + ["an unknown number"] * (None in numbers)
+    return abbreviated(told)

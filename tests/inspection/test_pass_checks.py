@@ -1,0 +1,175 @@
+"""What a forward pass does besides the usual: planned where a plan counts it, else refused."""
+
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from specmup.parametrization.plan import make_plan
+
+V = 12
+
+
+class Scaled(nn.Module):
+    """A block that adds a branch to the stream; the stream has a gain and an offset of its own."""
+
+    def __init__(self, width):
+        super().__init__()
+        self.norm = nn.LayerNorm(width)
+        self.wide = nn.Linear(width, 2 * width, bias=False)
+        self.back = nn.Linear(2 * width, width, bias=False)
+        self.keeps, self.shifts = nn.Parameter(torch.ones(width)), nn.Parameter(torch.zeros(width))
+
+    def forward(self, h):
+        return (h + self.shifts) * self.keeps + self.back(F.gelu(self.wide(self.norm(h))))
+
+
+class Remembering(nn.Module):
+    """A block that hands a state of its own on to the next, to which it adds."""
+
+    def __init__(self, width):
+        super().__init__()
+        self.norm, self.inner = nn.LayerNorm(width), nn.LayerNorm(width)
+        self.notes = nn.Linear(width, width, bias=False)
+        self.wide = nn.Linear(width, width, bias=False)
+        self.back = nn.Linear(width, width, bias=False)
+
+    def forward(self, h, state):
+        seen = self.norm(h)
+        state = self.notes(seen) if state is None else state + self.notes(seen)
+        return h + self.back(F.gelu(self.wide(seen)) * self.inner(state)), state
+
+
+class Net(nn.Module):
+    """A language model of either kind of block."""
+
+    def __init__(self, width, depth, block=Scaled):
+        super().__init__()
+        torch.manual_seed(0)
+        self.words = nn.Embedding(V, width)
+        self.blocks = nn.ModuleList(block(width) for _ in range(depth))
+        self.end, self.speak = nn.LayerNorm(width), nn.Linear(width, V, bias=False)
+
+    def forward(self, tokens):
+        h, state = self.words(tokens), None
+        for block in self.blocks:
+            if isinstance(block, Remembering):
+                h, state = block(h, state)
+            else:
+                h = block(h)
+        return self.speak(self.end(h))
+
+
+class Nested(Net):
+    """Blocks that stand, all of them, in one branch of another stream."""
+
+    def forward(self, tokens):
+        h = start = self.words(tokens)
+        for block in self.blocks:
+            h = block(h)
+        return self.speak(self.end(start + F.layer_norm(h, h.shape[-1:])))
+
+
+class Beside(Net):
+    """Words are read beside a sound of a size that stays, by one map or by one map for each."""
+
+    def __init__(self, width, depth, *, apart=False):
+        super().__init__(width, depth)
+        self.sounds, self.apart = nn.Embedding(V, 20), apart
+        if apart:
+            self.of_words = nn.Linear(width, width, bias=False)
+            self.of_sounds = nn.Linear(20, width, bias=False)
+        else:
+            self.of_both = nn.Linear(width + 20, width, bias=False)
+
+    def forward(self, tokens):
+        one, other = self.words(tokens), self.sounds(tokens)
+        if self.apart:
+            h = self.of_words(one) + self.of_sounds(other)
+        else:
+            h = self.of_both(torch.cat([one, other], -1))
+        for block in self.blocks:
+            h = block(h)
+        return self.speak(self.end(h))
+
+
+class Narrowed(Net):
+    """A head in two maps, with a normalisation between them."""
+
+    def __init__(self, width, depth, inner):
+        super().__init__(width, depth)
+        self.narrow, self.again = nn.Linear(width, inner(width)), nn.LayerNorm(inner(width))
+        self.speak = nn.Linear(inner(width), V)
+
+    def forward(self, tokens):
+        h = self.words(tokens)
+        for block in self.blocks:
+            h = block(h)
+        return self.speak(self.again(F.gelu(self.narrow(self.end(h)))))
+
+
+def planned(kind, target=(64, 8), base=(16, 2), **options):
+    made, small = kind(*target, **options), kind(*base, **options)
+    return make_plan(made, base=small, learning_rate=1.0, std=0.1, block_depth=2, verify=True)
+
+
+def test_what_acts_on_the_stream_itself_learns_as_slowly_as_what_is_added():
+    plan = planned(Net)
+    assert plan["blocks.3.back.weight"].place == "branch_end"
+    assert plan["blocks.3.back.weight"].factors.learning_rate == pytest.approx(1 / 4 / 4)
+    for name in ("keeps", "shifts"):
+        entry = plan[f"blocks.3.{name}"]
+        assert (entry.place, entry.factors.learning_rate) == ("stream_norm", pytest.approx(1 / 4))
+    assert plan["blocks.3.norm.weight"].factors.learning_rate == 1.0
+
+
+def test_a_second_stream_has_ends_as_well_though_the_first_block_begins_it():
+    plan = planned(Net, block=Remembering)
+    assert plan.width.ratio == 4
+    ends = {e.pattern for e in plan.entries if e.place == "branch_end"}
+    assert ends == {"blocks.*.notes.weight", "blocks.*.back.weight"}
+
+
+def test_a_growing_stream_within_a_branch_is_refused_and_one_that_stays_is_not():
+    with pytest.raises(ValueError, match=r"8 additions, in the base with 2: .* as many blocks"):
+        make_nested((16, 8), (16, 2))
+    assert make_nested((64, 2), (16, 2)).width.ratio == 4
+
+
+def make_nested(target, base):
+    places = {"back": "branch_end", "end": "final_norm"}
+    one, other = Nested(*target), Nested(*base)
+    return make_plan(
+        one, base=other, learning_rate=1.0, std=0.1, block_depth=2, places=places, verify=True
+    )
+
+
+def test_one_map_of_what_grows_and_what_stays_is_refused_and_two_are_planned():
+    with pytest.raises(ValueError, match=r"of_both.weight reads things of 64 \+ 20 .* 16 \+ 20"):
+        planned(Beside)
+    plan = planned(Beside, apart=True)
+    # What a map learns grows with what it reads: one rate for both cannot be right.
+    rates = [plan[f"of_{one}.weight"].factors.learning_rate for one in ("words", "sounds")]
+    assert rates == pytest.approx([1 / 4, 1.0])
+
+
+def test_a_head_that_a_normalisation_follows_is_refused_unless_what_it_gives_grows():
+    with pytest.raises(ValueError, match=r"narrow.weight leads from 64 to 24 entries that"):
+        planned(Narrowed, inner=lambda width: 24)
+    plan = planned(Narrowed, inner=lambda width: width)
+    assert plan["speak.weight"].place == "head"
+    assert plan["narrow.weight"].place == "branch"
+
+
+class Again(Net):
+    """All blocks, run twice."""
+
+    def forward(self, tokens):
+        h = self.words(tokens)
+        for block in (*self.blocks, *self.blocks):
+            h = block(h)
+        return self.speak(self.end(h))
+
+
+def test_more_blocks_that_are_run_as_often_as_the_bases_are_no_repetition():
+    assert planned(Again).depth.ratio == 4
