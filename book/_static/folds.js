@@ -1,5 +1,5 @@
 // Large folds are built when they are opened: until then what they hold is text to the browser. To
-// print, and to reach a place in one by its address, all are.
+// print, all are.
 "use strict";
 
 function unfold(within) {
