@@ -103,6 +103,16 @@ UNFOLD = """() => {
     document.querySelectorAll('img').forEach(image => { image.loading = 'eager'; });
 }"""
 
+FONT_SIGNS = """() => [...document.querySelectorAll('body *')].flatMap(one =>
+    ['::before', '::after'].map(side => getComputedStyle(one, side))
+        .filter(style => style.display !== 'none' && /[\\uE000-\\uF8FF]/.test(style.content))
+).length"""
+
+CUT_FORMULAS = """() => [...document.querySelectorAll('.bd-article math:not([display])')]
+    .filter(formula => !formula.closest('table') && formula.checkVisibility()
+        && formula.getBoundingClientRect().right > document.documentElement.clientWidth)
+    .map(formula => formula.textContent)"""
+
 CUT_CODE = """() => [...document.querySelectorAll('div.highlight pre')]
     .filter(code => !code.closest('.source-lines, .cell_output'))
     .filter(code => code.checkVisibility() && code.scrollWidth > code.clientWidth).length"""
@@ -120,6 +130,10 @@ def test_a_page(site: str, visit: Visit, name: str):
         faults.append(f"formulas that a screen reader cannot say, or tab stops: {silent}")
     if signs := page.evaluate(FOREIGN_SIGNS, sorted(characters())):
         faults.append(f"signs of formulas that their font has not: {signs}")
+    if cut := page.evaluate(CUT_FORMULAS):
+        faults.append(f"formulas in a line that a phone cuts off: {cut}")
+    if signs := page.evaluate(FONT_SIGNS):
+        faults.append(f"signs of a font that no page loads: {signs}")
     if page.evaluate(TEX):
         faults.append("a formula is not set")
     if (wider := visit.overflow()) > 0:
