@@ -219,6 +219,8 @@ USES = {
     "sweep run bible.toml --dry-run": "no run is finished here yet",
     "sweep run tiny.toml --text-folder . --workers 1": "6 of 6",
     "sweep status tiny.toml": "6 of 6",
+    "sweep slurm tiny.toml --tasks 2": "#SBATCH --array=0-1",
+    "sweep gather tiny.toml": "0 runs were gathered, 6 were there",
     "sweep collect tiny.toml --results results": "results/tiny.csv",
     "sweep plot tiny.toml": "tiny.svg",
 }
@@ -227,6 +229,7 @@ REFUSED = {
     "plan --model hf:gpt2 --base n_embd=64 --target n_embd=128": "'specmup[hugging-face]'",
     "check --model hf:gpt2 --base n_embd=64,n_layer=2": "'specmup[hugging-face]'",
     "sweep run bible.toml": "'specmup[text]'",
+    "sweep run tiny.toml --text-folder . --engine ray": "'specmup[ray]'",
     "text openwebtext web": "'specmup[openwebtext]'",
     "sweep collect tiny.toml": "--results",
     "sweep plot tiny.toml --figure nowhere/tiny.svg": "there is no folder nowhere",

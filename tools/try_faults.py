@@ -84,9 +84,9 @@ def make_scene(scene: str, home: Path) -> None:
         return
     workload = SCENES[scene]
     runs = home / workload.store / "runs"
-    # Killed when the first record takes its place, after holder, reserve and two states of a run.
+    # Killed when the first record takes its place, after holder, twice, reserve and two states.
     record = [n for n, call in enumerate(_calls(home, workload)) if call == "replace"]
-    run(home, Watch(home, "killed before", record[3]), workload.call)
+    run(home, Watch(home, "killed before", record[4]), workload.call)
     in_flight = list(runs.parent.glob("checkpoints/*.pt"))
     done = {path.name for path in runs.glob("*.json")}
     states = {path: path.read_bytes() for path in in_flight}
@@ -111,6 +111,11 @@ def _calls(home: Path, workload: Workload) -> list[str]:
     return (home.parent / "calls").read_text().split("\n")
 
 
+def _held(calls: list[str]) -> bool:
+    """Whether the folder is held: it is locked, the lock is tried, and it is freed."""
+    return calls.count("flock") % 3 != 0
+
+
 class Trial:
     """A scene with its undisturbed run, against which cases are held."""
 
@@ -131,7 +136,7 @@ class Trial:
     def cases(self) -> list[Case]:
         """A fault of every kind at every call, where it can be."""
         return [
-            Case(self.scene, kind, at, call, self.calls[: at + 1].count("flock") % 2 == 1)
+            Case(self.scene, kind, at, call, _held(self.calls[: at + 1]))
             for at, call in enumerate(self.calls)
             for kind in KINDS
             if kind not in WRITES or call == "write"

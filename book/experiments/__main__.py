@@ -12,16 +12,18 @@ may be told, says ``python -m experiments verify --help``.
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from importlib import import_module
 from pathlib import Path
 from pkgutil import iter_modules
+from typing import Any
 
 import experiments
 from experiments.settings import settings_of
-from specmup.cli.command import OneLineParser
+from specmup.cli.command import OneLineParser, add_engine, engine
 from specmup.extras import MissingExtra
+from specmup.runs.experiment import ExperimentResult
 from specmup.runs.manifest import SCALES
-from specmup.runs.pool import cores
 from specmup.runs.stopping import stopped_in_one_line
 from specmup.runs.store import RunError
 
@@ -47,25 +49,32 @@ def main() -> None:
         "names", nargs="+", choices=names(), metavar="NAME", help=", ".join(names())
     )
     parser.add_argument("--scale", default="reference", choices=SCALES, help="how large")
-    parser.add_argument("--workers", type=int, default=cores(), help="pieces made at a time")
+    about = "pieces made at a time; default: one a core"
+    parser.add_argument("--workers", type=int, help=about)
+    add_engine(parser)
     asked = parser.parse_args()
     modules = {name: import_module(f"experiments.{name}") for name in asked.names}
     for name, module in modules.items():
         if asked.scale not in module.EXPERIMENT.scales:
             parser.error(f"{name} has the scales {', '.join(module.EXPERIMENT.scales)}")
     with stopped_in_one_line("stopped: finished pieces are kept, the same command goes on"):
-        for name, module in modules.items():
-            experiment = module.EXPERIMENT
-            try:
-                made = experiment.run(asked.scale, PIECES / name, asked.workers)
-            except (MissingExtra, RunError) as problem:
-                parser.error(str(problem))
-            told = experiment.described(asked.scale) | {"settings": settings_of(module)}
-            try:
-                path = made.save(name.replace("_", "-"), scale=asked.scale, configuration=told)
-            except OSError as problem:
-                parser.error(f"the table of {name} cannot be written: {problem}")
-            print(f"{len(made.frame)} rows in {path}")
+        try:
+            with engine(asked) as cluster:
+                for name, module in modules.items():
+                    experiment, folder = module.EXPERIMENT, PIECES / name
+                    made = experiment.run(asked.scale, folder, asked.workers, cluster=cluster)
+                    said = experiment.described(asked.scale) | {"settings": settings_of(module)}
+                    _save(made, name, asked.scale, said)
+        except (MissingExtra, RunError) as problem:
+            parser.error(str(problem))
+
+
+def _save(made: ExperimentResult, name: str, scale: str, described: Mapping[str, Any]) -> None:
+    try:
+        path = made.save(name.replace("_", "-"), scale=scale, configuration=described)
+    except OSError as problem:
+        raise RunError(f"the table of {name} cannot be written: {problem}") from problem
+    print(f"{len(made.frame)} rows in {path}")
 
 
 if __name__ == "__main__":

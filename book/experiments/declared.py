@@ -20,6 +20,7 @@ from typing import Any
 import pandas as pd
 
 from specmup.runs.experiment import ExperimentResult, run_experiment
+from specmup.runs.ray_pool import RayCluster
 
 Axes = Mapping[str, Any]
 Job = dict[str, Any]
@@ -72,8 +73,9 @@ class Experiment:
         self,
         scale: str,
         folder: Path | None = None,
-        workers: int = 1,
+        workers: int | None = 1,
         wanted: Callable[[Job], bool] | None = None,
+        cluster: RayCluster | None = None,
     ) -> ExperimentResult:
         """The rows of a scale, see :func:`specmup.runs.experiment.run_experiment`.
 
@@ -82,9 +84,12 @@ class Experiment:
             folder: Where finished pieces are kept.
             workers: Pieces at a time.
             wanted: Says which jobs to make; None makes all.
+            cluster: Whose machines make them; this one if None.
         """
         jobs = [job for job in self.jobs(scale) if wanted is None or wanted(job)]
-        made = run_experiment(self.point, jobs, self.version, folder=folder, workers=workers)
+        made = run_experiment(
+            self.point, jobs, self.version, folder=folder, workers=workers, cluster=cluster
+        )
         return made.rounded() if self.rounded else made
 
     def described(self, scale: str) -> dict[str, Any]:

@@ -6,14 +6,17 @@ import argparse
 import importlib
 import sys
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from specmup.foreign import printable
+from specmup.runs.refusals import RunError
 
 if TYPE_CHECKING:  # torch is slow to import: only where it is needed
     from torch import nn
 
+    from specmup.runs.ray_pool import RayCluster
 
 FIGURES = (".svg", ".png", ".pdf")
 
@@ -93,6 +96,30 @@ def declared(asked: argparse.Namespace) -> dict[str, Any]:
         "branch_ends": asked.branch_ends,
         "places": dict(asked.places),
     }
+
+
+def add_engine(command: argparse.ArgumentParser) -> None:
+    """The options that say who carries out jobs; :func:`engine` reads them."""
+    about = "who carries out jobs; default: processes of this machine"
+    command.add_argument("--engine", choices=("local", "ray"), default="local", help=about)
+    about = "of a Ray cluster, HOST:PORT or auto; default: one of this machine alone"
+    command.add_argument("--address", help=about)
+
+
+def engine(asked: argparse.Namespace) -> AbstractContextManager[RayCluster | None]:
+    """The cluster that carries out jobs in the block; None for this machine's own processes.
+
+    Raises:
+        RunError: If an address is given that nobody asks, or no cluster answers.
+        MissingExtra: If Ray is not installed.
+    """
+    if asked.engine == "local":
+        if asked.address is not None:
+            raise RunError(f"--address is {asked.address}: it is for --engine ray")
+        return nullcontext()
+    from specmup.runs.ray_pool import connected
+
+    return connected(asked.address)
 
 
 def number_or_mapping(text: str) -> float | dict[str, float]:

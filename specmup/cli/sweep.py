@@ -1,8 +1,9 @@
 """``specmup sweep`` runs grids of language models, keeps each run, and goes on when started again.
 
 ``run`` does what is missing; ``status`` says how far it is; ``collect`` writes the table and its
-manifest; ``plot`` draws loss against learning rate. The FILE says what the sweep is: see
-book/sweeps/.
+manifest; ``plot`` draws loss against learning rate. ``slurm`` writes the script of an array job
+whose tasks run a part each, and ``gather`` puts together what they made. The FILE says what the
+sweep is: see book/sweeps/.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from specmup.cli.command import figure
+from specmup.cli.command import add_engine, engine, figure
 from specmup.foreign import printable
 
 if TYPE_CHECKING:  # torch is slow to import: only where it is needed
@@ -29,9 +30,9 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     actions = command.add_subparsers(dest="action", required=True)
     runs = actions.add_parser("run", help="carry out the runs that are not finished yet")
     add = runs.add_argument
-    add("--device", default="cpu", help="cpu or cuda; default: cpu")
-    add("--workers", type=int, help="runs side by side; default: one a core, or one a GPU")
-    add("--text-folder", type=Path, help="of train.bin and val.bin, for a text not built in")
+    _add_machine(runs)
+    add_engine(runs)
+    add("--part", type=_part, metavar="I/N", help="of N parts that number from 0; default: all")
     add("--dry-run", action="store_true", help="run nothing, and say what it would cost")
     add("--on", metavar="GPU", help="with --dry-run: state the hours on a100, h100, …")
     actions.add_parser("status", help="say how far it is")
@@ -41,10 +42,31 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     plot = actions.add_parser("plot", help="draw loss against learning rate, a line a size")
     text = "a file, .svg, .png or .pdf; default: NAME.svg"
     plot.add_argument("--figure", type=figure, help=text)
+    slurm = actions.add_parser("slurm", help="write the script of an array job: pipe it to sbatch")
+    slurm.add_argument("--tasks", type=int, required=True, help="of the array, a part each")
+    text = "for sbatch, such as --sbatch=--time=4:00:00; as often as you like"
+    slurm.add_argument("--sbatch", action="append", default=[], metavar="OPTION", help=text)
+    _add_machine(slurm)
+    actions.add_parser("gather", help="copy what the parts made into the sweep's folder")
     for action in actions.choices.values():
         action.add_argument("file", type=Path, help="the sweep, a TOML file")
         text = f"where runs are kept; default: {FOLDER}/NAME"
         action.add_argument("--folder", type=Path, help=text)
+
+
+def _add_machine(command: argparse.ArgumentParser) -> None:
+    """What runs need to be told of the machine that they are carried out on."""
+    add = command.add_argument
+    add("--device", default="cpu", help="cpu or cuda; default: cpu")
+    add("--workers", type=int, help="runs side by side; default: one a core, or one a GPU")
+    add("--text-folder", type=Path, help="of train.bin and val.bin, for a text not built in")
+
+
+def _part(text: str) -> tuple[int, int]:
+    number, slash, of = text.partition("/")
+    if not (slash and number.isdecimal() and of.isdecimal()):
+        raise argparse.ArgumentTypeError(f"{text!r} is no part: write I/N, such as 0/8")
+    return int(number), int(of)
 
 
 def run(asked: argparse.Namespace) -> int:
@@ -60,10 +82,12 @@ def run(asked: argparse.Namespace) -> int:
 
 
 def _run(asked: argparse.Namespace, sweep: Sweep, store: Store) -> int:
+    from specmup.sweeps.parts import Part
     from specmup.sweeps.rehearsal import rehearse
     from specmup.sweeps.runner import run_sweep
     from specmup.sweeps.tables import dry_run, status
 
+    part = Part(*asked.part) if asked.part else None
     try:
         rehearse(sweep, asked.text_folder)
     except ValueError as problem:
@@ -71,13 +95,16 @@ def _run(asked: argparse.Namespace, sweep: Sweep, store: Store) -> int:
     if asked.dry_run:
         print(dry_run(sweep, store.read(), asked.on))
         return 0
-    outcome = run_sweep(
-        sweep,
-        store,
-        workers=asked.workers,
-        device=asked.device,
-        text_folder=asked.text_folder,
-    )
+    with engine(asked) as cluster:
+        outcome = run_sweep(
+            sweep,
+            store,
+            workers=asked.workers,
+            device=asked.device,
+            text_folder=asked.text_folder,
+            part=part,
+            cluster=cluster,
+        )
     for path in outcome.corrupt:
         print(f"a record could not be read: it is kept as {path}, and its run was done again")
     print(status(sweep, store))
@@ -122,4 +149,32 @@ def _plot(asked: argparse.Namespace, sweep: Sweep, store: Store) -> int:
     return 0
 
 
-ACTIONS = {"run": _run, "status": _status, "collect": _collect, "plot": _plot}
+def _slurm(asked: argparse.Namespace, sweep: Sweep, store: Store) -> int:
+    from specmup.sweeps.slurm import array_script
+
+    named = {"folder": store.folder, "device": asked.device, "workers": asked.workers}
+    named["text-folder"] = asked.text_folder
+    options = [f"--{name}={value}" for name, value in named.items() if value is not None]
+    script = array_script(sweep, asked.file, asked.tasks, options=options, directives=asked.sbatch)
+    print(script, end="")
+    return 0
+
+
+def _gather(asked: argparse.Namespace, sweep: Sweep, store: Store) -> int:
+    from specmup.sweeps.parts import gather
+
+    told = gather(sweep, store)
+    print(f"{told.taken} runs were gathered, {told.found} were there")
+    for path in told.corrupt:
+        print(f"{path} cannot be read: its part makes it again when it is run", file=sys.stderr)
+    return 0
+
+
+ACTIONS = {
+    "run": _run,
+    "status": _status,
+    "collect": _collect,
+    "plot": _plot,
+    "slurm": _slurm,
+    "gather": _gather,
+}

@@ -40,6 +40,7 @@ class Adapter:
         per_matrix: Whether a step depends on a matrix as a whole, so that matrices that are stacked
             in one tensor must be handed over one by one.
         epsilon: The library's own ε, where the law has one.
+        whole: Why it takes whole parameters only, not shards (DTensors); empty if it takes them.
     """
 
     find: Callable[[], type[Optimizer]]
@@ -47,6 +48,7 @@ class Adapter:
     defaults: Mapping = field(default_factory=dict)
     per_matrix: bool = False
     epsilon: float | None = None
+    whole: str = ""
 
     @property
     def library(self) -> type[Optimizer]:
@@ -87,27 +89,39 @@ DECOUPLE = {"weight_decouple": True}
 # A trust ratio divides by the size of the step, which needs no correction of the average's start.
 TRUST = DECOUPLE | {"adam_debias": True}
 
+# What stands in the way of shards, by the operation that torch has no rule for, or that reads them.
+CLAMPED = "a bound on its step, entry by entry, is not defined on shards"
+RATIO = "its trust ratio needs the norm of the whole matrix"
+DECOMPOSED = "it decomposes the whole matrix"
+
 ADAPTERS: dict[str, Adapter] = {
     "sgd": Adapter(lambda: torch.optim.SGD, defaults={"fused": True}),
     "adamw": Adapter(lambda: torch.optim.AdamW, defaults={"fused": True}, epsilon=1e-8),
     "lion": Adapter(partial(_adapted, "Lion"), DECOUPLE),
     "sophia": Adapter(partial(_adapted, "Sophia"), DECOUPLE, {"p": 1.0}, epsilon=1e-12),
     "adopt": Adapter(
-        partial(_adapted, "Adopt"), DECOUPLE, {"clip_lambda": fourth_root}, epsilon=1e-6
+        partial(_adapted, "Adopt"),
+        DECOUPLE,
+        {"clip_lambda": fourth_root},
+        epsilon=1e-6,
+        whole=CLAMPED,
     ),
-    "lamb": Adapter(partial(_adapted, "Lamb"), TRUST, per_matrix=True, epsilon=1e-6),
-    "lamb-clamped": Adapter(partial(_adapted, "ClampedLamb"), TRUST, per_matrix=True, epsilon=1e-6),
+    "lamb": Adapter(partial(_adapted, "Lamb"), TRUST, per_matrix=True, epsilon=1e-6, whole=RATIO),
+    "lamb-clamped": Adapter(
+        partial(_adapted, "ClampedLamb"), TRUST, per_matrix=True, epsilon=1e-6, whole=RATIO
+    ),
     "muon": Adapter(lambda: muon.UnscaledMuon, {"adjust_lr_fn": None}, per_matrix=True),
     "muon-original": Adapter(lambda: muon.Muon, {"adjust_lr_fn": "original"}, per_matrix=True),
     "muon-kimi": Adapter(lambda: muon.Muon, {"adjust_lr_fn": "match_rms_adamw"}, per_matrix=True),
-    "shampoo": Adapter(_shampoo, per_matrix=True, epsilon=1e-6),
+    "shampoo": Adapter(_shampoo, per_matrix=True, epsilon=1e-6, whole=DECOMPOSED),
     "soap": Adapter(
         partial(_adapted, "Soap"),
         defaults={"max_precondition_dim": sys.maxsize},
         per_matrix=True,
         epsilon=1e-8,
+        whole=DECOMPOSED,
     ),
-    "sso": Adapter(_sso, per_matrix=True),
+    "sso": Adapter(_sso, per_matrix=True, whole=DECOMPOSED),
 }
 
 
@@ -132,8 +146,8 @@ def make_optimizer(
     Raises:
         ValueError: If the name or an option is unknown; a group has no learning rate, or a number
             that is negative or not finite; an ε is given to an optimizer without one; decay is to
-            be coupled; a parameter of a matrix optimizer is not a matrix; or there is a companion
-            where the optimizer trains everything.
+            be coupled; a parameter of a matrix optimizer is not a matrix, or is sharded where the
+            optimizer needs it whole; or there is a companion where the optimizer trains everything.
 
     >>> import torch
     >>> up, bias = torch.nn.Linear(8, 8).parameters()
@@ -191,8 +205,14 @@ def _made(law: UpdateLaw, groups: list[dict], options: Mapping) -> Optimizer:
     defaults = dict(adapter.defaults)
     if options.get("foreach") or options.get("differentiable"):
         defaults.pop("fused", None)  # torch takes one of them
-    if name == "sgd" and any(hasattr(p, "placements") for group in groups for p in group["params"]):
-        defaults["fused"] = False  # torch cannot run the fused kernel of SGD on sharded parameters
+    if any(hasattr(p, "placements") for group in groups for p in group["params"]):
+        if adapter.whole:
+            raise ValueError(
+                f"{name} does not train sharded parameters ({adapter.whole}): train by DDP, which "
+                "keeps them whole, or by another optimizer, such as muon or adamw"
+            )
+        if name == "sgd":
+            defaults["fused"] = False  # torch cannot run its fused kernel on sharded parameters
     return adapter.library(groups, **{**defaults, **options, **adapter.fixed})
 
 

@@ -13,7 +13,8 @@ import pandas as pd
 
 from specmup.runs.job import Job, Record
 from specmup.runs.manifest import made_on
-from specmup.runs.pool import Pool, SerialPool
+from specmup.runs.pool import Pool, SerialPool, cores
+from specmup.runs.ray_pool import Needs, RayCluster
 from specmup.runs.results import save, significant
 from specmup.runs.runner import Runner
 from specmup.runs.store import Store
@@ -66,7 +67,8 @@ def run_experiment(
     version: int,
     *,
     folder: Path | None = None,
-    workers: int = 1,
+    workers: int | None = 1,
+    cluster: RayCluster | None = None,
 ) -> ExperimentResult:
     """Run ``work(**one)`` for every one of the options, and put the rows together in their order.
 
@@ -75,7 +77,9 @@ def run_experiment(
         options: One mapping of plain values a piece.
         version: Of the work, see :class:`specmup.runs.job.Job`.
         folder: Where finished pieces are kept, which are not made again. None keeps none.
-        workers: Pieces at a time: 1 makes them in this process, more in processes of one thread.
+        workers: Pieces at a time: 1 makes them in this process, more in processes of one thread;
+            None is one a core, or as many as the cluster has room for.
+        cluster: Whose machines make them; this one if None.
 
     Raises:
         ValueError: If there are no options, or ``workers`` is below 1.
@@ -87,8 +91,14 @@ def run_experiment(
     jobs = [Job(f"{work.__module__}.{work.__qualname__}", version, one) for one in options]
     name = work.__module__.rpartition(".")[2]
     store = Store(folder, check=_check_piece) if folder else None
+    make_pool: Callable[..., Any]
+    if cluster:
+        make_pool, workers = cluster.pool(Needs(), workers), workers or cluster.workers(Needs())
+    else:
+        workers = cores() if workers is None else workers
+        make_pool = SerialPool if workers == 1 else Pool
     runner = Runner(name, lambda records: jobs, workers, store)
-    outcome = runner.run(_Piece(work), SerialPool if workers == 1 else Pool)
+    outcome = runner.run(_Piece(work), make_pool)
     for path in outcome.corrupt:
         warnings.warn(f"{path} cannot be read: its piece was made again", stacklevel=2)
     if outcome.failed:

@@ -57,6 +57,12 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
     _sync_names(path.parent)
 
 
+def write_whole(path: Path, content: bytes) -> None:
+    """Give a file that content, see :func:`replacing`."""
+    with replacing(path) as file:
+        file.write(content)
+
+
 def say_of_what(problem: OSError, path: Path) -> None:
     """Name the file, which the system does not where a read or a write failed."""
     if problem.errno and problem.filename is None:

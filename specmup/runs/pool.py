@@ -178,12 +178,15 @@ def _serve(work: Callable[[Any, int], Any], number: int, pipe: Connection) -> No
             job = pipe.recv()
         except EOFError:
             return
-        answer: tuple[Any, Exception | None]
-        try:
-            answer = work(job, number), None
-        except Exception as error:
-            answer = None, _portable(error)
-        pipe.send(answer)
+        pipe.send(answer(work, job, number))
+
+
+def answer(work: Callable[[Any, int], Any], job: Any, worker: int) -> tuple[Any, Exception | None]:
+    """What a worker sends back of a job: its value, or what went wrong."""
+    try:
+        return work(job, worker), None
+    except Exception as error:
+        return None, _portable(error)
 
 
 def _portable(error: Exception) -> Exception:

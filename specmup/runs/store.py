@@ -21,7 +21,8 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from specmup.foreign import in_one_line
-from specmup.runs.files import FULL, UNREADABLE, content_of, left_behind, replacing
+from specmup.runs.file_system import locking, refuse_folder, refuse_locks, refuse_rename
+from specmup.runs.files import FULL, UNREADABLE, content_of, left_behind, write_whole
 from specmup.runs.job import Identified, Job, Record
 from specmup.runs.refusals import (
     KEPT,
@@ -75,16 +76,18 @@ class Store:
         """Hold the folder alone; the system frees it however its holder ends.
 
         Raises:
-            RunError: If another process holds it, a link inside leads out of it, or the system does
-                not let it be read or written.
+            RunError: If another process holds it, a link inside leads out of it, the system does
+                not let it be read or written, or its file system gives not what a store needs.
             DiskFull: If there is no room for the reserve.
         """
         with answered(self.folder, UNCHANGED):
             self._refuse_links()
             self.runs.mkdir(parents=True, exist_ok=True)
+            refuse_folder(self.folder)
             lock = self._lock
             try:
-                lock.acquire(timeout=GLANCE)
+                with locking(self.folder):
+                    lock.acquire(timeout=GLANCE)
             except Timeout:
                 raise RunError(
                     f"{self.folder} is in use by process {self._last_holder()}: wait for it or "
@@ -92,8 +95,9 @@ class Store:
                 ) from None
         try:
             with answered(self.folder, UNCHANGED):
+                refuse_locks(self.folder / "lock")
                 self._tidy()
-                _write(self.folder / "holder", str(os.getpid()).encode())
+                refuse_rename(self.folder / "holder", str(os.getpid()).encode())
                 self._refill()
             yield
         finally:
@@ -163,11 +167,13 @@ class Store:
         path, content = self.runs / f"{record.job.identity}.json", _encoded(record)
         with answered(self.folder, LOST):
             try:
-                _write(path, content)
+                write_whole(path, content)
             except OSError as problem:
                 if full := problem.errno in FULL:
                     (self.folder / "reserve").unlink(missing_ok=True)
-                _write(path, content)  # in the room of the reserve, or where a disk failed once
+                write_whole(
+                    path, content
+                )  # in the room of the reserve, or where a disk failed once
                 if full:
                     raise refused(self.folder, problem, KEPT) from problem
         with suppress(OSError):  # the next who holds the folder deletes it
@@ -225,7 +231,7 @@ class Store:
         path = self.folder / "reserve"
         if not path.is_file() or path.is_symlink() or path.stat().st_size < RESERVE:
             # Random bytes, which no file system stores in less than their size.
-            _write(path, os.urandom(RESERVE))
+            write_whole(path, os.urandom(RESERVE))
 
     def _decoded(self, path: Path) -> Record:
         content = json.loads(content_of(path))
@@ -250,8 +256,3 @@ def _encoded(record: Record) -> bytes:
 
 def _digest(content: Mapping) -> str:
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
-
-
-def _write(path: Path, content: bytes) -> None:
-    with replacing(path) as file:
-        file.write(content)

@@ -25,6 +25,7 @@ from specmup.sweeps.estimate import (
     parameters,
 )
 from specmup.sweeps.growth import requested_runs
+from specmup.sweeps.parts import ungathered
 from specmup.sweeps.run import Run
 
 
@@ -93,6 +94,8 @@ def status(sweep: Sweep, store: Store) -> str:
     if contents.corrupt:
         lines.append(f"{len(contents.corrupt)} records cannot be read, and run sets them aside:")
         lines += [f"  {path.name}: {why}" for path, why in islice(contents.corrupt.items(), 5)]
+    if waiting := ungathered(store):
+        lines.append(f"parts hold {waiting} runs more: specmup sweep gather takes them in")
     if (holder := store.holder()) is not None:
         lines.append(f"process {holder} is running it")
     return "\n".join(lines)

@@ -109,7 +109,7 @@ def sharded(tmp_path_factory):
 
 @pytest.mark.parametrize(
     ("optimizer", "tolerance"),
-    [("adamw", 1e-5), ("sgd", 1e-5), ("muon-kimi", 1e-3)],  # Muon's iteration rounds to bfloat16
+    [("adamw", 1e-5), ("sgd", 1e-5), ("muon-kimi", 1e-4)],  # Muon's iteration rounds to bfloat16
 )
 def test_sharded_parameters_train_to_the_same_losses(sharded, optimizer, tolerance):
     for rank in sharded:

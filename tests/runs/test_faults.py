@@ -65,9 +65,9 @@ def shouting(self, message):
 
 
 BROKEN = {
-    "a part can be read": (store, "_write", in_place, "killed before write", "left behind"),
+    "a part can be read": (store, "write_whole", in_place, "killed before write", "left behind"),
     "content is not synced": (
-        *(store, "replacing", unsynced),
+        *(files, "replacing", unsynced),
         *("power cut, names kept replace", "left behind"),
     ),
     "names are not synced": (files, "_sync_names", print, "power cut mkdir", "made again"),
