@@ -108,6 +108,13 @@ def carried_out(pool, jobs, meanwhile=lambda: None):
     return {one.job[0]: one for one in back}
 
 
+def wait_until(condition, seconds=120):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it took too long"
+        time.sleep(0.02)
+
+
 def begun(folder):
     """How often each job was begun."""
     return {path.name: len(path.read_text().split()) for path in folder.iterdir()}
@@ -145,7 +152,7 @@ def test_a_machine_that_is_lost_takes_no_job_along(driver, cluster, tmp_path):
         try:
             back = carried_out(pool, jobs, lose)
             assert len(cluster.machines) == 1
-            assert driver.workers(Needs()) == 2
+            wait_until(lambda: driver.workers(Needs()) == 2)  # all may be back before it is noticed
         finally:
             cluster.machines.append(add(cluster, num_cpus=2))
     assert {name: one.value[0] for name, one in back.items()} == {name: name for name in "abcdef"}
@@ -182,10 +189,7 @@ def begin(words, condition):
     started = subprocess.Popen(
         [sys.executable, "-m", "specmup", *words], stderr=subprocess.PIPE, text=True
     )
-    deadline = time.monotonic() + 120
-    while started.poll() is None and not condition():
-        assert time.monotonic() < deadline, "it took too long"
-        time.sleep(0.02)
+    wait_until(lambda: started.poll() is not None or condition())
     assert started.poll() is None, started.stderr.read()
     return started
 
