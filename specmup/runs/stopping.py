@@ -9,10 +9,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 
-class Terminated(KeyboardInterrupt):
-    """SIGTERM came, by which a shell, a service or a cluster asks a process to end."""
-
-
 @contextmanager
 def stopped_in_one_line(line: str) -> Iterator[None]:
     """Leave by 130 after Ctrl-C and by 143 after SIGTERM, as a shell counts, once all is undone.
@@ -23,19 +19,22 @@ def stopped_in_one_line(line: str) -> Iterator[None]:
     Raises:
         SystemExit: If the block was stopped.
     """
+    status = 130
+
+    def end(*_: object) -> None:
+        nonlocal status
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # what is being ended is not disturbed
+        status = 143  # kept here: Ray raises an error of its own in place of what a signal raises
+        raise KeyboardInterrupt
+
     # Python lets the main thread alone say what a signal does.
     heard = threading.current_thread() is threading.main_thread()
-    before = signal.signal(signal.SIGTERM, _end) if heard else None
+    before = signal.signal(signal.SIGTERM, end) if heard else None
     try:
         yield
-    except KeyboardInterrupt as stop:
+    except KeyboardInterrupt:
         print(line, file=sys.stderr)
-        sys.exit(143 if isinstance(stop, Terminated) else 130)
+        sys.exit(status)
     finally:
         if heard:
             signal.signal(signal.SIGTERM, before)
-
-
-def _end(*_: object) -> None:
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # what is being ended is not disturbed
-    raise Terminated

@@ -171,9 +171,8 @@ class Store:
             except OSError as problem:
                 if full := problem.errno in FULL:
                     (self.folder / "reserve").unlink(missing_ok=True)
-                write_whole(
-                    path, content
-                )  # in the room of the reserve, or where a disk failed once
+                # In the room of the reserve, or where a disk failed once.
+                write_whole(path, content)
                 if full:
                     raise refused(self.folder, problem, KEPT) from problem
         with suppress(OSError):  # the next who holds the folder deletes it
@@ -182,8 +181,8 @@ class Store:
     def refusal(self, problem: BaseException) -> RunError | None:
         """What is told where a job failed since its state could not be kept; None if it did not."""
         if isinstance(problem, OSError):
-            about = Path(os.fsdecode(problem.filename or ""))
-            if problem.errno in FULL or self.folder in about.parents:
+            about = Path(os.fsdecode(problem.filename or "")).absolute()
+            if problem.errno in FULL or self.folder.absolute() in about.parents:
                 return refused(self.folder, problem, LOST_IN_FLIGHT)
         return None
 

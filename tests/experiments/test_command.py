@@ -1,5 +1,6 @@
 """python -m experiments: what it offers, and what it says when something is missing."""
 
+import signal
 import sys
 from types import SimpleNamespace
 
@@ -9,7 +10,6 @@ from experiments import ridge, small_gpt
 from experiments.__main__ import main, names
 from specmup import extras
 from specmup.data.text import king_james
-from specmup.runs.stopping import Terminated
 from specmup.runs.store import RunError
 
 
@@ -47,13 +47,15 @@ def test_a_missing_extra_is_one_sentence(capsys, monkeypatch, tmp_path):
     ("problem", "status", "said"),
     [
         (KeyboardInterrupt(), 130, "stopped: finished pieces are kept, the same command goes on"),
-        (Terminated(), 143, "stopped: finished pieces are kept, the same command goes on"),
+        (signal.SIGTERM, 143, "stopped: finished pieces are kept, the same command goes on"),
         (RunError("the folder is in use"), 2, "python -m experiments: the folder is in use"),
     ],
 )
 def test_what_stops_an_experiment_is_one_line(capsys, monkeypatch, problem, status, said):
-    def stopped(scale, folder, workers):
+    def stopped(scale, folder, workers, cluster):
         assert (scale, folder.name, workers) == ("quick", "ridge", 3)
+        if problem is signal.SIGTERM:
+            signal.raise_signal(problem)
         raise problem
 
     monkeypatch.setattr(ridge, "EXPERIMENT", SimpleNamespace(scales=["quick"], run=stopped))

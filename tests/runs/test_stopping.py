@@ -10,7 +10,7 @@ import pytest
 from sweep_file import FILE
 
 from specmup.__main__ import main
-from specmup.runs.stopping import Terminated, stopped_in_one_line
+from specmup.runs.stopping import stopped_in_one_line
 from specmup.sweeps import runner
 
 PROGRAM = """
@@ -79,10 +79,22 @@ def test_what_a_signal_did_before_it_does_again_afterwards():
     assert signal.getsignal(signal.SIGTERM) == before
 
 
-@pytest.mark.parametrize(("stop", "status"), [(KeyboardInterrupt, 130), (Terminated, 143)])
-def test_a_sweep_that_is_stopped_says_so(stop, status, tmp_path, monkeypatch, capsys):
+def test_what_a_library_raises_in_place_of_a_signal_changes_no_status(capsys):
+    with pytest.raises(SystemExit) as left, stopped_in_one_line("all is kept"):
+        try:
+            os.kill(os.getpid(), signal.SIGTERM)
+            time.sleep(60)
+        except KeyboardInterrupt:
+            raise KeyboardInterrupt from None  # as Ray's waiting does
+    assert left.value.code == 143 and capsys.readouterr().err == "all is kept\n"
+
+
+@pytest.mark.parametrize(("term", "status"), [(False, 130), (True, 143)])
+def test_a_sweep_that_is_stopped_says_so(term, status, tmp_path, monkeypatch, capsys):
     def stopped(*_, **options):
-        raise stop
+        if term:
+            signal.raise_signal(signal.SIGTERM)
+        raise KeyboardInterrupt
 
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(runner, "run_sweep", stopped)

@@ -185,3 +185,15 @@ def test_a_clock_that_was_set_back_gives_no_negative_time(store, record):
     store.write(record)
     os.utime(store.runs / f"{record.job.identity}.json", (4e9, 4e9))
     assert store.since_last() == 0.0
+
+
+@pytest.mark.parametrize("told", [".", "absolute"])
+def test_a_state_that_cannot_be_kept_is_the_folders_however_it_is_named(
+    tmp_path, record, monkeypatch, told
+):
+    monkeypatch.chdir(tmp_path)
+    named = Store("runs-here")
+    state = named.checkpoint(record.job)
+    refused = OSError(30, "Read-only", str(state.absolute() if told == "absolute" else state))
+    assert "runs-here cannot be used (Read-only)" in str(named.refusal(refused))
+    assert named.refusal(OSError(30, "Read-only", str(tmp_path / "elsewhere"))) is None
