@@ -221,6 +221,7 @@ USES = {
     "sweep status tiny.toml": "6 of 6",
     "sweep slurm tiny.toml --tasks 2": "#SBATCH --array=0-1",
     "sweep gather tiny.toml": "0 runs were gathered, 6 were there",
+    "sweep verify tiny.toml --text-folder . --runs 1": "now: agrees",
     "sweep collect tiny.toml --results results": "results/tiny.csv",
     "sweep plot tiny.toml": "tiny.svg",
 }

@@ -47,6 +47,6 @@ def ways_here() -> dict[str, Mapping[str, str]]:
 def perturb_starts() -> None:
     """Perturb all draws of this process by a millionth, if it is to; :data:`PERTURBED` says how."""
     if seed := os.environ.get(PERTURBED):
-        from experiments.reading.perturbed import perturb  # torch, which reads the variables
+        from specmup.training.perturbed import perturb  # torch, which reads the variables
 
         perturb(seed)

@@ -24,10 +24,10 @@ from typing import Any
 import pandas as pd
 
 from experiments.again import OF_SWEEPS, experiment_of, has_rows, rows_made_again
-from experiments.reading.perturbed import perturbed
 from experiments.reading.verified import Verified, compared
 from specmup.runs.manifest import commit
 from specmup.runs.results import Results, load, results_folder
+from specmup.training.perturbed import perturbed
 
 PERTURBED = ("1", "2")  # seeds of the perturbations
 LONGEST = 1 / 3  # of the time of a rotation: a dearer job is never among those that take turns

@@ -2,13 +2,14 @@
 
 ``run`` does what is missing; ``status`` says how far it is; ``collect`` writes the table and its
 manifest; ``plot`` draws loss against learning rate. ``slurm`` writes the script of an array job
-whose tasks run a part each, and ``gather`` puts together what they made. The FILE says what the
-sweep is: see book/sweeps/.
+whose tasks run a part each, and ``gather`` puts together what they made. ``verify`` makes some
+finished runs again. The FILE says what the sweep is: see book/sweeps/.
 """
 
 from __future__ import annotations
 
 import argparse
+import secrets
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -48,6 +49,10 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     slurm.add_argument("--sbatch", action="append", default=[], metavar="OPTION", help=text)
     _add_machine(slurm)
     actions.add_parser("gather", help="copy what the parts made into the sweep's folder")
+    verify = actions.add_parser("verify", help="make some finished runs again, and compare")
+    verify.add_argument("--runs", type=int, default=3, help="how many; default: 3")
+    verify.add_argument("--seed", type=int, help="chooses them; default: another each time")
+    _add_device(verify)
     for action in actions.choices.values():
         action.add_argument("file", type=Path, help="the sweep, a TOML file")
         text = f"where runs are kept; default: {FOLDER}/NAME"
@@ -56,10 +61,16 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
 
 def _add_machine(command: argparse.ArgumentParser) -> None:
     """What runs need to be told of the machine that they are carried out on."""
-    add = command.add_argument
-    add("--device", default="cpu", help="cpu or cuda; default: cpu")
-    add("--workers", type=int, help="runs side by side; default: one a core, or one a GPU")
-    add("--text-folder", type=Path, help="of train.bin and val.bin, for a text not built in")
+    about = "runs side by side; default: one a core, or one a GPU"
+    command.add_argument("--workers", type=int, help=about)
+    _add_device(command)
+
+
+def _add_device(command: argparse.ArgumentParser) -> None:
+    """Where a run is carried out, and on what."""
+    command.add_argument("--device", default="cpu", help="cpu or cuda; default: cpu")
+    about = "of train.bin and val.bin, for a text not built in"
+    command.add_argument("--text-folder", type=Path, help=about)
 
 
 def _part(text: str) -> tuple[int, int]:
@@ -170,7 +181,24 @@ def _gather(asked: argparse.Namespace, sweep: Sweep, store: Store) -> int:
     return 0
 
 
+def _verify(asked: argparse.Namespace, sweep: Sweep, store: Store) -> int:
+    from specmup.sweeps.runner import refuse_device
+    from specmup.sweeps.verify import chosen, made_again
+    from specmup.sweeps.work import Executor
+
+    refuse_device(asked.device)
+    seed = secrets.randbelow(10**6) if asked.seed is None else asked.seed
+    records = chosen(sweep, store.read(), asked.runs, seed)
+    print(f"seed {seed}: {len(records)} runs", flush=True)
+    agree = True
+    for one in made_again(records, Executor(asked.device, asked.text_folder)):
+        print(one, flush=True)
+        agree &= one.verdict != "DISAGREES"
+    return int(not agree)
+
+
 ACTIONS = {
+    "verify": _verify,
     "run": _run,
     "status": _status,
     "collect": _collect,

@@ -60,8 +60,7 @@ def run_sweep(
         DiskFull: If there is no room for a record; runs in flight were still waited for.
         ValueError: If there is no such device, or the text is missing or does not fit.
     """
-    if device not in DEVICES:
-        raise ValueError(f"unknown device {device!r}: give cpu or cuda")
+    refuse_device(device, here=cluster is None)
     if cluster is None:
         workers, budget = _workers(workers, device), memory_budget(device)
     else:  # which knows the memory of its machines
@@ -128,9 +127,19 @@ def gpu_memory() -> float:
     return float(sum(torch.cuda.get_device_properties(i).total_memory for i in range(count)))
 
 
-def _workers(asked: int | None, device: str) -> int:
-    if device == "cuda" and not torch.cuda.is_available():
+def refuse_device(device: str, *, here: bool = True) -> None:
+    """Refuse a device that nobody knows or, for what is carried out here, that is not here.
+
+    Raises:
+        ValueError: If it is such a one.
+    """
+    if device not in DEVICES:
+        raise ValueError(f"unknown device {device!r}: give cpu or cuda")
+    if here and device == "cuda" and not torch.cuda.is_available():
         raise ValueError("there is no CUDA device: take --device cpu")
+
+
+def _workers(asked: int | None, device: str) -> int:
     if asked is not None:
         return asked
     return torch.cuda.device_count() if device == "cuda" else cores()

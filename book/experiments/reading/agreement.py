@@ -15,8 +15,9 @@ import numpy as np
 import pandas as pd
 from scipy.special import bdtrc, stdtrit
 
-from experiments.reading.rounding import FLOOR, SEED, Rounding, described
+from experiments.reading.rounding import SEED, Rounding, described
 from specmup.runs.results import Results
+from specmup.training.perturbed import FLOOR
 
 SETTLED = 0.05  # part of a value: where the tolerance is larger, the comparison would say nothing
 SMALL = 0.1  # of the median: a smaller value is judged as if it were so large

@@ -18,9 +18,9 @@ import numpy as np
 import pandas as pd
 
 from specmup.runs.results import Results
+from specmup.training.perturbed import FLOOR
 
 SEED = "seed"
-FLOOR = 1e-4  # part of a value: rounding is taken to move it by this much at least
 
 
 @dataclass(frozen=True)

@@ -16,10 +16,9 @@ from numpy.typing import ArrayLike
 from scipy.special import stdtrit
 
 from experiments.reading.agreement import JUMP, RISK, SETTLED, SMALL, most_jumps
-from experiments.reading.rounding import FLOOR, Rounding, described
+from experiments.reading.rounding import Rounding, described
 from specmup.runs.results import Results
-
-HANGS = 0.1  # part of a gap: what a perturbation moves by so much hangs on rounding
+from specmup.training.perturbed import FLOOR, HANGS
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,9 @@ from scipy import stats
 
 from experiments.reading import agreement as agreement_module
 from experiments.reading.agreement import RISK, Disagreement, agrees_with, most_jumps
-from experiments.reading.rounding import FLOOR, Rounding, measured_rounding
+from experiments.reading.rounding import Rounding, measured_rounding
 from specmup.runs.results import Results
+from specmup.training.perturbed import FLOOR
 
 RUNS = pd.DataFrame(
     {

@@ -7,9 +7,9 @@ import pandas as pd
 import pytest
 import torch
 
-from experiments.reading.perturbed import SIZE, perturbed
 from experiments.reading.verified import compared
 from specmup.runs.results import Results
+from specmup.training.perturbed import SIZE, perturbed
 
 ON = ["depth", "seed"]
 STORED = pd.DataFrame({"depth": [2, 2, 4, 4], "seed": [0, 1, 0, 1], "loss": [1.0, 2.0, 1.5, inf]})

@@ -9,6 +9,8 @@ from contextlib import contextmanager
 import torch
 
 SIZE = 1e-6  # as large as a few roundings in float32
+FLOOR = 1e-4  # part of a result: rounding is taken to move it by this much at least
+HANGS = 0.1  # part of a gap: what a perturbation moves by so much hangs on rounding
 IN_PLACE = ("normal_", "uniform_")
 
 
