@@ -141,7 +141,7 @@ ODD = [
     # What only the plan or the libraries know.
     (STD, "std = { hiden = 0.1 }", "base, std is {'hiden': 0.1}: a small model cannot be trained"),
     (STD, "std = {}", "base, std is {}: a small model cannot be trained so: the base's initial"),
-    (STD, "std = { hidden = 0.1 }", "give std a value for it, under its role or '*', or make_plan"),
+    (STD, "std = { hidden = 0.1 }", "std=…, with a key for its role or '*' if it is"),
     (STD, "std = 0.1\nepsilon = { hiden = 1e-8 }", "base, epsilon is {'hiden': 1e-08}: a small"),
     (BETAS, "betas = [2.0, 0.95]", "optimizers, adamw, betas is [2.0, 0.95]: a small model"),
     (BETAS, "betas = [nan, 0.95]", "optimizers, adamw, betas is [nan, 0.95]: give finite numbers"),
