@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from specmup import __version__
 from specmup.cli import audit, check, plan, rules, sweep, text
 from specmup.cli.command import OneLineParser
-from specmup.runs.stopping import stopped_in_one_line
+from specmup.cli.stopping import stopped_in_one_line
 
 COMMANDS = {
     "rules": rules,

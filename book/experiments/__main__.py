@@ -21,10 +21,10 @@ from typing import Any
 import experiments
 from experiments.settings import settings_of
 from specmup.cli.command import OneLineParser, add_engine, engine
+from specmup.cli.stopping import stopped_in_one_line
 from specmup.extras import MissingExtra
 from specmup.runs.experiment import ExperimentResult
 from specmup.runs.manifest import SCALES
-from specmup.runs.stopping import stopped_in_one_line
 from specmup.runs.store import RunError
 
 PIECES = Path("_build") / "experiments"

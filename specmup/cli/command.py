@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from specmup.foreign import printable
-from specmup.runs.refusals import RunError
 
 if TYPE_CHECKING:  # torch is slow to import: only where it is needed
     from torch import nn
@@ -113,6 +112,8 @@ def engine(asked: argparse.Namespace) -> AbstractContextManager[RayCluster | Non
         RunError: If an address is given that nobody asks, or no cluster answers.
         MissingExtra: If Ray is not installed.
     """
+    from specmup.runs.refusals import RunError  # runs need the laboratory, other commands do not
+
     if asked.engine == "local":
         if asked.address is not None:
             raise RunError(f"--address is {asked.address}: it is for --engine ray")
