@@ -53,7 +53,7 @@ def _openwebtext(asked: argparse.Namespace) -> int:
 
 def _check(asked: argparse.Namespace) -> int:
     from specmup.data.fingerprint import fingerprint
-    from specmup.data.text import token_files
+    from specmup.data.token_files import token_files
 
     for name, least in (("vocabulary", 1), ("context", 1)):
         if (given := getattr(asked, name)) < least:
