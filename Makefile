@@ -8,7 +8,7 @@ export MPLCONFIGDIR := $(CURDIR)/.venv/matplotlib
 book test sync: export OMP_NUM_THREADS := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup book pdf test sync bench lowest clean
+.PHONY: help setup book pdf test sync bench lowest newest clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "make %-7s %s\n", $$1, $$2}' Makefile
@@ -32,7 +32,10 @@ bench: setup ## print the measured ratios as one table, in some five minutes
 	@$(RUN) -m benchmarks
 
 lowest: setup ## test the lowest versions that are promised; downloads gigabytes
-	@$(RUN) tools/try_lowest.py
+	@$(RUN) tools/try_versions.py lowest
+
+newest: setup ## test the newest versions and Python; downloads gigabytes
+	@$(RUN) tools/try_versions.py newest
 
 clean: ## remove what the build made; .venv stays
 	rm -rf _build .pytest_cache .ruff_cache .hypothesis

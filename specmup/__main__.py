@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from specmup import __version__
 from specmup.cli import audit, check, plan, rules, sweep, text
 from specmup.cli.command import OneLineParser
-from specmup.runs.stopping import stopped_in_one_line
+from specmup.cli.stopping import stopped_in_one_line
 
 COMMANDS = {
     "rules": rules,
@@ -33,17 +33,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for name, module in COMMANDS.items():
         parsers[name] = commands.add_parser(name, help=module.HELP, description=module.__doc__)
         module.add_arguments(parsers[name])
-    asked = parser.parse_args(arguments)
-    command = COMMANDS[asked.command]
+    args = parser.parse_args(arguments)
+    command = COMMANDS[args.command]
     try:
         with stopped_in_one_line(getattr(command, "STOPPED", "stopped")):
-            status = command.run(asked) or 0
+            status = command.run(args) or 0
             sys.stdout.flush()
     except BrokenPipeError:  # the reader, such as head, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except (ValueError, OSError) as problem:  # bad input, or files that cannot be read or written
-        parsers[asked.command].error(str(problem))
+        parsers[args.command].error(str(problem))
     return status
 
 

@@ -7,7 +7,7 @@ from importlib import import_module
 from importlib.util import find_spec
 from types import ModuleType
 
-# What [lab] brings, by the names under which it is imported.
+# What [lab] brings, by the names under which it is imported; torch brings filelock already.
 LAB = ("pandas", "scipy", "sklearn", "matplotlib", "tqdm", "msgspec")
 
 

@@ -28,7 +28,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from specmup.__main__ import main as command
-from specmup.data.text import token_files
+from specmup.data.token_files import token_files
 from specmup.parametrization.plan import make_plan
 from specmup.parametrization.planned import Plan
 from specmup.runs.job import Record

@@ -21,10 +21,10 @@ from typing import Any
 import experiments
 from experiments.settings import settings_of
 from specmup.cli.command import OneLineParser, add_engine, engine
+from specmup.cli.stopping import stopped_in_one_line
 from specmup.extras import MissingExtra
 from specmup.runs.experiment import ExperimentResult
 from specmup.runs.manifest import SCALES
-from specmup.runs.stopping import stopped_in_one_line
 from specmup.runs.store import RunError
 
 PIECES = Path("_build") / "experiments"
@@ -52,19 +52,19 @@ def main() -> None:
     about = "pieces made at a time; default: one a core"
     parser.add_argument("--workers", type=int, help=about)
     add_engine(parser)
-    asked = parser.parse_args()
-    modules = {name: import_module(f"experiments.{name}") for name in asked.names}
+    args = parser.parse_args()
+    modules = {name: import_module(f"experiments.{name}") for name in args.names}
     for name, module in modules.items():
-        if asked.scale not in module.EXPERIMENT.scales:
+        if args.scale not in module.EXPERIMENT.scales:
             parser.error(f"{name} has the scales {', '.join(module.EXPERIMENT.scales)}")
     with stopped_in_one_line("stopped: finished pieces are kept, the same command goes on"):
         try:
-            with engine(asked) as cluster:
+            with engine(args) as cluster:
                 for name, module in modules.items():
                     experiment, folder = module.EXPERIMENT, PIECES / name
-                    made = experiment.run(asked.scale, folder, asked.workers, cluster=cluster)
-                    said = experiment.described(asked.scale) | {"settings": settings_of(module)}
-                    _save(made, name, asked.scale, said)
+                    made = experiment.run(args.scale, folder, args.workers, cluster=cluster)
+                    said = experiment.described(args.scale) | {"settings": settings_of(module)}
+                    _save(made, name, args.scale, said)
         except (MissingExtra, RunError) as problem:
             parser.error(str(problem))
 

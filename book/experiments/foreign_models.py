@@ -65,7 +65,7 @@ def hold_against_copies(
         for times in TIMES:
             shown = shown if verdict == "planned" else times
             base = (widths[0], shown * depths[0])
-            verdict, said, rows = _held(model_type, base, _lines(widths, depths, times), seeds)
+            verdict, said, rows = _judged(model_type, base, _lines(widths, depths, times), seeds)
             about: dict[str, Any] = {"model_type": model_type, "verdict": verdict, "said": said}
             about["base_depth"] = base[1]
             frame = pd.DataFrame(rows, columns=COLUMNS).assign(**about)
@@ -80,7 +80,7 @@ def _lines(widths: list[int], depths: list[int], times: int) -> dict[str, list[S
     return {"width": sizes(base, widths=widths), "depth": sizes(base, depths=deep)}
 
 
-def _held(
+def _judged(
     model_type: str, base: Size, lines: Mapping[str, list[Size]], seeds: list[int]
 ) -> tuple[str, str, list]:
     """Verdict, reason and rows."""
@@ -92,14 +92,14 @@ def _held(
         copies = {size: copy_of(config, *size, seed=seeds[0]) for size in every}
         _check_grown(copies, lines)
     except Exception as problem:  # of any kind: the model's code is not ours
-        return "not built", _told(problem), nothing
+        return "not built", _reason(problem), nothing
     try:
         rate = _rate(small)
         plans = {size: _plan(model, small, rate) for size, model in copies.items()}
     except Undeclared as problem:
-        return "asks", _told(problem), nothing
+        return "asks", _reason(problem), nothing
     except ValueError as problem:
-        return "refused", _told(problem), nothing
+        return "refused", _reason(problem), nothing
     made: dict[str, Made] = {"plan": {}, "sp": {}}
     places = {entry.pattern: entry.place for plan in plans.values() for entry in plan.entries}
     try:
@@ -109,7 +109,7 @@ def _held(
                 _by_block(_planned(copies[size], plan, seed), plan, size[1]) for seed in seeds
             ]
     except (RuntimeError, TypeError, IndexError, ValueError, AttributeError, KeyError) as problem:
-        return "not run", _told(problem), nothing
+        return "not run", _reason(problem), nothing
     return "planned", NONE, list(_rows(made, lines, places))
 
 
@@ -121,7 +121,7 @@ def _check_grown(copies: Mapping[Size, nn.Module], lines: Mapping[str, list[Size
             raise ValueError(f"its {axis} does not follow the configuration's")
 
 
-def _told(problem: Exception) -> str:
+def _reason(problem: Exception) -> str:
     return f"{type(problem).__name__}: {' '.join(str(problem).split())}"
 
 

@@ -23,7 +23,7 @@ from experiments.instruments.rows import labelled
 from experiments.small_gpt import BASE_DEPTH, BASE_WIDTH, HEAD_DIMENSION, STD, planned
 from specmup.models.gpt import GPT, GPTShape
 from specmup.norms import or_inf, rms_operator_norm
-from specmup.probes.coordinate_check import followed
+from specmup.probes.followed import followed
 from specmup.sweeps.run import RULES as OF_SWEEPS
 
 # What make_plan is told of a rule.

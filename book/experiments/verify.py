@@ -138,12 +138,12 @@ def main(words: Sequence[str]) -> int:
     parser.add_argument("--rows", type=int, default=1, help="at least so many; 1 by default")
     parser.add_argument("--where", default="", help="a query that they answer")
     parser.add_argument("--rotate", type=float, metavar="SECONDS", help="some of all results")
-    asked = parser.parse_args(words)
-    if (asked.name is None) == (asked.rotate is None):
+    args = parser.parse_args(words)
+    if (args.name is None) == (args.rotate is None):
         parser.error("name a result, or give --rotate SECONDS")
     try:
-        turns = [_asked_for(asked)] if asked.name else rotated(asked.rotate, commit())
-        found = [one for some in turns for one in told(some)]
+        turns = [_asked_for(args)] if args.name else rotated(args.rotate, commit())
+        found = [one for some in turns for one in printed(some)]
     except (FileNotFoundError, ValueError) as problem:
         parser.error(str(problem))
     if not found:
@@ -151,20 +151,20 @@ def main(words: Sequence[str]) -> int:
     return int(not all(one.holds for one in found))
 
 
-def told(some: list[Verified]) -> list[Verified]:
+def printed(some: list[Verified]) -> list[Verified]:
     """The same, printed."""
     print(*some, sep="\n", flush=True)
     return some
 
 
-def _asked_for(asked: argparse.Namespace) -> list[Verified]:
-    results = load(asked.name.replace("_", "-"))
-    rows = results.frame.query(asked.where) if asked.where else results.frame
+def _asked_for(args: argparse.Namespace) -> list[Verified]:
+    results = load(args.name.replace("_", "-"))
+    rows = results.frame.query(args.where) if args.where else results.frame
     chosen: list[pd.DataFrame] = []
     for candidate in candidates(results, rows, commit()):
         chosen.append(candidate.rows)
-        if sum(map(len, chosen)) >= asked.rows:
+        if sum(map(len, chosen)) >= args.rows:
             break
     if not chosen:
-        raise ValueError(f"no row of {asked.name} answers {asked.where!r}")
+        raise ValueError(f"no row of {args.name} answers {args.where!r}")
     return verified(results, pd.concat(chosen))

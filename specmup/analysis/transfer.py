@@ -15,18 +15,13 @@ import numpy as np
 import pandas as pd
 
 from specmup.aligned import aligned
+from specmup.analysis.comparable import check_comparable
 from specmup.analysis.curve import seed_curves, tuned_rate
 from specmup.analysis.interval import Interval, mean_interval
 from specmup.analysis.optimum import Optimum, optimum
 from specmup.analysis.regret import regret
 
 Axis = Literal["width", "depth"]
-
-# What must be the same in every run of one comparison, where a column for it exists.
-CONFIGURATION = (
-    *("rule", "optimizer", "block_depth", "activation", "normalisation", "weight_decay"),
-    *("steps", "batch_size", "dtype"),
-)
 
 
 @dataclass(frozen=True)
@@ -163,7 +158,7 @@ def transfer(
         ValueError: If the frame is empty, lacks a column, mixes configurations, repeats a run,
             holds nan, lacks learning rates or whole sizes for some seeds, or has only one size.
     """
-    _check_frame(frame, axis, value)
+    check_comparable(frame, axis, value)
     curves = {}
     for key, rows in frame.groupby(axis):
         size = cast(int, key)  # to pandas any scalar
@@ -199,30 +194,6 @@ def transfer(
         slope=_contrast(doublings / (doublings @ doublings), usable),
         seeds=len(usable),
     )
-
-
-def _check_frame(frame: pd.DataFrame, axis: str, value: str) -> None:
-    if axis not in ("width", "depth"):
-        raise ValueError(f"axis {axis!r} is not one of 'width', 'depth'")
-    missing = [c for c in (axis, "log2_lr", "seed", value) if c not in frame.columns]
-    if missing:
-        raise ValueError(f"the frame lacks {missing}; it has {list(frame.columns)}")
-    if frame.empty:
-        raise ValueError("the frame is empty: its filter left no run")
-    for column in (axis, "log2_lr", "seed", value):
-        if frame[column].isna().any():
-            raise ValueError(
-                f"{column} is nan in {frame[column].isna().sum()} of {len(frame)} rows: "
-                "a diverged run is recorded as a loss of inf"
-            )
-    other = "depth" if axis == "width" else "width"
-    for column in (*CONFIGURATION, other):
-        if column in frame.columns and frame[column].nunique(dropna=False) > 1:
-            raise ValueError(
-                f"transfer over {axis} compares runs that differ in nothing else, but {column} "
-                f"takes {frame[column].unique().tolist()}: pick one, "
-                f"for example frame[frame.{column} == {frame[column].iloc[0]!r}]"
-            )
 
 
 def _size_transfer(

@@ -79,7 +79,7 @@ def constants_of(model: nn.Module, pair: ModelPair, example: Any = None) -> Cons
     several: dict[str, tuple[float, ...]] = {}
     for param in pair.params:
         pattern = param.spec.pattern
-        seen = _seen(traced, param, pair)
+        seen = _constants_before(traced, param, pair)
         known = sorted(value for value in seen if value is not None)
         if len(known) == len(seen) == 1:
             read[pattern] = known[0]
@@ -102,7 +102,7 @@ def constants_of(model: nn.Module, pair: ModelPair, example: Any = None) -> Cons
     )
 
 
-def _seen(traced: Traced, param: ScaledParam, pair: ModelPair) -> set[float | None]:
+def _constants_before(traced: Traced, param: ScaledParam, pair: ModelPair) -> set[float | None]:
     """The constants in front of a parameter: the mean over the blocks, for each of its uses.
 
     The use as a head of an embedding that is tied is left out: it counts for the gain before it.

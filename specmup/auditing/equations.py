@@ -21,9 +21,10 @@ from specmup.theory.condition import (
     end_system,
     norm,
 )
-from specmup.theory.equations import Bound, Equation, Statement, Term
+from specmup.theory.equations import Bound, Equation, Statement
 from specmup.theory.order import ONE, WIDTH, Order
 from specmup.theory.rules import solved_layers
+from specmup.theory.terms import Term
 
 
 @dataclass(frozen=True)

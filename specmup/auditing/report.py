@@ -74,7 +74,7 @@ class Audit:
 
     def to_json(self) -> str:
         """Everything that was found; powers as exponents of n and L."""
-        return json.dumps(_told(self), indent=2, ensure_ascii=False)
+        return json.dumps(_as_json(self), indent=2, ensure_ascii=False)
 
 
 def named(rules: Mapping[str, str]) -> str:
@@ -162,7 +162,7 @@ def _by_kind(audit: Audit) -> Iterator[str]:
         yield f"    {look}"
 
 
-def _told(audit: Audit) -> dict:
+def _as_json(audit: Audit) -> dict:
     return {
         "agrees": audit.agrees,
         "rule": audit.rule,

@@ -47,18 +47,18 @@ def whole_numbers(text: str) -> list[int]:
     return [int(piece) for piece in pieces]
 
 
-def run(asked: argparse.Namespace) -> int:
+def run(args: argparse.Namespace) -> int:
     """Audit and print; 1 if something is not as the condition asks, else 0."""
     # torch is slow to import: only where it is needed
     from specmup.auditing.audit import audit
 
     found = audit(
-        function(asked.build),
-        widths=asked.widths,
-        depths=asked.depths,
-        optimizer=asked.optimizer,
-        draws=asked.draws,
-        **declared(asked),
+        function(args.build),
+        widths=args.widths,
+        depths=args.depths,
+        optimizer=args.optimizer,
+        draws=args.draws,
+        **declared(args),
     )
-    print(found.to_json() if asked.json else found)
-    return int(any(not f.harmless and f.number not in asked.accept for f in found.faults))
+    print(found.to_json() if args.json else found)
+    return int(any(not f.harmless and f.number not in args.accept for f in found.faults))

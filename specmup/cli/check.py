@@ -58,40 +58,40 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     add("--figure", type=figure, help="a file to draw to, .svg, .png or .pdf")
 
 
-def run(asked: argparse.Namespace) -> int:
+def run(args: argparse.Namespace) -> int:
     """Check, draw and print; 1 if the plan's features are surely not flat, else 0."""
     # torch is slow to import: only where it is needed
     from specmup.figures.check_report import FAILS, draw, findings, report, verdict
     from specmup.inspection.counts import entries
     from specmup.probes.coordinate_check import axes, coordinate_check, token_batches
 
-    make, sizes_of = _by_factors(asked)
-    if asked.seeds < 1:
-        raise ValueError(f"--seeds is {asked.seeds}: give at least 1")
+    make, sizes_of = _by_factors(args)
+    if args.seeds < 1:
+        raise ValueError(f"--seeds is {args.seeds}: give at least 1")
 
-    batches = token_batches(asked.vocabulary, asked.length, asked.batch)
-    _try(asked.model, make(1, 1), batches)
-    for axis, most in (("width", (max(asked.widths), 1)), ("depth", (1, max(asked.depths)))):
+    batches = token_batches(args.vocabulary, args.length, args.batch)
+    _try(args.model, make(1, 1), batches)
+    for axis, most in (("width", (max(args.widths), 1)), ("depth", (1, max(args.depths)))):
         print(_grown(axis, *({**sizes_of(*f), **entries(make(*f))} for f in ((1, 1), most))))
     print()
 
     def plan_of(parametrization: str) -> Callable[[nn.Module], Plan]:
-        return partial(_plan, asked, make, parametrization)
+        return partial(_plan, args, make, parametrization)
 
     frame = coordinate_check(
         make,
         {"plan": plan_of("spectral"), "sp": plan_of("sp")},
         batches,
-        sizes=axes(sorted(asked.widths), sorted(asked.depths)),
-        seeds=range(asked.seeds),
-        steps=asked.steps,
+        sizes=axes(sorted(args.widths), sorted(args.depths)),
+        seeds=range(args.seeds),
+        steps=args.steps,
     )
-    found = findings(frame, tolerance=asked.tolerance)
+    found = findings(frame, tolerance=args.tolerance)
     print(report(found))
     print(_learning(make(1, 1), plan_of("spectral"), batches))
-    if asked.figure:
-        draw(frame, found, asked.figure)
-        print(f"figure: {asked.figure}")
+    if args.figure:
+        draw(frame, found, args.figure)
+        print(f"figure: {args.figure}")
     return int(verdict([finding for finding in found if finding.rule == "plan"]) == FAILS)
 
 
@@ -106,17 +106,17 @@ def _learning(base: nn.Module, plan_of: Callable[[nn.Module], Plan], batches: Ca
     return f"the base under the plan: {learning(base, plan.optimizer(base), batch, cross_entropy)}"
 
 
-def _plan(asked: argparse.Namespace, make: Factory, parametrization: str, model: nn.Module) -> Plan:
+def _plan(args: argparse.Namespace, make: Factory, parametrization: str, model: nn.Module) -> Plan:
     """The plan of one of the copies."""
     from specmup.parametrization.plan import make_plan
 
     return make_plan(
         model,
         base=make(1, 1),  # with memory: its own start is measured where no std is given
-        optimizer=asked.optimizer,
-        learning_rate=asked.learning_rate,
-        std=asked.std,
-        **declared(asked),
+        optimizer=args.optimizer,
+        learning_rate=args.learning_rate,
+        std=args.std,
+        **declared(args),
         parametrization=parametrization,
         verify=True,
     )
@@ -147,31 +147,31 @@ def _grown(axis: str, before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
     return f"{axis} grows: {', '.join(told) or 'nothing'}"
 
 
-def _by_factors(asked: argparse.Namespace) -> tuple[Factory, Callable[[int, int], dict[str, int]]]:
+def _by_factors(args: argparse.Namespace) -> tuple[Factory, Callable[[int, int], dict[str, int]]]:
     """A factory of the model by its factors on the base's width and depth, and its sizes."""
     from specmup.parametrization.followers import FOLLOWERS, NAMES
 
-    build = factory(asked.model)
-    wide = _names(asked, "width", asked.width_names, (*NAMES["width"], *FOLLOWERS, "heads"))
-    deep = _names(asked, "depth", asked.depth_names, (*NAMES["depth"], "layers"))
-    fixed = dict(asked.fixed)
-    if asked.model.startswith("hf:"):
-        fixed = {"vocab_size": asked.vocabulary} | fixed
+    build = factory(args.model)
+    wide = _names(args, "width", args.width_names, (*NAMES["width"], *FOLLOWERS, "heads"))
+    deep = _names(args, "depth", args.depth_names, (*NAMES["depth"], "layers"))
+    fixed = dict(args.fixed)
+    if args.model.startswith("hf:"):
+        fixed = {"vocab_size": args.vocabulary} | fixed
 
     def sizes_of(width: int, depth: int) -> dict[str, int]:
         growth = dict.fromkeys(wide, width) | dict.fromkeys(deep, depth)
-        return {**fixed, **{k: v * growth.get(k, 1) for k, v in asked.base.items()}}
+        return {**fixed, **{k: v * growth.get(k, 1) for k, v in args.base.items()}}
 
     return lambda width, depth: build(sizes_of(width, depth)), sizes_of
 
 
 def _names(
-    asked: argparse.Namespace, axis: str, given: list[str] | None, known: tuple[str, ...]
+    args: argparse.Namespace, axis: str, given: list[str] | None, known: tuple[str, ...]
 ) -> list[str]:
-    names = given or [name for name in asked.base if name in known]
-    if not names or any(name not in asked.base for name in names):
+    names = given or [name for name in args.base if name in known]
+    if not names or any(name not in args.base for name in names):
         raise ValueError(
-            f"which of {', '.join(asked.base)} grow with the {axis}? "
+            f"which of {', '.join(args.base)} grow with the {axis}? "
             f"Name them: --{axis}-names NAME …"
         )
     return names

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from specmup.foreign import printable
-from specmup.runs.refusals import RunError
 
 if TYPE_CHECKING:  # torch is slow to import: only where it is needed
     from torch import nn
@@ -89,12 +88,12 @@ def add_declarations(command: argparse.ArgumentParser) -> None:
     )
 
 
-def declared(asked: argparse.Namespace) -> dict[str, Any]:
+def declared(args: argparse.Namespace) -> dict[str, Any]:
     """What :func:`specmup.parametrization.plan.make_plan` is told of the architecture."""
     return {
-        "block_depth": asked.block_depth,
-        "branch_ends": asked.branch_ends,
-        "places": dict(asked.places),
+        "block_depth": args.block_depth,
+        "branch_ends": args.branch_ends,
+        "places": dict(args.places),
     }
 
 
@@ -106,20 +105,22 @@ def add_engine(command: argparse.ArgumentParser) -> None:
     command.add_argument("--address", help=about)
 
 
-def engine(asked: argparse.Namespace) -> AbstractContextManager[RayCluster | None]:
+def engine(args: argparse.Namespace) -> AbstractContextManager[RayCluster | None]:
     """The cluster that carries out jobs in the block; None for this machine's own processes.
 
     Raises:
         RunError: If an address is given that nobody asks, or no cluster answers.
         MissingExtra: If Ray is not installed.
     """
-    if asked.engine == "local":
-        if asked.address is not None:
-            raise RunError(f"--address is {asked.address}: it is for --engine ray")
+    from specmup.runs.refusals import RunError  # runs need the laboratory, other commands do not
+
+    if args.engine == "local":
+        if args.address is not None:
+            raise RunError(f"--address is {args.address}: it is for --engine ray")
         return nullcontext()
     from specmup.runs.ray_pool import connected
 
-    return connected(asked.address)
+    return connected(args.address)
 
 
 def number_or_mapping(text: str) -> float | dict[str, float]:
@@ -152,7 +153,7 @@ def factory(name: str) -> Callable[[Mapping[str, int]], nn.Module]:
     kind, colon, rest = name.partition(":")
     if not (colon and rest):
         raise ValueError(f"unknown model {name!r}: write hf:gpt2, or module:function for your own")
-    return _hugging_face(rest) if kind == "hf" else _own(kind, rest)
+    return _hugging_face(rest) if kind == "hf" else _builder_of(kind, rest)
 
 
 def _hugging_face(model_type: str) -> Callable[[Mapping[str, int]], nn.Module]:
@@ -183,7 +184,7 @@ def _hugging_face(model_type: str) -> Callable[[Mapping[str, int]], nn.Module]:
     return build
 
 
-def _own(module: str, name: str) -> Callable[[Mapping[str, int]], nn.Module]:
+def _builder_of(module: str, name: str) -> Callable[[Mapping[str, int]], nn.Module]:
     make = function(f"{module}:{name}")
 
     def build(sizes: Mapping[str, int]) -> nn.Module:

@@ -45,32 +45,32 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument("--format", default="table", choices=FORMATS, help="default: table")
 
 
-def run(asked: argparse.Namespace) -> None:
+def run(args: argparse.Namespace) -> None:
     """Make the plan without memory for the models, and print it."""
     # torch is slow to import: only where it is needed
     from specmup.parametrization.plan import make_plan
 
-    build = factory(asked.model)
+    build = factory(args.model)
     make = partial(
         make_plan,
-        lambda: build(asked.target),
-        base=lambda: build(asked.base),
-        optimizer=asked.optimizer,
-        learning_rate=asked.learning_rate,
-        std=asked.std,
-        weight_decay=asked.weight_decay,
-        epsilon=asked.epsilon,
-        gauge=asked.gauge,
+        lambda: build(args.target),
+        base=lambda: build(args.base),
+        optimizer=args.optimizer,
+        learning_rate=args.learning_rate,
+        std=args.std,
+        weight_decay=args.weight_decay,
+        epsilon=args.epsilon,
+        gauge=args.gauge,
         verify=True,
-        **declared(asked),
+        **declared(args),
     )
-    if asked.suggest:
+    if args.suggest:
         print(_suggested(make))
         return
     plan = make()
-    if asked.format == "json":
+    if args.format == "json":
         print(plan.to_json())
-    elif asked.format == "markdown":
+    elif args.format == "markdown":
         print(plan.report().markdown())
     elif sys.stdout.isatty():
         from rich.console import Console

@@ -18,6 +18,6 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument("--format", default="table", choices=FORMATS, help="default: table")
 
 
-def run(asked: argparse.Namespace) -> None:
+def run(args: argparse.Namespace) -> None:
     """Print the table."""
-    print(FORMATS[asked.format](rules(asked.optimizer, asked.block_depth)))
+    print(FORMATS[args.format](rules(args.optimizer, args.block_depth)))

@@ -80,39 +80,39 @@ def _part(text: str) -> tuple[int, int]:
     return int(number), int(of)
 
 
-def run(asked: argparse.Namespace) -> int:
+def run(args: argparse.Namespace) -> int:
     """Do what is asked; 1 if runs could not be carried out, else 0."""
     from specmup.runs.store import Store
     from specmup.sweeps.configuration import read_sweep
     from specmup.sweeps.record_check import check_record
     from specmup.sweeps.run import Run
 
-    sweep = read_sweep(asked.file)
-    store = Store(asked.folder or FOLDER / sweep.name, Run, check_record)
-    return ACTIONS[asked.action](asked, sweep, store)
+    sweep = read_sweep(args.file)
+    store = Store(args.folder or FOLDER / sweep.name, Run, check_record)
+    return ACTIONS[args.action](args, sweep, store)
 
 
-def _run(asked: argparse.Namespace, sweep: Sweep, store: Store) -> int:
+def _run(args: argparse.Namespace, sweep: Sweep, store: Store) -> int:
     from specmup.sweeps.parts import Part
     from specmup.sweeps.rehearsal import rehearse
     from specmup.sweeps.runner import run_sweep
     from specmup.sweeps.tables import dry_run, status
 
-    part = Part(*asked.part) if asked.part else None
+    part = Part(*args.part) if args.part else None
     try:
-        rehearse(sweep, asked.text_folder)
+        rehearse(sweep, args.text_folder)
     except ValueError as problem:
-        raise ValueError(f"{asked.file}: {problem}") from problem
-    if asked.dry_run:
-        print(dry_run(sweep, store.read(), asked.on))
+        raise ValueError(f"{args.file}: {problem}") from problem
+    if args.dry_run:
+        print(dry_run(sweep, store.read(), args.on))
         return 0
-    with engine(asked) as cluster:
+    with engine(args) as cluster:
         outcome = run_sweep(
             sweep,
             store,
-            workers=asked.workers,
-            device=asked.device,
-            text_folder=asked.text_folder,
+            workers=args.workers,
+            device=args.device,
+            text_folder=args.text_folder,
             part=part,
             cluster=cluster,
         )
@@ -128,24 +128,24 @@ def _run(asked: argparse.Namespace, sweep: Sweep, store: Store) -> int:
     return int(bool(outcome.failed))
 
 
-def _status(asked: argparse.Namespace, sweep: Sweep, store: Store) -> int:
+def _status(args: argparse.Namespace, sweep: Sweep, store: Store) -> int:
     from specmup.sweeps.tables import status
 
     print(status(sweep, store))
     return 0
 
 
-def _collect(asked: argparse.Namespace, sweep: Sweep, store: Store) -> int:
+def _collect(args: argparse.Namespace, sweep: Sweep, store: Store) -> int:
     from specmup.sweeps.collect import collect
 
     try:
-        print(collect(sweep, store.read(), partial=asked.partial, folder=asked.results))
+        print(collect(sweep, store.read(), partial=args.partial, folder=args.results))
     except FileNotFoundError as problem:  # outside the book's repository
         raise ValueError(f"{problem}; or name a folder with --results") from problem
     return 0
 
 
-def _plot(asked: argparse.Namespace, sweep: Sweep, store: Store) -> int:
+def _plot(args: argparse.Namespace, sweep: Sweep, store: Store) -> int:
     from specmup.figures.style import save_figure
     from specmup.runs.store import RunError
     from specmup.sweeps.collect import finished_and_missing, frame_of
@@ -154,24 +154,24 @@ def _plot(asked: argparse.Namespace, sweep: Sweep, store: Store) -> int:
     done, _ = finished_and_missing(sweep, store.read())
     if not done:
         raise RunError(f"no run of {sweep.name} is finished in {store.folder}: run it first")
-    path = asked.figure or f"{sweep.name}.svg"
+    path = args.figure or f"{sweep.name}.svg"
     save_figure(draw(frame_of(done), sweep.base), path)
     print(path)
     return 0
 
 
-def _slurm(asked: argparse.Namespace, sweep: Sweep, store: Store) -> int:
+def _slurm(args: argparse.Namespace, sweep: Sweep, store: Store) -> int:
     from specmup.sweeps.slurm import array_script
 
-    named = {"folder": store.folder, "device": asked.device, "workers": asked.workers}
-    named["text-folder"] = asked.text_folder
+    named = {"folder": store.folder, "device": args.device, "workers": args.workers}
+    named["text-folder"] = args.text_folder
     options = [f"--{name}={value}" for name, value in named.items() if value is not None]
-    script = array_script(sweep, asked.file, asked.tasks, options=options, directives=asked.sbatch)
+    script = array_script(sweep, args.file, args.tasks, options=options, directives=args.sbatch)
     print(script, end="")
     return 0
 
 
-def _gather(asked: argparse.Namespace, sweep: Sweep, store: Store) -> int:
+def _gather(args: argparse.Namespace, sweep: Sweep, store: Store) -> int:
     from specmup.sweeps.parts import gather
 
     told = gather(sweep, store)
@@ -181,17 +181,17 @@ def _gather(asked: argparse.Namespace, sweep: Sweep, store: Store) -> int:
     return 0
 
 
-def _verify(asked: argparse.Namespace, sweep: Sweep, store: Store) -> int:
+def _verify(args: argparse.Namespace, sweep: Sweep, store: Store) -> int:
     from specmup.sweeps.runner import refuse_device
     from specmup.sweeps.verify import chosen, made_again
     from specmup.sweeps.work import Executor
 
-    refuse_device(asked.device)
-    seed = secrets.randbelow(10**6) if asked.seed is None else asked.seed
-    records = chosen(sweep, store.read(), asked.runs, seed)
+    refuse_device(args.device)
+    seed = secrets.randbelow(10**6) if args.seed is None else args.seed
+    records = chosen(sweep, store.read(), args.runs, seed)
     print(f"seed {seed}: {len(records)} runs", flush=True)
     agree = True
-    for one in made_again(records, Executor(asked.device, asked.text_folder)):
+    for one in made_again(records, Executor(args.device, args.text_folder)):
         print(one, flush=True)
         agree &= one.verdict != "DISAGREES"
     return int(not agree)

@@ -33,38 +33,38 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     check.add_argument("--context", type=int, default=1024, help="length of windows; default: 1024")
 
 
-def run(asked: argparse.Namespace) -> int:
+def run(args: argparse.Namespace) -> int:
     """Do what is asked; returns 0."""
-    return ACTIONS[asked.action](asked)
+    return ACTIONS[args.action](args)
 
 
-def _openwebtext(asked: argparse.Namespace) -> int:
+def _openwebtext(args: argparse.Namespace) -> int:
     from specmup.data.openwebtext import DATASET, DOCUMENTS, prepare
 
-    if asked.threads < 1:
-        raise ValueError(f"threads is {asked.threads}: give at least 1")
-    dataset = asked.dataset or DATASET
-    told = prepare(asked.folder, dataset=dataset, revision=asked.revision, threads=asked.threads)
-    print(f"{asked.folder}: {told['train']:,} tokens to train on, {told['val']:,} to validate on")
+    if args.threads < 1:
+        raise ValueError(f"threads is {args.threads}: give at least 1")
+    dataset = args.dataset or DATASET
+    told = prepare(args.folder, dataset=dataset, revision=args.revision, threads=args.threads)
+    print(f"{args.folder}: {told['train']:,} tokens to train on, {told['val']:,} to validate on")
     if dataset == DATASET and told["documents"] != DOCUMENTS:
         print(f"from {told['documents']:,} documents; the whole dataset has {DOCUMENTS:,}")
     return 0
 
 
-def _check(asked: argparse.Namespace) -> int:
+def _check(args: argparse.Namespace) -> int:
     from specmup.data.fingerprint import fingerprint
-    from specmup.data.text import token_files
+    from specmup.data.token_files import token_files
 
     for name, least in (("vocabulary", 1), ("context", 1)):
-        if (given := getattr(asked, name)) < least:
+        if (given := getattr(args, name)) < least:
             raise ValueError(f"--{name} is {given}: give at least {least}")
-    files = asked.folder / "train.bin", asked.folder / "val.bin"
+    files = args.folder / "train.bin", args.folder / "val.bin"
     try:
-        text = token_files(*files, vocabulary=asked.vocabulary, context=asked.context)
+        text = token_files(*files, vocabulary=args.vocabulary, context=args.context)
     except FileNotFoundError as problem:
         raise ValueError(str(problem)) from problem
     print(f"{len(text.train):,} tokens to train on, {len(text.val):,} to validate on")
-    print(f"all ids are below {asked.vocabulary}; the text is {fingerprint(text)}")
+    print(f"all ids are below {args.vocabulary}; the text is {fingerprint(text)}")
     return 0
 
 

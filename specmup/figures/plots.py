@@ -8,11 +8,11 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 from numpy.typing import ArrayLike
 
 from specmup.analysis.exponents import Exponents
 from specmup.analysis.optimum import optimum
+from specmup.figures.axes import band, decades, doublings, legend, minus
 from specmup.figures.style import (
     COLOURS,
     INK,
@@ -40,8 +40,6 @@ __all__ = [
     "size_colours",
     "use_style",
 ]
-
-BAND = 0.12  # part of the axes kept for what lies off the scale
 
 
 def learning_rate_curves(
@@ -98,11 +96,11 @@ def learning_rate_curves(
         shared = [a for a in ax.get_shared_y_axes().get_siblings(ax) if a is not ax and a.lines]
         ax.set_ylim(min([low, *(a.get_ylim()[0] for a in shared)]), top)
     if ax.get_yscale() == "log":
-        _decades(ax)
-    _band(ax, beyond, "diverged" if ceiling is None else "off scale", always=ceiling is not None)
+        decades(ax)
+    band(ax, beyond, "diverged" if ceiling is None else "off scale", always=ceiling is not None)
     ax.set_xlabel(r"base learning rate, $\log_2\,\eta$")
     ax.set_ylabel(value.replace("_", " "))
-    _legend(ax, LABELS[by])
+    legend(ax, LABELS[by])
 
 
 def coordinate_curves(
@@ -140,13 +138,13 @@ def coordinate_curves(
         ax.plot(middle.index, middle, "o-", ms=3, color=tint, linewidth=width, label=f"{size:g}")
         _range(ax, runs.min().where(shown), runs.max().where(shown), tint)
         beyond.append((middle.index[~shown], tint))
-    _decades(ax)
-    _band(ax, beyond, "diverged")
+    decades(ax)
+    band(ax, beyond, "diverged")
     if x != "step":
-        _doublings(ax, frame[x])
+        doublings(ax, frame[x])
     ax.set_xlabel(LABELS[x])
     ax.set_ylabel(value.replace("_", " "))
-    _legend(ax, LABELS[by])
+    legend(ax, LABELS[by])
 
 
 def scaling(
@@ -202,17 +200,17 @@ def scaling(
         if exponent is None:
             raise ValueError(f"the fit has no exponent along {axis}: {fit}")
         ax.plot(at, line(exponent.estimate), color=tint)
-        texts.append(f"slope {_minus(exponent)}")
+        texts.append(f"slope {minus(exponent)}")
     ax.plot(xs, sizes, ".", ms=3, color=tint, alpha=0.5)
     ax.plot(at, means, marker, color=tint, label=", ".join(texts))
     if predicted is not None:
         exponent = getattr(predicted, axis)
-        text = f"predicted {_minus(exponent)}"
+        text = f"predicted {minus(exponent)}"
         ax.plot(at, line(float(exponent)), "--", color=INK, zorder=2.5, label=text)
-    _decades(ax)
-    _doublings(ax, xs)
+    decades(ax)
+    doublings(ax, xs)
     ax.set_xlabel(LABELS[axis])
-    _legend(ax)
+    legend(ax)
 
 
 def _check_columns(frame: pd.DataFrame, columns: list[str]) -> None:
@@ -232,55 +230,3 @@ def _lines(sizes: pd.Series, by: str) -> list[tuple[float, str, float]]:
 
 def _range(ax: Axes, least: pd.Series, most: pd.Series, tint: str) -> None:
     ax.fill_between(least.index, least, most, color=tint, alpha=0.2, linewidth=0)
-
-
-def _band(
-    ax: Axes, beyond: Sequence[tuple[Sequence[float], str]], text: str, *, always: bool = False
-) -> None:
-    """Triangles in a band above the scale, one row a curve, for values that cannot be drawn."""
-    rows = [(x, tint) for x, tint in beyond if len(x)]
-    if not (rows or always):
-        return
-    low, top = ax.get_ylim()
-    ticks = [tick for tick in ax.get_yticks() if low <= tick <= top]
-    scale = ax.yaxis.get_transform()
-    bottom, edge = scale.transform([low, top])
-    ax.set_ylim(top=scale.inverted().transform([bottom + (edge - bottom) / (1 - BAND)])[0])
-    ax.set_yticks(ticks)
-    for row, (x, tint) in enumerate(rows):
-        height = 1 - BAND * (row + 0.5) / len(rows)
-        heights, place = np.full(len(x), height), ax.get_xaxis_transform()
-        ax.plot(x, heights, "^", color=tint, ms=5, zorder=4, transform=place)
-    if rows:
-        ax.axhline(top, color=INK, linewidth=0.8, linestyle=":")
-        # In the middle: diverged runs lie at the ends of the axis.
-        middle, place = (0.5, 1 - BAND / 2), ax.transAxes
-        ax.text(*middle, text, fontsize="small", transform=place, ha="center", va="center")
-
-
-def _legend(ax: Axes, title: str | None = None) -> None:
-    """Beside the axes, so that it hides nothing."""
-    ax.legend(title=title, loc="upper left", bbox_to_anchor=(1.0, 1.0), borderaxespad=0.0)
-
-
-def _minus(number: object) -> str:
-    return str(number).replace("-", "−")  # as matplotlib writes it on the axes
-
-
-def _decades(ax: Axes) -> None:
-    """A logarithmic vertical axis with as many plain numbers as its span needs."""
-    ax.set_yscale("log")
-    low, high = ax.get_ylim()
-    span = np.log10(high / low)
-    between = (1,) if span > 3 else (1, 2, 5) if span > 0.7 else (1, 1.5, 2, 3, 4, 5, 6, 8)
-    ax.yaxis.set_major_locator(LogLocator(subs=between))
-    ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    ax.yaxis.set_minor_locator(NullLocator())
-
-
-def _doublings(ax: Axes, sizes: ArrayLike) -> None:
-    """A base-2 horizontal axis whose ticks are the sizes themselves."""
-    at = np.unique(sizes)
-    ax.set_xscale("log", base=2)
-    ax.set_xticks(at, [f"{value:g}" for value in at])
-    ax.xaxis.set_minor_locator(NullLocator())

@@ -69,7 +69,7 @@ def place_of(spec: ParamSpec, evidence: Evidence) -> str | None:
     Raises:
         ValueError: If it is tied to what it may not be tied to.
     """
-    place = _found(spec, evidence)
+    place = _place(spec, evidence)
     if place is None or possible_role(spec, place) is None:
         return None
     if spec.is_vector:
@@ -121,22 +121,22 @@ def _weight_beside(name: str, evidence: Evidence) -> str | None:
     return None
 
 
-def _found(spec: ParamSpec, evidence: Evidence) -> str | None:
-    found = adapter_of(spec, evidence.target, lambda weight: _told(weight, evidence))
+def _place(spec: ParamSpec, evidence: Evidence) -> str | None:
+    found = adapter_of(spec, evidence.target, lambda weight: _own_place(weight, evidence))
     if found is not None and spec.pattern not in evidence.declared:
         adapter, place = found
         declared = evidence.declared.get(adapter.first.pattern)
         return adapter.place(spec, place, first_holds=declared == "branch_end")
-    return _told(spec, evidence)
+    return _own_place(spec, evidence)
 
 
-def _told(spec: ParamSpec, evidence: Evidence) -> str | None:
-    if (place := told(spec, evidence)) is not None or evidence.architecture is not None:
+def _own_place(spec: ParamSpec, evidence: Evidence) -> str | None:
+    if (place := told_place(spec, evidence)) is not None or evidence.architecture is not None:
         return place
     return _in_block(spec, evidence) if spec.blocks is not None else _outside(spec, evidence)
 
 
-def told(spec: ParamSpec, evidence: Evidence) -> str | None:
+def told_place(spec: ParamSpec, evidence: Evidence) -> str | None:
     """The place that a declaration, the forward pass or a known architecture tells."""
     architecture, declared = evidence.architecture, evidence.declared
     place = declared.get(spec.pattern, evidence.seen.get(spec.pattern))
@@ -146,7 +146,7 @@ def told(spec: ParamSpec, evidence: Evidence) -> str | None:
         # A bias stands where its module's matrix or gain does.
         weight = evidence.target.params.get(f"{spec.pattern.removesuffix('bias')}weight")
         if weight is not None and (architecture is None or weight.pattern in declared):
-            return _told(weight, evidence)
+            return _own_place(weight, evidence)
     return None if architecture is None else architecture.place(spec.pattern)
 
 

@@ -13,7 +13,7 @@ from dataclasses import replace
 from torch import nn
 
 from specmup.inspection.architectures import Architecture, find_architecture
-from specmup.inspection.finding import Evidence, Pair, place_of, place_of_alias, told
+from specmup.inspection.finding import Evidence, Pair, place_of, place_of_alias, told_place
 from specmup.inspection.model_pair import ModelPair, ScaledDim, ScaledParam
 from specmup.inspection.observation import Observation, as_seen
 from specmup.inspection.pair_checks import (
@@ -94,7 +94,7 @@ def pair_models(
 
 def _with_streams(evidence: Evidence) -> Evidence:
     """The evidence, and the sizes in which branches that are known by name end."""
-    ends = (s for s in evidence.target.params.values() if told(s, evidence) == "branch_end")
+    ends = (s for s in evidence.target.params.values() if told_place(s, evidence) == "branch_end")
     return replace(evidence, streams=frozenset(evidence.fans(spec)[0] for spec in ends))
 
 

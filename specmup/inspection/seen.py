@@ -38,7 +38,7 @@ def places_seen(one: Reading, spec: ModelSpec) -> Seen:
     params = spec.params.values()
     known = {name: param for param in params for name in (*param.names, *param.aliases)}
     found: dict[str, set[str]] = {}
-    for name, place in _told(one, known):
+    for name, place in _uses(one, known):
         found.setdefault(known[canonical(name)].pattern, set()).add(place)
     places = {name: told.pop() for name, told in found.items() if len(told) == 1}
     inside = ([known[canonical(name)] for name in branch.inside] for branch in one.branches)
@@ -46,7 +46,7 @@ def places_seen(one: Reading, spec: ModelSpec) -> Seen:
     return Seen(places, depths.pop() if len(depths) == 1 else None)
 
 
-def _told(one: Reading, known: Mapping[str, ParamSpec]) -> Iterator[tuple[str, str]]:
+def _uses(one: Reading, known: Mapping[str, ParamSpec]) -> Iterator[tuple[str, str]]:
     """Names and places, one for each use."""
     in_branches = {name for branch in one.branches for name in branch.inside}
     ends = set(_ends(one))

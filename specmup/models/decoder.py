@@ -130,16 +130,12 @@ def heads(h: Tensor, dimension: int) -> Tensor:
     return h.unflatten(-1, (-1, dimension)).transpose(1, 2)
 
 
-def check_sizes(shape: Any, names: tuple[str, ...]) -> None:
-    """Refuse sizes that make no model.
+def check_heads(shape: Any) -> None:
+    """Refuse a width that is no whole number of heads.
 
     Raises:
-        ValueError: If one is no positive integer, or the head dimension does not divide the width.
+        ValueError: If the head dimension does not divide it.
     """
-    for name in names:
-        size = getattr(shape, name)
-        if not isinstance(size, int) or isinstance(size, bool) or size < 1:
-            raise ValueError(f"{name} is {size!r}: it must be an integer of at least 1")
     d = shape.head_dimension
     if shape.width % d:
         nearest = max(1, round(shape.width / d)) * d
@@ -147,14 +143,3 @@ def check_sizes(shape: Any, names: tuple[str, ...]) -> None:
             f"width {shape.width} is not divisible by head_dimension {d}: "
             f"take a multiple, such as {nearest}"
         )
-
-
-def check_options(shape: Any, options: Mapping[str, tuple[str, ...]]) -> None:
-    """Refuse options that are not known.
-
-    Raises:
-        ValueError: If one is not; the message lists those that are.
-    """
-    for name, known in options.items():
-        if (given := getattr(shape, name)) not in known:
-            raise ValueError(f"unknown {name} {given!r}: choose one of {', '.join(known)}")

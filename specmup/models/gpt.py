@@ -18,10 +18,10 @@ from torch.nn import functional as F
 from specmup.models.decoder import (
     ATTENTION_SCALES,
     Decoder,
-    check_options,
-    check_sizes,
+    check_heads,
     heads,
 )
+from specmup.models.shape_checks import check_options, check_sizes
 
 NORMALISATIONS = ("layernorm", "none")
 
@@ -62,9 +62,10 @@ class GPTShape:
     def __post_init__(self) -> None:
         """Refuse sizes that make no model."""
         check_sizes(self, ("vocabulary", "context", "width", "depth", "head_dimension"))
+        check_heads(self)
         check_options(
             self,
-            {"normalisation": NORMALISATIONS, "attention_scale": tuple(ATTENTION_SCALES)},
+            {"normalisation": NORMALISATIONS, "attention_scale": ATTENTION_SCALES},
         )
 
     @property

@@ -18,10 +18,10 @@ from torch.nn import functional as F
 from specmup.models.decoder import (
     ATTENTION_SCALES,
     Decoder,
-    check_options,
-    check_sizes,
+    check_heads,
     heads,
 )
+from specmup.models.shape_checks import check_options, check_sizes
 
 NORMALISATIONS = ("rmsnorm", "none")
 LONGEST_WAVE = 10_000.0  # of the rotary positions, in units of 2π tokens
@@ -63,7 +63,8 @@ class LlamaShape:
         """Refuse sizes that make no model."""
         sizes = ("vocabulary", "context", "width", "depth", "head_dimension", "group", "expansion")
         check_sizes(self, sizes)
-        options = {"normalisation": NORMALISATIONS, "attention_scale": tuple(ATTENTION_SCALES)}
+        check_heads(self)
+        options = {"normalisation": NORMALISATIONS, "attention_scale": ATTENTION_SCALES}
         check_options(self, options)
         if self.head_dimension % 2:
             raise ValueError(

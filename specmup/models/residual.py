@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from numbers import Integral
 
 import torch
 from torch import Tensor, nn
+
+from specmup.models.shape_checks import check_options, check_sizes
 
 ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "linear": lambda h: h,
@@ -55,16 +56,8 @@ class ResNetShape:
 
     def __post_init__(self) -> None:
         """Refuse sizes below 1, unknown activations and unknown placements."""
-        for name in ("inputs", "width", "depth", "outputs", "block_depth"):
-            size = getattr(self, name)
-            if not isinstance(size, Integral) or size < 1:
-                raise ValueError(f"{name} is {size!r}: it must be an integer of at least 1")
-        if self.activation not in ACTIVATIONS:
-            known = ", ".join(ACTIVATIONS)
-            raise ValueError(f"unknown activation {self.activation!r}: choose one of {known}")
-        if self.placement not in PLACEMENTS:
-            known = ", ".join(PLACEMENTS)
-            raise ValueError(f"unknown placement {self.placement!r}: choose one of {known}")
+        check_sizes(self, ("inputs", "width", "depth", "outputs", "block_depth"))
+        check_options(self, {"activation": ACTIVATIONS, "placement": PLACEMENTS})
 
     @property
     def weights(self) -> list[str]:

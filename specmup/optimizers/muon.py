@@ -26,8 +26,22 @@ STACKED = 2**22  # entries of matrices that are taken together; larger matrices 
 class Muon(torch.optim.Muon):
     """The library's: the same options, state and updates, but for the last digit of bfloat16.
 
-    Sharded parameters are left to the library's own step.
+    Sharded parameters are left to the library's own step. What the library sees only once it
+    steps, or never, is refused at once.
     """
+
+    def add_param_group(self, param_group: dict) -> None:
+        """Add a group whose average is one, and whose iteration is made and ends.
+
+        Raises:
+            ValueError: If the momentum is not below 1, or the steps are not from 1 to 99.
+        """
+        super().add_param_group(param_group)
+        momentum, steps = (self.param_groups[-1][key] for key in ("momentum", "ns_steps"))
+        if not 0 <= momentum < 1:
+            raise ValueError(f"momentum is {momentum}: it must be in [0, 1)")
+        if not (isinstance(steps, int) and 0 < steps < 100):
+            raise ValueError(f"ns_steps is {steps}: it must be one of 1 to 99")
 
     @torch.no_grad()
     def step(self, closure: Closure = None) -> float | None:  # type: ignore[override]  # see Closure

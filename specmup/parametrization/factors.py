@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from fractions import Fraction
 
 from specmup.inspection.model_pair import ModelPair, ScaledDim, ScaledParam
 from specmup.theory.order import Number, Order
@@ -147,7 +148,7 @@ def _gauge_constant(param: ScaledParam, pair: ModelPair, gauge: str, side: Side)
     elif param.place in ("branch_end", "stream_norm"):
         # Maps stacked in one tensor share their branch's multiplier evenly.
         share = pair.block_depth if param.spec.stacked else 1
-        return _solved(param, "hidden", pair, side).multiplier ** f"-1/{share}"
+        return _solved(param, "hidden", pair, side).multiplier ** Fraction(-1, share)
     elif (param.place == "head" and not param.is_vector) or (
         param.place == "final_norm" and pair.tied
     ):

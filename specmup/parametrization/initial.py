@@ -133,8 +133,8 @@ def _known(parameters: Starts) -> list[tuple[str, nn.Parameter, Start, float]]:
     for name, parameter, start in parameters:
         if start.size is None:
             raise ValueError(
-                f"the base's initial size of {name} is not known: give make_plan std=…, or a base "
-                "that is not on the meta device, to be measured"
+                f"the base's initial size of {name} is not known: give make_plan std=…, with a key "
+                "for its role or '*' if it is a mapping, or a base with memory, to be measured"
             )
         if parameter.is_meta:
             raise ValueError(

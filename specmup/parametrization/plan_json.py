@@ -24,7 +24,7 @@ def written(fields: Mapping[str, Any]) -> str:
     told = {name: value for name, value in fields.items() if name != "entries"}
     told |= {name: asdict(fields[name]) for name in SIZES}
     told["multipliers"] = dict(fields["multipliers"])
-    told["parameters"] = {entry.name: _told(entry) for entry in fields["entries"]}
+    told["parameters"] = {entry.name: _written_entry(entry) for entry in fields["entries"]}
     return json.dumps(told, indent=2, ensure_ascii=False)
 
 
@@ -37,7 +37,7 @@ def read(text: str) -> dict[str, Any]:
     """
     told = json.loads(text)
     entries = [_entry(name, numbers) for name, numbers in told.pop("parameters").items()]
-    sizes = {name: _of(ScaledDim, told[name]) for name in SIZES}
+    sizes = {name: _checked(ScaledDim, told[name]) for name in SIZES}
     if any(size.base <= 0 or size.target <= 0 for size in sizes.values()):
         raise ValueError("a size is not above 0")
     return told | sizes | {"entries": tuple(entries), "notes": tuple(told["notes"])}
@@ -54,7 +54,7 @@ def refuse_other_kinds(plan: Any) -> None:
             raise ValueError(f"{name} is {reprlib.repr(value)}")
 
 
-def _of(kind: type[T], told: Mapping[str, Any]) -> T:
+def _checked(kind: type[T], told: Mapping[str, Any]) -> T:
     made = kind(**told)
     refuse_other_kinds(made)
     return made
@@ -78,7 +78,7 @@ def _is(value: Any, kind: Any) -> bool:
     return isinstance(value, kind)
 
 
-def _told(entry: ParameterPlan) -> dict:
+def _written_entry(entry: ParameterPlan) -> dict:
     told = asdict(entry)
     del told["name"]
     return told
@@ -86,5 +86,5 @@ def _told(entry: ParameterPlan) -> dict:
 
 def _entry(name: str, numbers: Mapping) -> ParameterPlan:
     lists = {key: tuple(numbers[key]) for key in ("shape", "tied", "zero_rows")}
-    factors = _of(Factors, numbers["factors"])
-    return _of(ParameterPlan, {**numbers, **lists, "name": name, "factors": factors})
+    factors = _checked(Factors, numbers["factors"])
+    return _checked(ParameterPlan, {**numbers, **lists, "name": name, "factors": factors})

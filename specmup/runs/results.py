@@ -29,7 +29,7 @@ COLUMN_KINDS = {"i": "int64", "f": "float64", "b": "bool"}
 READ: dict[str, Callable[[str], Any]] = {
     "int64": int,
     "float64": float,
-    "bool": "True".__eq__,
+    "bool": lambda text: text == "True",
     "str": str,
 }
 

@@ -9,13 +9,11 @@ reserve                     room for the jobs in flight when the disk is full
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -24,6 +22,7 @@ from specmup.foreign import in_one_line
 from specmup.runs.file_system import locking, refuse_folder, refuse_locks, refuse_rename
 from specmup.runs.files import FULL, UNREADABLE, content_of, left_behind, write_whole
 from specmup.runs.job import Identified, Job, Record
+from specmup.runs.record_file import decoded, encoded
 from specmup.runs.refusals import (
     KEPT,
     LOST,
@@ -135,11 +134,14 @@ class Store:
             self._refuse_links()
             for path in self._paths():
                 try:
-                    records[path.stem] = self._decoded(path)
+                    record = decoded(content_of(path), path.stem, self.kind)
+                    self.check(record)
                 except FileNotFoundError:
                     continue  # set aside since by the process that holds the folder
                 except UNREADABLE as problem:
                     corrupt[path] = in_one_line(problem)
+                else:
+                    records[path.stem] = record
         return StoreContents(records, corrupt)
 
     def set_aside(self, path: Path) -> Path:
@@ -164,7 +166,7 @@ class Store:
             RunError: If it cannot be written for another reason.
             TypeError: If the result holds what JSON does not know.
         """
-        path, content = self.runs / f"{record.job.identity}.json", _encoded(record)
+        path, content = self.runs / f"{record.job.identity}.json", encoded(record)
         with answered(self.folder, LOST):
             try:
                 write_whole(path, content)
@@ -231,27 +233,3 @@ class Store:
         if not path.is_file() or path.is_symlink() or path.stat().st_size < RESERVE:
             # Random bytes, which no file system stores in less than their size.
             write_whole(path, os.urandom(RESERVE))
-
-    def _decoded(self, path: Path) -> Record:
-        content = json.loads(content_of(path))
-        if content.pop("sha256") != _digest(content):
-            raise ValueError("the checksum does not fit")
-        if content["identity"] != path.stem:  # the job's own differs where its version is older
-            raise ValueError("the name does not fit")
-        record = Record(self.kind(**content["job"]), content["result"], content["origin"])
-        if not isinstance(record.result, dict) or not isinstance(record.origin, dict):
-            raise ValueError("its result or its origin is no table")
-        self.check(record)
-        return record
-
-
-def _encoded(record: Record) -> bytes:
-    """The record as JSON with a checksum; infinities are written as Python's json does."""
-    said = {"identity": record.job.identity, "job": asdict(record.job)}
-    said = {**said, "result": record.result, "origin": record.origin}
-    said = json.loads(json.dumps(said, default=list))  # as it is read: tuples are lists
-    return json.dumps({**said, "sha256": _digest(said)}).encode()
-
-
-def _digest(content: Mapping) -> str:
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()

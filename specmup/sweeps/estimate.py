@@ -67,7 +67,7 @@ def _tensors(shape: Shape) -> dict[str, list[torch.Size]]:
     return found
 
 
-def _kept(shape: Shape) -> int:
+def _activations(shape: Shape) -> int:
     """Floats that the backward pass keeps of one token in one block."""
     if isinstance(shape, LlamaShape):
         return (11 + 5 * shape.expansion) * shape.width + 2 * shape.key_value_width
@@ -79,7 +79,7 @@ def memory(run: Run) -> float:
     shape, recipe = run.shape, run.recipe
     copies = 3 if run.law.matrices_only else 4
     tokens = recipe.batch_size // recipe.accumulation * shape.context
-    kept = shape.depth * _kept(shape) * (0.6 if recipe.autocast else 1.0)
+    kept = shape.depth * _activations(shape) * (0.6 if recipe.autocast else 1.0)
     return 4.0 * (copies * parameters(shape) + tokens * (kept + 3 * shape.vocabulary))
 
 

@@ -45,5 +45,23 @@ def _check_values(where: str, name: str, options: Mapping[str, Any]) -> None:
             if isinstance(number, float) and not isfinite(number):
                 raise ValueError(f"{where}, {key} is {short(value)}: give finite numbers")
         usual = parameters[key].default
-        if usual is not None and isinstance(usual, bool) != isinstance(value, bool):
-            raise ValueError(f"{where}, {key} is {short(value)}: give the like of {usual!r}")
+        if not _alike(value, usual):
+            # As TOML writes it: lists in square brackets, true and false.
+            raise ValueError(f"{where}, {key} is {short(value)}: give the like of {_toml(usual)}")
+
+
+def _alike(value: Any, usual: Any) -> bool:
+    """Whether a value is of the kind of an option's default, where that tells a kind."""
+    if isinstance(usual, tuple):
+        listed = isinstance(value, list | tuple) and len(value) == len(usual)
+        return listed and all(map(_alike, value, usual))
+    for kind in (bool, int | float, str):
+        if isinstance(usual, kind):
+            return isinstance(value, kind) and isinstance(value, bool) == (kind is bool)
+    return True
+
+
+def _toml(usual: Any) -> str:
+    if isinstance(usual, tuple):
+        return f"[{', '.join(map(_toml, usual))}]"
+    return str(usual).lower() if isinstance(usual, bool) else repr(usual)

@@ -84,19 +84,21 @@ def _culprit(run: Run) -> str:
     blamed: dict[str, Any] = {}
     for key, value in run.options.items():
         without = {k: v for k, v in run.options.items() if k != key}
-        blamed[_said(("optimizers", run.optimizer, key), value)] = {"options": without}
+        blamed[_assigned(("optimizers", run.optimizer, key), value)] = {"options": without}
     for key, harmless in (("std", {"std": 0.02}), ("epsilon", {})):
         rest = {k: v for k, v in run.base.items() if k != key}
-        blamed[_said(("base", key), run.base.get(key))] = {"base": rest | harmless}
+        blamed[_assigned(("base", key), run.base.get(key))] = {"base": rest | harmless}
     for said, change in blamed.items():
         if _fails(replace(run, **change)) is None:
             return said
-    return f"rule {run.rule}, optimizer {run.optimizer}, {_told(run.options)}, {_told(run.base)}"
+    return (
+        f"rule {run.rule}, optimizer {run.optimizer}, {_listed(run.options)}, {_listed(run.base)}"
+    )
 
 
-def _said(steps: tuple[str, ...], value: Any) -> str:
+def _assigned(steps: tuple[str, ...], value: Any) -> str:
     return f"{place(*steps)} is {short(value)}"
 
 
-def _told(table: Mapping[str, Any]) -> str:
+def _listed(table: Mapping[str, Any]) -> str:
     return ", ".join(f"{key} = {short(value)}" for key, value in table.items())

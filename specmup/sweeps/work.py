@@ -12,7 +12,8 @@ import torch
 from torch.optim import Optimizer
 
 from specmup.data.fingerprint import fingerprint
-from specmup.data.text import KING_JAMES, Text, king_james, token_files
+from specmup.data.text import KING_JAMES, Text, king_james
+from specmup.data.token_files import token_files
 from specmup.models.decoder import Decoder
 from specmup.models.language import Shape, model_of
 from specmup.parametrization.plan import Plan, make_plan

@@ -14,8 +14,9 @@ from fractions import Fraction
 from functools import cached_property
 from itertools import combinations
 
-from specmup.theory.equations import Bound, Combination, Equation, System, Term, product
+from specmup.theory.equations import Bound, Combination, Equation, System
 from specmup.theory.order import DEPTH, ONE, Exponent, Order
+from specmup.theory.terms import Term, product
 
 ALPHA = Term.unknown("α")
 

@@ -102,7 +102,7 @@ def shared_layer(block_depth: int = 2, *, aligned: bool = True) -> SolvedLayer[O
             where heads read the same value by independent maps.
     """
     hidden = solved_layers(block_depth)["hidden"]
-    sensitivity = hidden.layer.sensitivity * (ONE if aligned else GROUP ** f"-{HALF}")
+    sensitivity = hidden.layer.sensitivity / (ONE if aligned else GROUP**HALF)
     layer = replace(hidden.layer, fan_out=WIDTH / GROUP, sensitivity=sensitivity)
     return replace(hidden, role="shared", layer=layer)
 

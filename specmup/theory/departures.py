@@ -12,11 +12,11 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 from specmup.theory.condition import Path, ResidualCondition, end_system
-from specmup.theory.equations import Term
 from specmup.theory.layer import HALF, Layer
 from specmup.theory.order import ONE, Order
 from specmup.theory.rules import laws_of, solved_layers
 from specmup.theory.tables import Rule, Rules
+from specmup.theory.terms import Term
 from specmup.theory.update import UpdateLaw, update_law
 
 IN_BRANCH = ("hidden", "hidden_bias", "norm_gain")

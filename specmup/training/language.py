@@ -6,7 +6,7 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -89,9 +89,7 @@ def train_language_model(
     peaks = [group["lr"] for group in optimizer.param_groups]
     if recipe.compile:
         _compile(model)
-    run = asdict(recipe) | {"text": text.name, "context": context, "seed": seed, "peaks": peaks}
-    run["content"] = None if checkpoint is None else fingerprint(text)
-    run["parameters"] = [[name, list(p.shape)] for name, p in model.named_parameters()]
+    run = {} if checkpoint is None else _identity(model, text, recipe, context, seed, peaks)
     state = _resumed(checkpoint, run, model, optimizer)
     losses, validation = state["losses"], state["validation"]
     began = time.monotonic() - state["seconds"]
@@ -107,23 +105,20 @@ def train_language_model(
         if on_step is not None:
             on_step(step, model)
         if wants_curvature(optimizer, step):
-            # A generator of the step's own, so that a run taken up draws the same labels.
-            generators, (x, _) = [stream("labels", seed, step)], batches("train", starts[step])
-            estimate = gauss_newton_bartlett(_Flat(model), x, generators, recipe.accumulation)
-            optimizer.step(curvature=estimate)
+            labels = stream("labels", seed, step)  # its own, so that a run taken up draws the same
+            optimizer.step(curvature=_curvature(model, batches, starts[step], recipe, labels))
         else:
             optimizer.step()
         done = step + 1
-        if done % LOOK_EVERY == 0 or done == recipe.steps:
-            if not torch.stack(losses[-LOOK_EVERY:]).isfinite().all():
-                break
+        look = done % LOOK_EVERY == 0 or done == recipe.steps
+        if look and not torch.stack(losses[-LOOK_EVERY:]).isfinite().all():
+            break
         if recipe.validate_every and done % recipe.validate_every == 0 and done < recipe.steps:
             validation[done] = validation_loss(model, text, recipe, context=context)
         if checkpoint is not None and checkpoint.due(done) and done < recipe.steps:
-            kept = {"losses": torch.stack(losses).tolist(), "validation": validation}
-            kept |= {"model": model.state_dict(), "optimizer": optimizer.state_dict()}
-            kept["seconds"] = time.monotonic() - began
-            checkpoint.write(kept, run)
+            history = {"losses": torch.stack(losses).tolist(), "validation": validation}
+            history["seconds"] = time.monotonic() - began
+            checkpoint.write(history | _states(model, optimizer), run)
     diverged_at, losses = _first_divergence(losses, recipe)
     if diverged_at is None:
         validation[recipe.steps] = validation_loss(model, text, recipe, context=context)
@@ -141,7 +136,7 @@ def validation_loss(model: nn.Module, text: Text, recipe: Recipe, *, context: in
     model.eval()
     windows = text.fixed_windows(context, recipe.validation_windows)
     for some in windows.split(recipe.batch_size // recipe.accumulation):
-        loss = _loss(model, *batches("val", some), recipe.autocast)
+        loss = _loss(model, *batches.of("val", some), recipe.autocast)
         total += float(loss) * len(some)
     model.train(was_training)
     mean = total / recipe.validation_windows
@@ -155,12 +150,30 @@ class _Batches(NamedTuple):
     context: int
     device: torch.device
 
-    def __call__(self, split: str, starts: Tensor) -> tuple[Tensor, Tensor]:
+    def of(self, split: str, starts: Tensor) -> tuple[Tensor, Tensor]:
         """Inputs and next tokens, each (B, T)."""
         x, y = self.text.windows(split, starts, self.context)
         if self.device.type == "cuda":  # only out of pinned memory does a copy run by itself
             x, y = x.pin_memory(), y.pin_memory()
         return x.to(self.device, non_blocking=True), y.to(self.device, non_blocking=True)
+
+
+def _identity(
+    model: nn.Module, text: Text, recipe: Recipe, context: int, seed: int, peaks: list[float]
+) -> dict[str, Any]:
+    """What two sittings of one run must have in common."""
+    return asdict(recipe) | {
+        "text": text.name,
+        "content": fingerprint(text),
+        "context": context,
+        "seed": seed,
+        "peaks": peaks,
+        "parameters": [[name, list(p.shape)] for name, p in model.named_parameters()],
+    }
+
+
+def _states(model: nn.Module, optimizer: Optimizer) -> dict[str, Any]:
+    return {"model": model.state_dict(), "optimizer": optimizer.state_dict()}
 
 
 def _resumed(
@@ -190,11 +203,23 @@ def _backward(model: nn.Module, batches: _Batches, starts: Tensor, recipe: Recip
     """Gradients of the batch's mean loss, part by part; the loss ()."""
     total = torch.zeros((), device=batches.device)
     for part in starts.chunk(recipe.accumulation):
-        x, y = batches("train", part)  # each (B/parts, T)
+        x, y = batches.of("train", part)  # each (B/parts, T)
         loss = _loss(model, x, y, recipe.autocast) / recipe.accumulation
         loss.backward()
         total = total + loss.detach()
     return total
+
+
+def _curvature(
+    model: nn.Module,
+    batches: _Batches,
+    starts: Tensor,
+    recipe: Recipe,
+    generator: torch.Generator,
+) -> dict[Tensor, Tensor]:
+    """The estimate for the batch, with labels drawn from the model's output."""
+    x, _ = batches.of("train", starts)
+    return gauss_newton_bartlett(_Flat(model), x, [generator], recipe.accumulation)
 
 
 def _loss(model: nn.Module, x: Tensor, y: Tensor, autocast: bool) -> Tensor:

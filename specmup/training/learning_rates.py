@@ -92,18 +92,18 @@ def learning_rate_sweep(
     _check_grid(rules=rules, sizes=sizes, learning_rates=learning_rates, seeds=seeds)
     carry = parametrizations(rules, optimizer)
     runs = list(product(learning_rates, seeds))
+    shapes = [shape_of(width, depth) for width, depth in sizes]
     stacks = [
         (rule, shape, stack)
-        for rule, (width, depth) in product(rules, sizes)
-        for shape in [shape_of(width, depth)]
+        for rule, shape in product(rules, shapes)
         for stack in _split(runs, memory // replica_bytes(shape, batch_size))
     ]
     frames = []
     with progress_bar(total=len(stacks) * steps, desc="sweep", unit="step") as bar:
         for rule, shape, stack in stacks:
-            size = {"width": shape.width, "depth": shape.depth}
             bar.set_postfix_str(f"{rule}, width {shape.width}, depth {shape.depth}")
             rates, own_seeds = zip(*stack, strict=True)
+            size = {"width": shape.width, "depth": shape.depth}
             settings = [scale(carry[rule], base.at_learning_rate(rate), **size) for rate in rates]
             model = build(shape, settings[0], own_seeds)
             trained = train(
@@ -116,12 +116,10 @@ def learning_rate_sweep(
                 on_step=lambda step, model: bar.update(),
                 progress=False,
             )
-            columns = {
+            rows = {
                 "rule": rule,
                 "optimizer": optimizer,
-                "block_depth": shape.block_depth,
-                "activation": shape.activation,
-                **size,
+                **_columns_of(shape),
                 "log2_lr": [math.log2(rate) for rate in rates],
                 "seed": own_seeds,
                 "steps": steps,
@@ -129,7 +127,7 @@ def learning_rate_sweep(
                 "dtype": str(trained.dtype).removeprefix("torch."),
                 **_final_losses(model, task, diverged=trained[-1].isinf()),
             }
-            frames.append(pd.DataFrame(columns))
+            frames.append(pd.DataFrame(rows))
     return pd.concat(frames, ignore_index=True)
 
 
@@ -149,6 +147,16 @@ def _split(runs: list, most: int) -> list[list]:
     count = -(-len(runs) // max(1, most))
     bounds = [len(runs) * i // count for i in range(count + 1)]
     return [runs[a:b] for a, b in pairwise(bounds)]
+
+
+def _columns_of(shape: ResNetShape) -> dict[str, int | str]:
+    """What a row says of the network."""
+    return {
+        "block_depth": shape.block_depth,
+        "activation": shape.activation,
+        "width": shape.width,
+        "depth": shape.depth,
+    }
 
 
 def _final_losses(

@@ -7,7 +7,8 @@ import pytest
 
 from specmup.data import fingerprint as module
 from specmup.data.fingerprint import fingerprint
-from specmup.data.text import Text, token_files
+from specmup.data.text import Text
+from specmup.data.token_files import token_files
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ import pytest
 from specmup.__main__ import main
 from specmup.data import openwebtext
 from specmup.data.openwebtext import END, prepare
-from specmup.data.text import token_files
+from specmup.data.token_files import token_files
 
 TEXTS = [f"page {i}, <|endoftext|> included" for i in range(4000)]
 

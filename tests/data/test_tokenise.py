@@ -7,7 +7,7 @@ import os
 import numpy as np
 import pytest
 
-from specmup.data.text import token_files
+from specmup.data.token_files import token_files
 from specmup.data.tokenise import write_tokens
 
 END, V = 300, 301

@@ -57,7 +57,7 @@ def test_one_wrong_rate_is_found_though_the_others_hide_it(monkeypatch, power, a
         return replace(plan, entries=tuple(entries))
 
     monkeypatch.setattr(foreign_models, "_plan", faulty)
-    _, _, rows = foreign_models._held("llama", (32, 2), {axis: LINES[axis]}, list(range(8)))
+    _, _, rows = foreign_models._judged("llama", (32, 2), {axis: LINES[axis]}, list(range(8)))
     told = {"model_type": "llama", "verdict": "planned", "said": "none", "base_depth": 2}
     (found,) = models(pd.DataFrame(rows, columns=foreign_models.COLUMNS).assign(**told))
     assert {s.what: s.answer for s in found.strays} == {HIDDEN: answer}

@@ -14,7 +14,7 @@ from experiments.head_alignment import (
 from experiments.instruments import gpt_steps
 from experiments.small_gpt import shape
 from specmup.models.gpt import GPT
-from specmup.probes.coordinate_check import followed
+from specmup.probes.followed import followed
 
 
 def tokens(seed=0):

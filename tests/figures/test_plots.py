@@ -15,6 +15,7 @@ from nbclient import NotebookClient
 
 from specmup.analysis.fit import fit_exponents
 from specmup.figures import plots
+from specmup.figures.axes import BAND
 from specmup.theory.order import Order
 
 GROUNDS = ("#ffffff", "#121212")
@@ -222,7 +223,7 @@ def test_axes_that_share_a_scale_keep_it():
     plots.learning_rate_curves(left, lower, "depth", ceiling=1.0)
     plots.learning_rate_curves(right, curves(), "depth", ceiling=1.0)
     assert left.get_ylim()[0] < 0.031
-    edge = 1 - plots.BAND
+    edge = 1 - BAND
     for each in (left, right):
         low, high = each.get_ylim()
         assert low + edge * (high - low) == pytest.approx(1.0)

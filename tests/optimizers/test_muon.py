@@ -56,6 +56,23 @@ def test_without_a_factor_the_step_has_the_size_of_an_orthogonal_matrix():
         assert 0.5 < values.min() <= values.max() < 1.5
 
 
+@pytest.mark.parametrize("kind", [muon.Muon, muon.UnscaledMuon])
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"momentum": 1.0}, r"momentum is 1.0: it must be in \[0, 1\)"),
+        ({"momentum": 1.5}, "momentum is 1.5"),
+        ({"ns_steps": 0}, "ns_steps is 0: it must be one of 1 to 99"),
+        ({"ns_steps": -1}, "ns_steps is -1"),
+        ({"ns_steps": 100}, "ns_steps is 100"),
+        ({"ns_steps": 2.5}, "ns_steps is 2.5"),
+    ],
+)
+def test_what_the_library_never_looks_at_is_refused(kind, options, message):
+    with pytest.raises(ValueError, match=message):
+        kind(matrices(), lr=0.1, **options)
+
+
 def test_a_matrix_without_a_gradient_stays_and_one_without_numbers_is_lost_alone():
     ours = matrices()
     give_gradients(0, ours)

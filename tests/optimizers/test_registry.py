@@ -355,7 +355,8 @@ def test_the_given_groups_are_not_changed_and_decay_is_zero_unless_given():
 
 
 def test_decoupled_decay_may_be_asked_for():
-    make_optimizer("adopt", [group("adopt", [weight()])], weight_decouple=True)
+    made = make_optimizer("adopt", [group("adopt", [weight()])], weight_decouple=True)
+    assert made.param_groups[0]["weight_decouple"] is True
 
 
 @pytest.mark.parametrize("name", ["adamw", "sgd", "muon"])

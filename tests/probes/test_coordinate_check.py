@@ -21,10 +21,9 @@ from specmup.probes.coordinate_check import (
     axes,
     coordinate_check,
     cross_entropy,
-    followed,
-    last_block,
     token_batches,
 )
+from specmup.probes.followed import followed, last_block
 
 VOCABULARY, WIDTHS, DEPTHS = 8, [32, 64, 128, 256], [2, 4, 8, 16]
 

@@ -11,8 +11,9 @@ from specmup.theory.condition import (
     norm,
     solve_condition,
 )
-from specmup.theory.equations import Equation, InconsistentEquations, product
+from specmup.theory.equations import Equation, InconsistentEquations
 from specmup.theory.order import DEPTH, ONE, Order
+from specmup.theory.terms import product
 
 KS = range(1, 7)
 

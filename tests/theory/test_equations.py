@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from specmup.theory.equations import Bound, Equation, InconsistentEquations, System, Term, product
+from specmup.theory.equations import Bound, Equation, InconsistentEquations, System
 from specmup.theory.order import DEPTH, ONE, Order
+from specmup.theory.terms import Term, product
 
 NAMES = ["‖a‖", "‖b‖", "‖c‖", "‖d‖"]
 A, B, C, D = map(Term.unknown, NAMES)

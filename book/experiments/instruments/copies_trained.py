@@ -14,7 +14,8 @@ from torch import Tensor, nn
 
 from experiments.instruments.small_copies import CONTEXT, VOCABULARY
 from specmup.norms import or_inf
-from specmup.probes.coordinate_check import cross_entropy, followed, token_batches
+from specmup.probes.coordinate_check import cross_entropy, token_batches
+from specmup.probes.followed import followed
 from specmup.streams import stream
 
 BATCH, STEPS = 8, 3

@@ -10,7 +10,7 @@ import pytest
 from sweep_file import FILE
 
 from specmup.__main__ import main
-from specmup.runs.stopping import stopped_in_one_line
+from specmup.cli.stopping import stopped_in_one_line
 from specmup.sweeps import runner
 
 PROGRAM = """
@@ -18,7 +18,7 @@ import os
 import signal
 import time
 from specmup.runs.pool import Pool
-from specmup.runs.stopping import stopped_in_one_line
+from specmup.cli.stopping import stopped_in_one_line
 
 
 def work(job, worker):

@@ -1,4 +1,4 @@
-"""``make lowest`` installs what is promised and can run the tests that it names; CI has no room."""
+"""``make lowest`` and ``make newest`` install what is promised and run tests; CI has no room."""
 
 import ast
 import sys
@@ -9,11 +9,11 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-import try_lowest
+import try_versions
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-ROOT = try_lowest.ROOT
+ROOT = try_versions.ROOT
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
 OURS = {"specmup", "experiments"} | {p.stem for p in (ROOT / "tests").rglob("*.py")}
 
@@ -36,7 +36,7 @@ def commands(monkeypatch):
         told.append(([str(word) for word in command], options))
         return SimpleNamespace(returncode=3 if "pytest" in command else 0)
 
-    monkeypatch.setattr(try_lowest.subprocess, "run", run)
+    monkeypatch.setattr(try_versions.subprocess, "run", run)
     return told
 
 
@@ -45,30 +45,35 @@ def test_every_dependency_has_a_lowest_version(requirement):
     assert any(bound.operator in (">=", "==") for bound in requirement.specifier)
 
 
-def test_the_lowest_versions_are_installed_and_the_tests_status_returned(commands):
-    assert try_lowest.main([]) == 3
-    (_, made), (words, put), _, (test, ran) = commands
+@pytest.mark.parametrize(
+    ("which", "resolution", "python"),
+    [("lowest", "lowest-direct", sys.executable), ("newest", "highest", "3.14")],
+)
+def test_versions_are_installed_and_the_tests_status_returned(commands, which, resolution, python):
+    assert try_versions.main([which]) == 3
+    (make, made), (words, put), _, (test, ran) = commands
     assert made["check"] and put["check"]
-    assert words[words.index("--resolution") + 1] == "lowest-direct"
+    assert make[make.index("--python") + 1] == python
+    assert words[words.index("--resolution") + 1] == resolution
     assert words[words.index("-r") + 1] == str(ROOT / "pyproject.toml")
-    assert [words[i + 1] for i, w in enumerate(words) if w == "--extra"] == [*try_lowest.EXTRAS]
+    assert [words[i + 1] for i, w in enumerate(words) if w == "--extra"] == [*try_versions.EXTRAS]
     pins = [word.partition("==")[0] for word in words if "==" in word]
-    assert pins == [*try_lowest.RUNNERS]
+    assert pins == [*try_versions.RUNNERS]
     # Another python than ours, which finds the package as it stands here.
     assert test[0] == words[words.index("--python") + 1] != sys.executable
     assert ran["env"]["PYTHONPATH"] == str(ROOT) == str(ran["cwd"])
 
 
 def test_tests_that_are_named_take_the_place_of_all(commands):
-    try_lowest.main(["tests/theory/test_order.py"])
+    try_versions.main(["lowest", "tests/theory/test_order.py"])
     assert commands[-1][0][-1] == "tests/theory/test_order.py"
-    try_lowest.main([])
-    assert commands[-1][0][-len(try_lowest.TESTS) :] == [*try_lowest.TESTS]
+    try_versions.main(["lowest"])
+    assert commands[-1][0][-len(try_versions.TESTS) :] == [*try_versions.TESTS]
 
 
 def files():
-    named = {word.partition("=")[2] for word in try_lowest.TESTS if word.startswith("--ignore=")}
-    folders = [ROOT / word for word in try_lowest.TESTS if not word.startswith("--")]
+    named = {word.partition("=")[2] for word in try_versions.TESTS if word.startswith("--ignore=")}
+    folders = [ROOT / word for word in try_versions.TESTS if not word.startswith("--")]
     assert all(folder.is_dir() for folder in folders) and all((ROOT / n).is_file() for n in named)
     shared = [ROOT / "tests" / "conftest.py"]
     tests = [path for folder in folders for path in folder.rglob("*.py")]
@@ -77,8 +82,8 @@ def files():
 
 @pytest.mark.parametrize("path", files(), ids=lambda path: path.name)
 def test_they_import_nothing_but_what_is_installed(path):
-    installed = {canonicalize_name(r.name) for r in promised(try_lowest.EXTRAS)}
-    installed |= set(try_lowest.RUNNERS)
+    installed = {canonicalize_name(r.name) for r in promised(try_versions.EXTRAS)}
+    installed |= set(try_versions.RUNNERS)
     for name in imported(path) - OURS - set(sys.stdlib_module_names):
         assert installed & {canonicalize_name(home) for home in homes()[name]}, name
 
@@ -98,7 +103,7 @@ def imported(path: Path) -> set[str]:
 
 
 def test_what_is_left_out_is_there():
-    for word in try_lowest.TESTS:
+    for word in try_versions.TESTS:
         if word.startswith("--deselect="):
             path, _, name = word.removeprefix("--deselect=").partition("::")
             assert f"def {name}(" in (ROOT / path).read_text("utf-8")
