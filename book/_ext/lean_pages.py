@@ -15,15 +15,15 @@ from sphinx.application import Sphinx
 
 CELL = re.compile(r"<(t[dh])((?: [^>]*)?)><p>((?:(?!</?p\b).)*)</p></\1>", re.DOTALL)
 LINKED = re.compile(r'<span class="std std-[a-z]+">((?:(?!</?span).)*)</span>', re.DOTALL)
-# Names, marks and spaces in listings have the colour of the listing.
-PLAIN = re.compile(r'<span class="(?:n|nn|p|w)">([^<]*)</span>')
+# Names, operators, marks and spaces in listings have the colour of the listing.
+PLAIN = re.compile(r'<span class="(?:n|nn|o|p|w)">([^<]*)</span>')
 TABLE = re.compile(r'<table[^>]* class="[^"]*\bdataframe\b.*?</table>', re.DOTALL)
 # What pandas writes on each cell for style sheets of its own, and the lines it writes them in.
 PLACE = re.compile(r' id="(T_\w+?_(?:row|level)\w+)"')
 KIND = re.compile(r' class="(?:data|(?:col|row)_heading|index_name|blank)\b[^"]*" ?(?=[ >])')
 BETWEEN = re.compile(r">\s+<")
 FOLD = re.compile(
-    r'(<details class="[^"]*\bwaits\b[^"]*">\s*<summary.*?</summary>)(.*?)(</details>)', re.DOTALL
+    r'(<details class="[^"]*\bwaits\b[^>]*>\s*<summary.*?</summary>)(.*?)(</details>)', re.DOTALL
 )
 
 
