@@ -45,12 +45,8 @@ function picture(path, says) {
 function addUp(place) {
   const told = JSON.parse(place.querySelector("script").textContent);
   const draws = told.draws.map((turns) => turns.map((turn) => (2 * Math.PI * turn) / told.parts));
-  const slider = (name, told, most) => {
-    const named = element("output", {}), input = element("input", { type: "range", name, min: name === "count" ? 1 : 0, max: most, step: 1 });
-    return [element("label", {}, element("span", {}, told, named), input), input, named];
-  };
-  const [counted, count, countNamed] = slider("count", "vectors L = ", draws[0].length);
-  const [aligned, share, shareNamed] = slider("share", "aligned share χ = ", 100);
+  const [counted, count, countNamed] = slider("count", "vectors L = ", 1, draws[0].length);
+  const [aligned, share, shareNamed] = slider("share", "aligned share χ = ", 0, 100);
   const again = element("button", { type: "button", textContent: "another draw", className: "sums-again" });
   const output = element("div", { className: "explorer-output", ariaLive: "polite" });
   const form = element("form", { className: "calculator-form" }, counted, aligned, again);
