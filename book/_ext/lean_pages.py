@@ -17,6 +17,7 @@ CELL = re.compile(r"<(t[dh])((?: [^>]*)?)><p>((?:(?!</?p\b).)*)</p></\1>", re.DO
 LINKED = re.compile(r'<span class="std std-[a-z]+">((?:(?!</?span).)*)</span>', re.DOTALL)
 # Names, operators, marks and spaces in listings have the colour of the listing.
 PLAIN = re.compile(r'<span class="(?:n|nn|o|p|w)">([^<]*)</span>')
+CHECKED = re.compile(r'<span class="c1"># NBVAL_CHECK_OUTPUT</span>\n')  # for tests, not readers
 TABLE = re.compile(r'<table[^>]* class="[^"]*\bdataframe\b.*?</table>', re.DOTALL)
 # What pandas writes on each cell for style sheets of its own, and the lines it writes them in.
 PLACE = re.compile(r' id="(T_\w+?_(?:row|level)\w+)"')
@@ -36,6 +37,7 @@ def lean(html: str) -> str:
     styled = set(re.findall(r"#(T_\w+)", html))
     html = TABLE.sub(lambda table: lean_table(table[0], styled), html)
     html = CELL.sub(r"<\1\2>\3</\1>", html)
+    html = CHECKED.sub("", html)
     html = PLAIN.sub(r"\1", LINKED.sub(r"\1", html))
     for fold in FOLD.finditer(html):
         if "<details" in fold[2]:

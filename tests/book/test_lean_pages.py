@@ -22,6 +22,7 @@ FOLD = '<details class="a waits b" id="c">\n<summary>Title</summary>{}</details>
         (TABLE.format(' <td id="T_a_row0_col1" class="data row0 col1" >1\n</td> '), CELL),
         (TABLE.format('<th id="T_a_row0" class="blank level0" rowspan="2">2</th>'), HEAD),
         (STYLE + TABLE.format('<td id="T_b_row0_col0">1\n</td>'), STYLE + NAMED),
+        ('<pre><span class="c1"># NBVAL_CHECK_OUTPUT</span>\nf()</pre>', "<pre>f()</pre>"),
         ("<p> <b>1</b> <i>2</i></p>", "<p> <b>1</b> <i>2</i></p>"),
         (FOLD.format("<p>x</p>"), FOLD.format("<noscript><p>x</p></noscript>")),
         (FOLD.format("x").replace("waits", ""), FOLD.format("x").replace("waits", "")),
