@@ -10,7 +10,9 @@ SCRIPTS = {  # a mark in the page's text and the scripts that look for it, in th
     'id="calculator"': ("elements.js", "calculator.js"),
     'class="explorer"': ("elements.js", "explorer.js"),
     'class="explorer sums"': ("elements.js", "sums.js"),
-    "<noscript>": ("folds.js",),
+    'class="explorer plane"': ("elements.js", "plane.js"),
+    'class="explorer atlas"': ("elements.js", "atlas.js"),
+    "<details": ("folds.js",),
 }
 
 

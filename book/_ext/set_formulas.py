@@ -11,6 +11,7 @@ from typing import Any
 from docutils import nodes
 from mathml import Macros, mathml
 from sphinx.application import Sphinx
+from sphinx.config import Config
 from sphinx.util.logging import getLogger
 from sphinx.util.math import get_node_equation_number
 from sphinx.writers.html5 import HTML5Translator
@@ -24,11 +25,16 @@ def macros_of(told: dict[str, Any]) -> Macros:
     }
 
 
+def read_macros(app: Sphinx, config: Config) -> None:
+    """Read the commands once, when the settings are known, for the formulas of all pages."""
+    config.formula_macros = macros_of(config.formula_macros)
+
+
 def markup(translator: HTML5Translator, node: nodes.math | nodes.math_block, display: bool) -> str:
     """The element of one formula; the formula itself, with a warning, where it cannot be read."""
     tex = node.astext()
     try:
-        return mathml(tex, macros_of(translator.config.formula_macros), display)
+        return mathml(tex, translator.config.formula_macros, display)
     except ValueError as wrong:
         getLogger(__name__).warning("%s", wrong, location=node)
         return escape(tex)
@@ -55,5 +61,6 @@ def visit_block(translator: HTML5Translator, node: nodes.math_block) -> None:
 def setup(app: Sphinx) -> dict[str, bool]:
     """Register the renderer."""
     app.add_config_value("formula_macros", {}, rebuild="html", types=(dict,))
+    app.connect("config-inited", read_macros)
     app.add_html_math_renderer("mathml", (visit_inline, None), (visit_block, None))
     return {"parallel_read_safe": True, "parallel_write_safe": True}

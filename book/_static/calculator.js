@@ -148,15 +148,20 @@ function start(place) {
   }
   const draw = () => {
     for (const input of form.elements) state[input.name] = input.value;
-    const unusual = Object.entries(state).filter(([name, value]) => value !== FIELDS[name].usual);
-    const hash = new URLSearchParams(unusual).toString();
-    history.replaceState(null, "", hash ? `#${hash}` : location.pathname + location.search);
     const wrong = complaint(state);
     output.replaceChildren(...(wrong
       ? [element("p", { className: "calculator-wrong", textContent: `${wrong}.` })]
       : result(rules, state)));
   };
-  form.addEventListener("input", draw);
+  const keep = () => { // what was typed; before that, the address may lead to a place on the page
+    const unusual = Object.entries(state).filter(([name, value]) => value !== FIELDS[name].usual);
+    const hash = new URLSearchParams(unusual).toString();
+    history.replaceState(null, "", hash ? `#${hash}` : location.pathname + location.search);
+  };
+  form.addEventListener("input", () => {
+    draw();
+    keep();
+  });
   form.addEventListener("submit", (event) => event.preventDefault());
   place.replaceChildren(form, output);
   place.calculate = (told) => numbers(rules, { ...fromAddress(), ...told });

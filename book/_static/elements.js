@@ -13,3 +13,15 @@ function drawn(tag, attributes, text = "") {
   shape.textContent = text;
   return shape;
 }
+
+// A slider with its label, which names the value.
+function slider(name, words, first, last) {
+  const named = element("output", {});
+  const input = element("input", { type: "range", name, min: first, max: last, step: 1 });
+  return [element("label", {}, element("span", {}, words, named), input), input, named];
+}
+
+function choice(name, label, options) {
+  return element("label", {}, element("span", { textContent: label }),
+    element("select", { name }, ...options.map(([value, text]) => element("option", { value, textContent: text }))));
+}

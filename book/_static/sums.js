@@ -5,10 +5,9 @@
 const PLANE = { width: 358, height: 190, edge: 12 };
 
 // The places that one sum passes: every vector is √χ of a common one and √(1 − χ) of its own.
-function walk(turns, count, share) {
+function walk(angles, count, share) {
   let [x, y] = [0, 0];
-  return [[x, y], ...turns.slice(0, count).map((turn) => {
-    const angle = (2 * Math.PI * turn) / 1000;
+  return [[x, y], ...angles.slice(0, count).map((angle) => {
     x += Math.sqrt(share) + Math.sqrt(1 - share) * Math.cos(angle);
     y += Math.sqrt(1 - share) * Math.sin(angle);
     return [x, y];
@@ -16,7 +15,7 @@ function walk(turns, count, share) {
 }
 
 function lengths(draws, count, share) {
-  const ends = draws.map((turns) => walk(turns, count, share).at(-1));
+  const ends = draws.map((angles) => walk(angles, count, share).at(-1));
   const squares = ends.map(([x, y]) => x * x + y * y);
   return {
     each: squares.map(Math.sqrt),
@@ -44,13 +43,10 @@ function picture(path, says) {
 }
 
 function addUp(place) {
-  const draws = JSON.parse(place.querySelector("script").textContent);
-  const slider = (name, told, most) => {
-    const named = element("output", {}), input = element("input", { type: "range", name, min: name === "count" ? 1 : 0, max: most, step: 1 });
-    return [element("label", {}, element("span", {}, told, named), input), input, named];
-  };
-  const [counted, count, countNamed] = slider("count", "vectors L = ", draws[0].length);
-  const [aligned, share, shareNamed] = slider("share", "aligned share χ = ", 100);
+  const told = JSON.parse(place.querySelector("script").textContent);
+  const draws = told.draws.map((turns) => turns.map((turn) => (2 * Math.PI * turn) / told.parts));
+  const [counted, count, countNamed] = slider("count", "vectors L = ", 1, draws[0].length);
+  const [aligned, share, shareNamed] = slider("share", "aligned share χ = ", 0, 100);
   const again = element("button", { type: "button", textContent: "another draw", className: "sums-again" });
   const output = element("div", { className: "explorer-output", ariaLive: "polite" });
   const form = element("form", { className: "calculator-form" }, counted, aligned, again);

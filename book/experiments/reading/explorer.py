@@ -7,7 +7,7 @@ there is no script, the figure's place says so, and the page's other figures sho
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,26 +17,37 @@ from IPython.display import HTML
 DIGITS = 4  # significant ones of a loss
 
 
-def explorer(runs: Mapping[tuple[str, str], pd.DataFrame], titles: Mapping[str, str]) -> HTML:
+def explorer(
+    runs: Mapping[tuple[str, str, str], pd.DataFrame],
+    titles: Mapping[str, str],
+    *,
+    bases: Mapping[str, int] | None = None,
+    losses: Sequence[float] = (0.1, 0.3, 1, 3, 4),
+) -> HTML:
     """The element that the script fills, with all that it needs to know.
 
     Args:
-        runs: By axis (``width`` or ``depth``) and rule, the rows of one sweep along that axis: a
-            column of the axis, ``log2_lr``, ``seed`` and ``loss``.
+        runs: By kind, axis (``width`` or ``depth``) and rule, the rows of one sweep along that
+            axis: a column of the axis, ``log2_lr``, ``seed`` and ``loss``. A kind is whatever else
+            a reader chooses, the optimizer for instance; where there is one alone nothing is asked.
         titles: What a rule is called in words, by rule.
+        bases: By axis the size that the rate is tuned at; by default the smallest.
+        losses: What the scale of losses names, the last one being where it ends.
 
     Raises:
         ValueError: If there are no runs, or a rule has no title.
     """
     if not runs:
-        raise ValueError("no runs to explore: give rows by axis and rule")
-    if missing := {rule for _, rule in runs} - set(titles):
+        raise ValueError("no runs to explore: give rows by kind, axis and rule")
+    if missing := {rule for *_, rule in runs} - set(titles):
         raise ValueError(f"no title for {', '.join(sorted(missing))}: name every rule")
     told = {
         "titles": dict(titles),
+        "bases": dict(bases or {}),
+        "losses": list(losses),
         "curves": [
-            {"axis": axis, "rule": rule, "sizes": mean_curves(frame, axis)}
-            for (axis, rule), frame in runs.items()
+            {"kind": kind, "axis": axis, "rule": rule, "sizes": mean_curves(frame, axis)}
+            for (kind, axis, rule), frame in runs.items()
         ],
     }
     data = json.dumps(told, separators=(",", ":"), ensure_ascii=False, allow_nan=False)

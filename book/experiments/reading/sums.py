@@ -14,7 +14,7 @@ import numpy as np
 from IPython.display import HTML
 from numpy.typing import ArrayLike
 
-PARTS = 1000  # of a turn: as finely as directions are told
+PARTS = 1000  # of a turn: as finely as directions are told, in the page as well
 
 
 def sum_of_vectors(turns: ArrayLike) -> HTML:
@@ -31,7 +31,8 @@ def sum_of_vectors(turns: ArrayLike) -> HTML:
         raise ValueError(f"turns of shape {told.shape}: give (draws, vectors)")
     if not ((told >= 0) & (told <= 1)).all():
         raise ValueError("a turn lies outside 0 to 1: give parts of a turn")
-    data = json.dumps(np.rint(told * PARTS).astype(int).tolist(), separators=(",", ":"))
+    draws = np.rint(told * PARTS).astype(int).tolist()
+    data = json.dumps({"parts": PARTS, "draws": draws}, separators=(",", ":"))
     return HTML(
         f'<div class="explorer sums"><script type="application/json">{data}</script>'
         "<p>Here a page with JavaScript adds as many vectors as you like.</p></div>"

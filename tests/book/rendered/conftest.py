@@ -33,7 +33,8 @@ def site(html: Path) -> Iterator[str]:
     server.shutdown()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
+    """A browser for the tests of one file: while it is there, nothing else here can use asyncio."""
     with running_browser() as running:
         yield running

@@ -1,8 +1,9 @@
-"""The explorer of chapter 1 in a browser, against the stored runs."""
+"""The explorers of chapters 1 and 18 in a browser, against stored and published runs."""
 
 import pytest
 
 from experiments.digits_transfer import slice_along
+from experiments.reading.published import published
 from specmup.runs.results import load
 
 PAGE = "chapters/01-learning-rate-moves.html"
@@ -62,3 +63,28 @@ def test_only_pages_with_one_load_its_script(page, site, browser):
     other.goto(site + "book/notation.html")
     assert other.locator("script[src*='explorer.js'], script[src*='calculator.js']").count() == 0
     other.close()
+
+
+def test_the_published_record_begins_at_its_base_and_holds_its_losses(site, browser):
+    opened = browser.new_page(viewport={"width": 390, "height": 900})
+    opened.goto(site + "chapters/18-the-published-record.html")
+    opened.wait_for_selector(".explorer table")
+    record = published()
+    rows = record[record.table == 36]  # Sophia over the width, SP
+    at_base = rows[rows["size"] == 256]
+    rate = float(at_base.log2_value[at_base.loss.idxmin()])
+    told = opened.evaluate(
+        "rate => document.querySelector('.explorer').answers('width', 'sp', rate, 'Sophia')", rate
+    )
+    assert [one["size"] for one in told] == sorted(rows["size"].unique())
+    for one in told:
+        losses = rows[rows["size"] == one["size"]].set_index("log2_value").loss
+        assert one["best"] == losses.idxmin()
+        assert one["carried"] == pytest.approx(losses[rate], rel=1e-3)
+    opened.locator(".explorer select[name=kind]").select_option("Sophia")
+    assert opened.locator(".explorer input[name=rate]").input_value() == f"{rate:g}"
+    opened.locator(".explorer select[name=kind]").select_option("Muon-Kimi, no LayerNorm")
+    axes = opened.locator(".explorer select[name=axis] option").all_inner_texts()
+    assert axes == ["depth"], "what was not run is not offered"
+    assert opened.evaluate("document.documentElement.scrollWidth - window.innerWidth") <= 0
+    opened.close()

@@ -95,6 +95,20 @@ def test_a_large_fold_is_built_when_it_opens_and_for_printers(site: str, page: P
     assert page.locator("noscript").count() == 0
 
 
+def test_an_address_opens_a_fold_and_builds_one_that_waits(site: str, page: Page):
+    page.goto(f"{site}book/rules.html#table-adamw-k2")
+    fold = page.locator("#table-adamw-k2")
+    expect(fold.locator("td math").first).to_be_visible()
+    assert page.locator("details.waits[open]").count() == 1
+    assert 0 <= fold.bounding_box()["y"] < 850
+    page.evaluate("location.hash = 'table-sgd-k1'")
+    expect(page.locator("#table-sgd-k1 td math").first).to_be_visible()
+    page.goto(f"{site}{CHAPTER}#sec-evidence-gauges")
+    place = page.locator("#sec-evidence-gauges")
+    expect(place).to_be_in_viewport()
+    assert page.locator("details.evidence").get_attribute("open") is not None
+
+
 def test_without_scripts_a_large_fold_has_its_table(site: str, browser: Browser):
     context = browser.new_context(java_script_enabled=False)
     page = context.new_page()

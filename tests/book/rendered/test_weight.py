@@ -11,7 +11,7 @@ from book_pages import documents
 from browsers import wait_until_shown
 from playwright.sync_api import Browser
 
-KILOBYTES = (500, 780)
+KILOBYTES = (500, 700)
 NODES = (3200, 8200)
 RULES = 2800  # nodes of the page that has the most tables
 

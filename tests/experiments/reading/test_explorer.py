@@ -25,9 +25,10 @@ def told(element) -> dict:
 
 
 def test_it_holds_the_mean_losses_and_nothing_for_what_diverged():
-    data = told(explorer({("width", "sp"): RUNS}, {"sp": "nothing"}))
+    data = told(explorer({("", "width", "sp"): RUNS}, {"sp": "nothing"}))
     (curve,) = data["curves"]
-    assert (curve["axis"], curve["rule"]) == ("width", "sp")
+    assert (data["bases"], data["losses"]) == ({}, [0.1, 0.3, 1, 3, 4])
+    assert (curve["kind"], curve["axis"], curve["rule"]) == ("", "width", "sp")
     assert curve["sizes"] == [
         {"size": 8, "rates": [-3, -2], "losses": [1.5, 0.375]},
         {"size": 16, "rates": [-3, -2], "losses": [0.1235, None]},
@@ -36,7 +37,7 @@ def test_it_holds_the_mean_losses_and_nothing_for_what_diverged():
 
 def test_a_title_ends_no_script():
     title = "</script><b> & “rule”"
-    element = explorer({("width", "sp"): RUNS}, {"sp": title})
+    element = explorer({("", "width", "sp"): RUNS}, {"sp": title})
     assert element.data.count("</script>") == 1
     assert told(element)["titles"] == {"sp": title}
 

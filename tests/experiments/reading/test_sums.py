@@ -12,7 +12,7 @@ from experiments.reading.sums import mean_length, sum_of_vectors
 def test_it_holds_the_directions_in_thousandths_of_a_turn():
     element = sum_of_vectors([[0, 0.25, 0.5], [0.1, 1, 0.3334]])
     told = json.loads(re.search(r'"application/json">(.*?)</script>', element.data)[1])
-    assert told == [[0, 250, 500], [100, 1000, 333]]
+    assert told == {"parts": 1000, "draws": [[0, 250, 500], [100, 1000, 333]]}
 
 
 @pytest.mark.parametrize("share", [0, 0.1, 1])
