@@ -42,7 +42,7 @@ def hold_against(
     found = Named(pair, places)
     check_pass(pair, found, seen)
     pair, notes = _with_constants(pair, found, seen)
-    pair, more = _with_stream_norms(pair, Named(pair, places), seen.target)
+    pair, more = with_stream_norms(pair, seen.target, places)
     pair = _with_offsets(pair, seen.target)
     found = Named(pair, places)
     ends = check_ends(found, seen.target) if gauge == "folded" and pair.depth.ratio != 1 else ()
@@ -108,8 +108,15 @@ def _constants(param: ScaledParam, one: Reading, *, embeds: bool) -> set[float |
     return found
 
 
-def _with_stream_norms(pair: ModelPair, found: Named, one: Reading) -> Amended:
-    """Normalisations, gains and biases of the stream itself, behind an addition."""
+def with_stream_norms(pair: ModelPair, one: Reading, places: Mapping[str, str]) -> Amended:
+    """The pair with normalisations, gains and biases of the stream itself, behind an addition.
+
+    Args:
+        pair: Model and base.
+        one: The model's forward pass.
+        places: What the caller declared for parameters by name, which counts over what was seen.
+    """
+    found = Named(pair, places)
     seen = {found.pattern(name) for branch in one.branches for name in branch.stream_gains}
     those = [p for p in pair.params if p.spec.pattern in seen and p.place in ON_THE_STREAM]
     notes = []
