@@ -11,7 +11,6 @@ from dataclasses import replace
 from torch import nn
 
 from specmup.inspection.branch_ends import Named, check_ends
-from specmup.inspection.counts import LARGER_HEADS
 from specmup.inspection.model_pair import ModelPair, ScaledDim, ScaledParam
 from specmup.inspection.names import abbreviated, canonical
 from specmup.inspection.observation import Observation, names_of
@@ -46,25 +45,7 @@ def hold_against(
     pair = _with_offsets(pair, seen.target)
     found = Named(pair, places)
     ends = check_ends(found, seen.target) if gauge == "folded" and pair.depth.ratio != 1 else ()
-    more = (*more, *_attention(pair, seen))
     return pair, (*notes, *more, *ends, *_unreached(found, seen.target))
-
-
-def _attention(pair: ModelPair, seen: Observation) -> Iterator[str]:
-    """Heads whose dimension grows while their logits shrink by less than its inverse."""
-    now, before = (
-        {(found.dimension, found.scale) for found in one.attentions}
-        for one in (seen.target, seen.base)
-    )
-    (dimensions, own), (dimensions_before, own_before) = (
-        ({d for d, _ in one}, {s and d * s for d, s in one}) for one in (now, before)
-    )
-    by_its_inverse = own == own_before and None not in own
-    if pair.architecture is None and dimensions != dimensions_before and not by_its_inverse:
-        yield LARGER_HEADS.format(
-            before=abbreviated(map(str, sorted(dimensions_before))),
-            now=abbreviated(map(str, sorted(dimensions))),
-        )
 
 
 def _with_constants(pair: ModelPair, found: Named, seen: Observation) -> Amended:

@@ -121,7 +121,7 @@ def make_plan(
     said: tuple[str, ...] = SP
     if spectral:
         fades = fading(found.starts, pair, entries, example)
-        said = (*found.notes, *fades, *notes(pair, gauge, model, base))
+        said = (*found.notes, *fades, *notes(pair, gauge, model, base, found.seen))
     return Plan(
         optimizer_name=law.name,
         gauge=gauge,
