@@ -130,7 +130,7 @@ def test_what_strays_where_blocks_outweigh_the_embedding_does_not_where_it_holds
     monkeypatch.setattr(foreign_models, "copy_of", copy_of)
     monkeypatch.setattr(foreign_models, "_plan", planned)
     line = {"depth": LINES["depth"]}
-    _, _, rows = foreign_models._held("axk1", (32, 2), line, list(range(8)))
+    _, _, rows = foreign_models._judged("axk1", (32, 2), line, list(range(8)))
     told = {"model_type": "axk1", "verdict": "planned", "said": "none", "base_depth": 2}
     (found,) = models(pd.DataFrame(rows, columns=foreign_models.COLUMNS).assign(**told))
     gain = "model.layers.*.mlp.post_mlp_layernorm.weight"
