@@ -117,7 +117,8 @@ def _run(asked: argparse.Namespace, sweep: Sweep, store: Store) -> int:
             cluster=cluster,
         )
     for path in outcome.corrupt:
-        print(f"a record could not be read: it is kept as {path}, and its run was done again")
+        kept = printable(str(path))
+        print(f"a record could not be read: it is kept as {kept}, and its run was done again")
     print(status(sweep, store))
     for one, reason in outcome.failed[:3]:
         about = f"{one.rule} {one.optimizer}, width {one.width}, depth {one.depth}"
@@ -177,7 +178,8 @@ def _gather(asked: argparse.Namespace, sweep: Sweep, store: Store) -> int:
     told = gather(sweep, store)
     print(f"{told.taken} runs were gathered, {told.found} were there")
     for path in told.corrupt:
-        print(f"{path} cannot be read: its part makes it again when it is run", file=sys.stderr)
+        lost = printable(str(path))
+        print(f"{lost} cannot be read: its part makes it again when it is run", file=sys.stderr)
     return 0
 
 
