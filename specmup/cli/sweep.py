@@ -190,9 +190,12 @@ def _verify(asked: argparse.Namespace, sweep: Sweep, store: Store) -> int:
 
     refuse_device(asked.device)
     seed = secrets.randbelow(10**6) if asked.seed is None else asked.seed
-    records = chosen(sweep, store.read(), asked.runs, seed)
+    contents = store.read()
+    for path, why in contents.corrupt.items():
+        print(f"{printable(path.name)} cannot be read ({why}): not verified", file=sys.stderr)
+    records = chosen(sweep, contents, asked.runs, seed)
     print(f"seed {seed}: {len(records)} runs", flush=True)
-    agree = True
+    agree = not contents.corrupt
     for one in made_again(records, Executor(asked.device, asked.text_folder)):
         print(one, flush=True)
         agree &= one.verdict != "DISAGREES"
