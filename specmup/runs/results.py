@@ -116,8 +116,9 @@ def save(
         folder: Where to write; :func:`results_folder` by default.
 
     Raises:
-        ValueError: If the frame is empty or holds another type, or the name, scale, time or
-            configuration cannot be recorded (a path of this machine among them).
+        ValueError: If the frame is empty or holds another type, the name, scale, time or
+            configuration cannot be recorded (a path of this machine among them), or
+            :func:`load` would not believe what is said, such as the date of a clock that is wrong.
     """
     csv_path, json_path = _paths(name, folder)
     columns = _columns(frame)
@@ -129,6 +130,8 @@ def save(
         "columns": columns,
         "sha256": hashlib.sha256(text.encode()).hexdigest(),
     }
+    if wrong := "; ".join(faults(manifest, name, frame)):
+        raise ValueError(f"{json_path.name} would not be believed: {wrong}; nothing was written")
     csv_path.parent.mkdir(parents=True, exist_ok=True)
     for left in left_behind(csv_path.parent):  # by one that was killed while it wrote this table
         if left.name.startswith((f".{csv_path.name}.", f".{json_path.name}.")):

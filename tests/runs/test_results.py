@@ -3,6 +3,7 @@ import json
 import os
 import re
 import socket
+from datetime import datetime, timedelta
 from math import inf, nan
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -15,6 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pandas.testing import assert_frame_equal
 
+from specmup.runs import manifest
 from specmup.runs.results import load, results_folder, save
 from specmup.streams import SHARED, VARIABLE, drawn_from
 
@@ -108,6 +110,35 @@ def test_the_manifest_says_which_streams_were_drawn_from(tmp_path, monkeypatch):
     with drawn_from(SHARED):
         store(tmp_path)
     assert load("digits-depth", tmp_path).streams == SHARED
+
+
+@pytest.mark.parametrize("late", [timedelta(hours=20), timedelta(0), timedelta(days=-400)])
+def test_a_clock_that_was_set_back_since_makes_no_result_unbelievable(tmp_path, monkeypatch, late):
+    monkeypatch.setattr(manifest, "datetime", clock(late))
+    store(tmp_path)
+    assert len(load("digits-depth", tmp_path).frame) == 4
+
+
+def test_what_would_not_be_loaded_again_is_not_saved(tmp_path, monkeypatch):
+    monkeypatch.setattr(manifest, "datetime", clock(timedelta(days=-20000)))
+    with pytest.raises(
+        ValueError, match=r"would not be believed: date is '19.*nothing was written"
+    ):
+        store(tmp_path)
+    with pytest.raises(ValueError, match="SEED is 5, and the table has seed 0"):
+        store(tmp_path, configuration={"settings": {"constants": {"SEED": 5}}})
+    assert not list(tmp_path.iterdir())
+
+
+def clock(late: timedelta):
+    """A clock that is so much ahead."""
+
+    class Clock(datetime):
+        @classmethod
+        def now(cls, zone=None):
+            return datetime.now(zone) + late
+
+    return Clock
 
 
 def test_a_manifest_older_than_the_streams_was_of_the_shared_ones(tmp_path):
