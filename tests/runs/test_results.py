@@ -1,8 +1,11 @@
 import hashlib
 import json
+import multiprocessing
 import os
 import re
 import socket
+import sys
+from contextlib import nullcontext
 from datetime import datetime, timedelta
 from math import inf, nan
 from pathlib import Path
@@ -16,7 +19,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pandas.testing import assert_frame_equal
 
-from specmup.runs import manifest
+from specmup.runs import manifest, results
 from specmup.runs.results import load, results_folder, save
 from specmup.streams import SHARED, VARIABLE, drawn_from
 
@@ -70,6 +73,38 @@ def test_the_same_frame_gives_the_same_bytes_and_nothing_is_left_behind(tmp_path
     assert store(tmp_path, filtered).read_bytes() == first
     assert b"inf" in first
     assert {p.name for p in tmp_path.iterdir()} == {"digits-depth.csv", "digits-depth.json"}
+
+
+def save_often(folder: Path, seed: int, times: int) -> None:
+    for _ in range(times):
+        store(folder, RUNS.assign(seed=seed), configuration={"seed": seed})
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no folder is locked there")
+def test_two_who_save_one_table_take_turns(tmp_path):
+    """Neither deletes what the other is writing, and the two files are of one of them."""
+    context = multiprocessing.get_context("fork")
+    savers = [context.Process(target=save_often, args=(tmp_path, seed, 60)) for seed in (1, 2)]
+    for saver in savers:
+        saver.start()
+    for saver in savers:
+        saver.join()
+    assert [saver.exitcode for saver in savers] == [0, 0]
+    frame, manifest = load("digits-depth", tmp_path)
+    assert set(frame["seed"]) == {manifest["configuration"]["seed"]}
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_what_one_that_was_killed_left_is_cleared_where_nobody_is_writing(tmp_path, monkeypatch):
+    for name in (".digits-depth.csv.1-0a1b2c3d", ".digits-depth.json.1-0a1b2c3d"):
+        (tmp_path / name).write_text("")
+    (tmp_path / ".other.csv.1-0a1b2c3d").write_text("")
+    with monkeypatch.context() as patched:
+        patched.setattr(results, "alone_in", lambda folder: nullcontext(False))
+        store(tmp_path)
+    assert len(list(tmp_path.iterdir())) == 5
+    store(tmp_path)
+    assert {p.name for p in tmp_path.glob(".*")} == {".other.csv.1-0a1b2c3d"}
 
 
 def test_a_write_that_fails_leaves_the_old_file(tmp_path, monkeypatch):
