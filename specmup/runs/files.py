@@ -52,6 +52,8 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
         with suppress(OSError):  # what came first is told
             partial.unlink(missing_ok=True)
         if isinstance(problem, OSError):
+            if problem.filename == str(partial):  # a name that the reader never gave
+                problem.filename = str(path)
             say_of_what(problem, path)
         raise
     _sync_names(path.parent)
