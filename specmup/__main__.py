@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from specmup import __version__
 from specmup.cli import audit, check, plan, rules, sweep, text
-from specmup.cli.command import OneLineParser
+from specmup.cli.command import OneLineParser, refused_by_the_system
 from specmup.cli.stopping import stopped_in_one_line
 
 COMMANDS = {
@@ -42,8 +42,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # the reader, such as head, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    except (ValueError, OSError) as problem:  # bad input, or files that cannot be read or written
+    except ValueError as problem:  # bad input
         parsers[args.command].error(str(problem))
+    except OSError as problem:  # files that cannot be read or written
+        parsers[args.command].error(refused_by_the_system(problem))
     return status
 
 

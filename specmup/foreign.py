@@ -22,8 +22,11 @@ def printable(text: str) -> str:
 
 
 def in_one_line(problem: Exception, most: int = 200) -> str:
-    """The class of an error of others and what it says, cut where that is longer than ``most``."""
-    return f"{type(problem).__name__}: {' '.join(str(problem).split())[:most]}"
+    """The class of an error of others and what it says, cut where that is longer than ``most``.
+
+    It may say words of others, such as a key of theirs: :func:`printable`.
+    """
+    return f"{type(problem).__name__}: {printable(' '.join(str(problem).split()))[:most]}"
 
 
 def in_markdown(text: str) -> str:

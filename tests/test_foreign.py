@@ -1,5 +1,6 @@
 """Words that others chose are shown in every form of ours, and none of them obeys one."""
 
+import hashlib
 import io
 import json
 import re
@@ -12,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from rich.console import Console
+from sweep_file import FILE
 from torch import nn
 
 from specmup.__main__ import main
@@ -21,6 +23,7 @@ from specmup.foreign import code_in_markdown, in_markdown, printable
 from specmup.inspection.questions import Declaration
 from specmup.parametrization.plan import make_plan
 from specmup.parametrization.planned import Plan
+from specmup.runs.experiment import run_experiment
 
 # What each would do where it is obeyed.
 NAMES = {
@@ -164,3 +167,39 @@ def test_a_proposal_is_one_word_of_the_shell(name):
 
     options = Declaration(branch_ends=(name,)).as_options()
     assert shlex.split(options) == ["--branch-ends", name]
+
+
+def lay_records(folder, name) -> None:
+    """Files that are no records, in whose names or words somebody put a word of his."""
+    folder.mkdir(parents=True)
+    (folder / f"{name.replace('/', '-')}.json").write_text("null")
+    (folder / f"{name.replace('/', '-')} link.json").symlink_to("nowhere")
+    told = {"identity": "keyed", "job": {name: 1}, "result": {}, "origin": {}}
+    digest = hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
+    (folder / "keyed.json").write_text(json.dumps({**told, "sha256": digest}))
+
+
+@named
+def test_a_record_s_name_is_shown_by_every_command(name, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "tiny.toml").write_text(FILE)
+    for store in (tmp_path / "kept", tmp_path / "kept" / "parts" / "0-of-1"):
+        lay_records(store / "runs", name)
+    for action in ("status", "gather"):
+        assert main(["sweep", action, "tiny.toml", "--folder=kept"]) == 0
+        printed = capsys.readouterr()
+        lines = (printed.out + printed.err).removesuffix("\n").split("\n")
+        assert all(line.isprintable() for line in lines)
+        assert sum(printable(name.replace("/", "-")) in line for line in lines) >= 2
+
+
+def one_row(x):
+    return pd.DataFrame({"x": [x]})
+
+
+@named
+def test_a_record_s_name_is_shown_where_its_piece_is_made_again(name, tmp_path):
+    lay_records(tmp_path / "runs", name)
+    with pytest.warns(UserWarning, match="its piece was made again") as told:
+        run_experiment(one_row, [{"x": 1}], 1, folder=tmp_path)
+    assert len(told) == 3 and all(str(one.message).isprintable() for one in told)

@@ -87,4 +87,5 @@ def seeded_by_hand(path: Path) -> list[str]:
 
 def test_nothing_in_the_package_seeds_a_generator_by_itself():
     found = {path.name: seeded_by_hand(path) for path in PACKAGE.rglob("*.py")}
-    assert {name for name, calls in found.items() if calls} == {"streams.py"}
+    # The noise that moves starts by a millionth follows from the draw that it moves.
+    assert {name for name, calls in found.items() if calls} == {"streams.py", "perturbed.py"}

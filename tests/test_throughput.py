@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from benchmarks.throughput import Assumptions, share_of_ideal
+from benchmarks.throughput import Assumptions, mean_share, share_of_ideal
 
 CALM = Assumptions(100, overhead=0.0, failures=0.0, slow=0.0)
 
@@ -26,6 +26,16 @@ def test_the_driver_is_the_bound_where_it_is_slow():
     """A job of half an hour, 36 s of the driver's: it keeps 50 GPUs busy of 100."""
     slow = replace(CALM, overhead=36.0, spread=0.01)
     assert share_of_ideal(slow, hours=100) == pytest.approx(0.5, rel=0.05)
+
+
+@pytest.mark.parametrize("gpus", [1, 10, 100, 1000])
+def test_the_page_says_what_is_simulated(gpus):
+    """*One or two percent from 10 GPUs on, most of it to stragglers; three to five with one*."""
+    given = Assumptions(gpus, overhead=0.005)
+    lost = 1 - mean_share(given)
+    assert 0.03 < lost < 0.05 if gpus == 1 else 0.005 < lost < 0.025
+    of_stragglers = lost - (1 - mean_share(replace(given, slow=0.0)))
+    assert gpus == 1 or of_stragglers > lost / 2
 
 
 def test_a_machine_that_fails_is_away_and_makes_work_again():

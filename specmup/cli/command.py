@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import os
 import sys
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
@@ -26,6 +27,13 @@ class OneLineParser(argparse.ArgumentParser):
     def error(self, message: str):
         """Print the message on one line and leave."""
         self.exit(2, f"{self.prog}: {printable(' '.join(message.split()))}\n")
+
+
+def refused_by_the_system(problem: OSError) -> str:
+    """What the system refuses, and of what; its own words where it names nothing."""
+    if not (problem.strerror and problem.filename):
+        return str(problem)
+    return f"{os.fsdecode(problem.filename)} cannot be used: {problem.strerror}"
 
 
 def sizes(text: str) -> dict[str, int]:

@@ -117,7 +117,8 @@ def _run(args: argparse.Namespace, sweep: Sweep, store: Store) -> int:
             cluster=cluster,
         )
     for path in outcome.corrupt:
-        print(f"a record could not be read: it is kept as {path}, and its run was done again")
+        kept = printable(str(path))
+        print(f"a record could not be read: it is kept as {kept}, and its run was done again")
     print(status(sweep, store))
     for one, reason in outcome.failed[:3]:
         about = f"{one.rule} {one.optimizer}, width {one.width}, depth {one.depth}"
@@ -177,7 +178,8 @@ def _gather(args: argparse.Namespace, sweep: Sweep, store: Store) -> int:
     told = gather(sweep, store)
     print(f"{told.taken} runs were gathered, {told.found} were there")
     for path in told.corrupt:
-        print(f"{path} cannot be read: its part makes it again when it is run", file=sys.stderr)
+        lost = printable(str(path))
+        print(f"{lost} cannot be read: its part makes it again when it is run", file=sys.stderr)
     return 0
 
 
@@ -188,9 +190,12 @@ def _verify(args: argparse.Namespace, sweep: Sweep, store: Store) -> int:
 
     refuse_device(args.device)
     seed = secrets.randbelow(10**6) if args.seed is None else args.seed
-    records = chosen(sweep, store.read(), args.runs, seed)
+    contents = store.read()
+    for path, why in contents.corrupt.items():
+        print(f"{printable(path.name)} cannot be read ({why}): not verified", file=sys.stderr)
+    records = chosen(sweep, contents, args.runs, seed)
     print(f"seed {seed}: {len(records)} runs", flush=True)
-    agree = True
+    agree = not contents.corrupt
     for one in made_again(records, Executor(args.device, args.text_folder)):
         print(one, flush=True)
         agree &= one.verdict != "DISAGREES"

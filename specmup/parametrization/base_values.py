@@ -41,9 +41,11 @@ class BaseValues:
         self.kind, self.for_matrices = kind, for_matrices
         self.given = given if isinstance(given, Mapping) else {"*": given}
         for key, number in self.given.items():
-            if not (isinstance(number, Real) and 0 <= number <= LARGEST):
+            is_number = isinstance(number, Real) and not isinstance(number, bool)
+            if not (is_number and 0 <= number <= LARGEST):
                 raise ValueError(f"{kind} is {number!r}: it must be finite and not negative")
-            if key not in ROLES and not any(_fits(key, m) for m in pair.params):
+            named = isinstance(key, str) and any(_fits(key, m) for m in pair.params)
+            if key not in ROLES and not named:
                 raise ValueError(
                     f"{kind} has the key {key!r}, which is no role and fits no parameter: the "
                     f"roles are {', '.join(ROLES)}"

@@ -91,7 +91,7 @@ def make_plan(
     (0.0025, 0.01)
     """
     law = update_law(optimizer)
-    _check_words(law, epsilon, branch_ends, places, parametrization)
+    _check_words(law, epsilon, branch_ends, places, block_depth, parametrization)
     model, base, rebuild = _models(model, base, trace=verify is not False)
     gauge = _gauge(gauge, model)
     spectral = parametrization == "spectral"
@@ -142,6 +142,7 @@ def _check_words(
     epsilon: NumberOrByName | None,
     branch_ends: object,
     places: Mapping[str, str] | None,
+    block_depth: int | None,
     parametrization: str,
 ) -> None:
     """Refuse what no model could make right."""
@@ -149,8 +150,11 @@ def _check_words(
         raise ValueError(f"{law.title} has no ε, but epsilon is {epsilon}: leave it out")
     if not isinstance(branch_ends, str) and not _names(branch_ends):
         raise ValueError(f"branch_ends is {branch_ends!r}: give names of maps, ['out', …]")
-    if not isinstance(places or {}, Mapping):
+    told = {} if places is None else places
+    if not isinstance(told, Mapping) or not _names([*told, *told.values()]):
         raise ValueError(f"places is {places!r}: give a mapping, {{'name': 'place'}}")
+    if block_depth is not None and not isinstance(block_depth, int):
+        raise ValueError(f"block depth is {block_depth!r}: give the number of maps in a branch")
     if parametrization not in PARAMETRIZATIONS:
         raise ValueError(
             f"unknown parametrization {parametrization!r}: choose one of "

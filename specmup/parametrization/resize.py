@@ -38,6 +38,9 @@ def resized(model: nn.Module, sizes: Mapping[str, int]) -> nn.Module:
     Raises:
         ValueError: If the model keeps no configuration, or one that does not take the sizes.
     """
+    for name in sizes:
+        if not isinstance(name, str):
+            raise ValueError(f"{name!r} is no name of a size: give the base as {{'width': 256}}")
     config = _configuration(model)
     if config is None:
         raise ValueError(
@@ -92,7 +95,7 @@ def resized_config(config: DataclassInstance | OfHuggingFace, sizes: Mapping[str
         if name not in own:
             known = ", ".join(k for k, v in own.items() if type(v) is int and "token" not in k)
             raise ValueError(f"{type(config).__name__} has no size {name!r}: choose among {known}")
-        if not isinstance(size, int) or size < 1:
+        if not isinstance(size, int) or isinstance(size, bool) or size < 1:
             raise ValueError(f"{name} is {size!r}: it must be an integer of at least 1")
     grown = followers(own, changed, aliases)
     try:

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
+from specmup.foreign import printable
 from specmup.runs.job import Job, Record
 from specmup.runs.manifest import made_on
 from specmup.runs.pool import Pool, SerialPool, cores
@@ -100,7 +101,8 @@ def run_experiment(
     runner = Runner(name, lambda records: jobs, workers, store)
     outcome = runner.run(_Piece(work), make_pool)
     for path in outcome.corrupt:
-        warnings.warn(f"{path} cannot be read: its piece was made again", stacklevel=2)
+        lost = printable(str(path))
+        warnings.warn(f"{lost} cannot be read: its piece was made again", stacklevel=2)
     if outcome.failed:
         _, problem = outcome.failed[0]
         problem.add_note(f"{len(outcome.failed)} of {len(jobs)} pieces failed; the others are made")

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -25,10 +26,18 @@ LOCAL_LOCKS = {
     "nfs4": {"nolock", "local_lock=all", "local_lock=flock"},
     "lustre": {"localflock", "noflock"},
     "cifs": {"nobrl", "forcemandatorylock"},
+    "smb3": {"nobrl", "forcemandatorylock"},
     "ceph": {"noflock"},
+    "gfs2": {"localflocks"},
+    "ocfs2": {"localflocks"},
 }
+# Where no option makes them see each other's: mounts of SFTP, FTP and WebDAV hand no lock on, so it
+# is the local kernel's, and GPFS keeps flock to the machine.
+NEVER_SHARED = ("sshfs", "curlftpfs", "davfs", "gpfs")
+BEEGFS = Path("/etc/beegfs/beegfs-client.conf")  # of the client, if no option names another
 # Object stores mounted as folders: a rename copies, and no lock is shared.
 OBJECT_STORES = ("s3fs", "gcsfuse", "goofys", "mountpoint-s3", "blobfuse", "blobfuse2", "rclone")
+ESCAPED = re.compile(r"\\([0-7]{3})")  # in the table of mounts: a space is \040
 NO_LOCKS = (errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOLCK)
 
 
@@ -54,7 +63,7 @@ def mount_of(folder: Path, table: str) -> Mount | None:
         words, rest = mounted.split(), system.split()
         if not dash or len(words) < 6 or len(rest) < 3:
             continue
-        point = words[4].encode().decode("unicode_escape")  # a space is written as \040
+        point = ESCAPED.sub(lambda found: chr(int(found[1], 8)), words[4])
         options = frozenset([*words[5].split(","), *rest[2].split(",")])
         within = point == "/" or folder == Path(point) or Path(point) in folder.parents
         if within and (found is None or len(point) >= len(found.point)):  # the last lies on top
@@ -76,11 +85,34 @@ def refuse_mount(folder: Path, mount: Mount | None) -> None:
             f"{folder} is on an object store, mounted by {kind} at {mount.point}: it has no locks "
             f"and no rename; {UNCHANGED}: {REMEDY}, and copy the results from there"
         )
-    if local := sorted(LOCAL_LOCKS.get(kind, set()) & mount.options):
+    if told := _local_locks(kind, mount.options):
+        how, remedy = told
         raise RunError(
-            f"{folder} is on {kind}, mounted at {mount.point} with {local[0]}, so that machines do "
-            f"not see each other's locks; {UNCHANGED}: mount it without that, or {REMEDY}"
+            f"{folder} is on {kind}, mounted at {mount.point}{how} machines do not see each "
+            f"other's locks; {UNCHANGED}: {remedy}{REMEDY}"
         )
+
+
+def _local_locks(kind: str, options: frozenset[str]) -> tuple[str, str] | None:
+    """How a mount keeps locks to one machine and what else helps; None if it is not known to."""
+    if local := sorted(LOCAL_LOCKS.get(kind, set()) & options):
+        return f" with {local[0]}, so that", "mount it without that, or "
+    if kind in NEVER_SHARED:
+        return ", on which", ""
+    if kind == "beegfs" and not _beegfs_shares_locks(options):
+        option = "tuneUseGlobalFileLocks"
+        return f" without {option}, so that", f"set {option} = true in its client, or "
+    return None
+
+
+def _beegfs_shares_locks(options: frozenset[str]) -> bool:
+    """Whether the client's configuration says so, which is no part of the mount."""
+    named = [o.partition("=")[2] for o in options if o.startswith("cfgFile=")]
+    told = ""
+    with suppress(OSError):
+        told = Path(named[0] if named else BEEGFS).read_text(errors="replace")
+    said = re.findall(r"(?m)^[ \t]*tuneUseGlobalFileLocks[ \t]*=[ \t]*(\w+)", told)
+    return bool(said) and said[-1].lower() in ("1", "true", "yes", "on", "y")
 
 
 @contextmanager
@@ -162,7 +194,7 @@ def refuse_rename(path: Path, content: bytes) -> None:
 def mounts() -> str:
     """The table of mounts; empty where the system keeps none."""
     with suppress(OSError):
-        return Path("/proc/self/mountinfo").read_text(errors="replace")
+        return Path("/proc/self/mountinfo").read_text("utf-8", errors="surrogateescape")
     return ""
 
 

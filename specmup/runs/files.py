@@ -52,6 +52,8 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
         with suppress(OSError):  # what came first is told
             partial.unlink(missing_ok=True)
         if isinstance(problem, OSError):
+            if problem.filename == str(partial):  # a name that the reader never gave
+                problem.filename = str(path)
             say_of_what(problem, path)
         raise
     _sync_names(path.parent)
@@ -74,6 +76,32 @@ def left_behind(folder: Path) -> Iterator[Path]:
     for path in folder.glob(".*"):
         if PARTIAL.fullmatch(path.name) and (path.is_symlink() or path.is_file()):
             yield path
+
+
+@contextmanager
+def alone_in(folder: Path) -> Iterator[bool]:
+    """Wait until nobody else is in such a block for a folder, and hold it.
+
+    Nothing is written for it, and the system frees it however its holder ends.
+
+    Args:
+        folder: That exists.
+
+    Returns:
+        Whether it is held: Windows and some network mounts lock no folder.
+    """
+    number, held = None, False
+    try:
+        with suppress(ImportError, OSError):
+            import fcntl
+
+            number = os.open(folder, os.O_RDONLY)
+            fcntl.flock(number, fcntl.LOCK_EX)
+            held = True
+        yield held
+    finally:
+        if number is not None:
+            os.close(number)
 
 
 def opened(path: Path, mode: Literal["rb", "ab"] = "rb") -> BinaryIO:

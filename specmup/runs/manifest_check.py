@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from fractions import Fraction
 from math import isfinite
 from typing import Any
@@ -17,6 +17,7 @@ from specmup.streams import VERSIONS
 
 KINDS = ("int64", "float64", "bool", "str")  # of columns
 FIRST = datetime(2025, 1, 1, tzinfo=UTC)  # no run of this package is older
+SKEW = timedelta(days=1)  # by which the clock of another machine, or this one's since, may be late
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ def _is_version(value: Any) -> bool:
 
 
 def _is_date(value: Any) -> bool:
-    return FIRST <= datetime.fromisoformat(value) <= datetime.now(UTC)
+    return FIRST <= datetime.fromisoformat(value) <= datetime.now(UTC) + SKEW
 
 
 TABLE = {

@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from specmup.foreign import in_one_line
-from specmup.runs.files import UNREADABLE, left_behind, replacing
+from specmup.runs.files import UNREADABLE, alone_in, left_behind, write_whole
 from specmup.runs.manifest import origin
 from specmup.runs.manifest_check import faults
 from specmup.runs.progress import duration
@@ -102,7 +102,7 @@ def save(
     wall_seconds: float,
     folder: str | Path | None = None,
 ) -> Path:
-    """Write NAME.csv and NAME.json, each atomically; return the path of the CSV file.
+    """Write NAME.csv and NAME.json, each atomically and both alone; return the path of the CSV.
 
     Floats are written with the fewest digits that read back exactly, infinities as ``inf``, so the
     same frame gives the same bytes everywhere. The index is not kept.
@@ -116,8 +116,9 @@ def save(
         folder: Where to write; :func:`results_folder` by default.
 
     Raises:
-        ValueError: If the frame is empty or holds another type, or the name, scale, time or
-            configuration cannot be recorded (a path of this machine among them).
+        ValueError: If the frame is empty or holds another type, the name, scale, time or
+            configuration cannot be recorded (a path of this machine among them), or
+            :func:`load` would not believe what is said, such as the date of a clock that is wrong.
     """
     csv_path, json_path = _paths(name, folder)
     columns = _columns(frame)
@@ -129,15 +130,24 @@ def save(
         "columns": columns,
         "sha256": hashlib.sha256(text.encode()).hexdigest(),
     }
+    if wrong := "; ".join(faults(manifest, name, frame)):
+        raise ValueError(f"{json_path.name} would not be believed: {wrong}; nothing was written")
     csv_path.parent.mkdir(parents=True, exist_ok=True)
-    for left in left_behind(csv_path.parent):  # by one that was killed while it wrote this table
-        if left.name.startswith((f".{csv_path.name}.", f".{json_path.name}.")):
-            left.unlink(missing_ok=True)
     told = json.dumps(manifest, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
-    for path, content in ((csv_path, text), (json_path, told)):
-        with replacing(path) as file:
-            file.write(content.encode())
+    with alone_in(csv_path.parent) as alone:  # or the files of two who save would be mixed
+        if alone:
+            _clear(csv_path, json_path)
+        for path, content in ((csv_path, text), (json_path, told)):
+            write_whole(path, content.encode())
     return csv_path
+
+
+def _clear(*paths: Path) -> None:
+    """Delete what one that was killed while it wrote these files has left."""
+    for path in paths:
+        for left in left_behind(path.parent):
+            if left.name.startswith(f".{path.name}."):
+                left.unlink(missing_ok=True)
 
 
 def significant(frame: pd.DataFrame, digits: int = 4) -> pd.DataFrame:

@@ -138,7 +138,9 @@ def read_sweep(path: str | Path) -> Sweep:
         told = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except UnicodeDecodeError as problem:
         raise ValueError(f"{path} is not TOML, which is text in UTF-8: save it so") from problem
-    except (OSError, ValueError, RecursionError) as problem:
+    except OSError as problem:
+        raise ValueError(f"{path} cannot be read: {problem.strerror}") from problem
+    except (ValueError, RecursionError) as problem:
         raise ValueError(f"{path} is not TOML: {problem}") from problem
     try:
         return sweep_from(told)

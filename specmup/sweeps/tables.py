@@ -10,6 +10,7 @@ from itertools import islice, product
 
 import pandas as pd
 
+from specmup.foreign import printable
 from specmup.runs.job import Record
 from specmup.runs.progress import duration
 from specmup.runs.store import Store, StoreContents
@@ -93,7 +94,8 @@ def status(sweep: Sweep, store: Store) -> str:
         lines.append(f"{others} records belong to other configurations: they are kept, not used")
     if contents.corrupt:
         lines.append(f"{len(contents.corrupt)} records cannot be read, and run sets them aside:")
-        lines += [f"  {path.name}: {why}" for path, why in islice(contents.corrupt.items(), 5)]
+        some = islice(contents.corrupt.items(), 5)
+        lines += [f"  {printable(path.name)}: {why}" for path, why in some]
     if waiting := ungathered(store):
         lines.append(f"parts hold {waiting} runs more: specmup sweep gather takes them in")
     if (holder := store.holder()) is not None:

@@ -2,15 +2,17 @@
 
 Equal runs on one machine give equal losses. Another processor adds in another order, and training
 at a high rate makes much of little. So a run that comes out otherwise is made twice more, from
-starts that are moved by a millionth.
+starts that are moved by a millionth. Held against each other are the losses that a sweep's table
+has; at which step a run diverged is left to rounding.
 """
 
 from __future__ import annotations
 
 import math
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from specmup.data.fingerprint import fingerprint
 from specmup.runs.job import Record
@@ -23,6 +25,8 @@ from specmup.sweeps.work import Executor, text_of_run
 from specmup.training.perturbed import FLOOR, HANGS, perturbed
 
 PERTURBED = ("1", "2")  # seeds of the perturbations
+LOSSES = ("loss", "train_loss")
+VERDICTS = ("agrees", "hangs on rounding", "DISAGREES")
 
 
 @dataclass(frozen=True)
@@ -31,31 +35,42 @@ class RunAgain:
 
     Attributes:
         run: Which.
-        then: The loss that is kept, ``inf`` if it diverged.
-        now: The loss made now.
-        moved: Losses from perturbed starts; made only where the two are apart.
+        then: The losses that are kept, by name, ``inf`` if it diverged.
+        now: Those made now.
+        moved: Those from perturbed starts; made only where the two are apart.
     """
 
     run: Run
-    then: float
-    now: float
-    moved: tuple[float, ...] = ()
+    then: Mapping[str, float]
+    now: Mapping[str, float]
+    moved: tuple[Mapping[str, float], ...] = ()
 
     @property
     def verdict(self) -> str:
-        """``agrees``, ``hangs on rounding`` or ``DISAGREES``."""
-        allowed = FLOOR * abs(self.then) if math.isfinite(self.then) else 0.0
-        if (apart := gap(self.now, self.then)) <= allowed:
+        """The worst of the losses' :data:`VERDICTS`."""
+        return self._of(self._worst)
+
+    @property
+    def _worst(self) -> str:
+        """The loss that agrees least; the first of them if they agree alike."""
+        return max(LOSSES, key=lambda name: VERDICTS.index(self._of(name)))
+
+    def _of(self, name: str) -> str:
+        then, now = self.then[name], self.now[name]
+        allowed = FLOOR * abs(then) if math.isfinite(then) else 0.0
+        if (apart := gap(now, then)) <= allowed:
             return "agrees"
-        reach = max((gap(one, self.now) for one in self.moved), default=0.0)
+        reach = max((gap(one[name], now) for one in self.moved), default=0.0)
         return "hangs on rounding" if 0 < reach and HANGS * apart <= reach else "DISAGREES"
 
     def __str__(self) -> str:
-        """One line."""
-        run = self.run
+        """One line, with the losses that agree least."""
+        run, name = self.run, self._worst
         what = f"{run.rule} {run.optimizer}, width {run.width}, depth {run.depth}"
         which = f"log2 lr {run.log2_lr:g}, seed {run.seed}"
-        return f"{what}, {which}: {self.then:.6g} then, {self.now:.6g} now: {self.verdict}"
+        losses = f"{self.then[name]:.6g} then, {self.now[name]:.6g} now"
+        about = "" if name == LOSSES[0] else f"{name} "
+        return f"{what}, {which}: {about}{losses}: {self.verdict}"
 
 
 def gap(one: float, other: float) -> float:
@@ -94,15 +109,19 @@ def made_again(records: list[Record], execute: Executor) -> Iterator[RunAgain]:
     text = text_of_run(records[0].job, execute.text_folder)
     text_of_records(records, now=fingerprint(text))
     for record in records:
-        yield _again(record, lambda run: float(execute(run, 0)["result"]["loss"]))
+        yield _again(record, lambda run: _losses(execute(run, 0)["result"]))
 
 
-def _again(record: Record, loss: Callable[[Run], float]) -> RunAgain:
-    made = RunAgain(record.job, float(record.result["loss"]), loss(record.job))
+def _again(record: Record, losses: Callable[[Run], Mapping[str, float]]) -> RunAgain:
+    made = RunAgain(record.job, _losses(record.result), losses(record.job))
     if made.verdict == "agrees":
         return made
     moved = []
     for seed in PERTURBED:
         with perturbed(seed):
-            moved.append(loss(record.job))
+            moved.append(losses(record.job))
     return RunAgain(made.run, made.then, made.now, tuple(moved))
+
+
+def _losses(result: Mapping[str, Any]) -> dict[str, float]:
+    return {name: float(result[name]) for name in LOSSES}

@@ -238,6 +238,6 @@ def update_law(name: str) -> UpdateLaw:
     Raises:
         ValueError: If there is none; the message lists those that exist.
     """
-    if name not in LAWS:
+    if not isinstance(name, str) or name not in LAWS:
         raise ValueError(f"unknown optimizer {name!r}: choose one of {', '.join(LAWS)}")
     return LAWS[name]

@@ -1,5 +1,6 @@
 """``specmup sweep``, as a user calls it, and as a user's machine kills it."""
 
+import errno
 import json
 import os
 import signal
@@ -125,6 +126,29 @@ def test_one_line_of_error(place, capsys, command, message):
     error = capsys.readouterr().err
     assert message in error and error.count("\n") == 1
     assert kept(place) == {}
+
+
+def test_what_the_system_refuses_is_named_as_it_was_given(place, capsys, monkeypatch):
+    def refused(path, *_, **__):
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    (place / "file").touch()
+    assert main(["sweep", "run", "tiny.toml", "--text-folder=.", "--workers=1"]) == 0
+    capsys.readouterr()
+    words = ["sweep", "collect", "tiny.toml", "--results"]
+    with pytest.raises(SystemExit):
+        main([*words, "file"])
+    assert capsys.readouterr().err == "specmup sweep: file cannot be used: File exists\n"
+    with monkeypatch.context() as patched, pytest.raises(SystemExit):
+        patched.setattr(os, "replace", refused)
+        patched.setattr(Path, "replace", refused)
+        main([*words, "here"])
+    told = Path("here", "tiny.csv")
+    assert capsys.readouterr().err == f"specmup sweep: {told} cannot be used: Permission denied\n"
+    with monkeypatch.context() as patched, pytest.raises(SystemExit):
+        patched.setattr(Path, "read_text", refused)
+        main(["sweep", "status", "tiny.toml"])
+    assert "tiny.toml cannot be read: Permission denied" in capsys.readouterr().err
 
 
 def test_the_status_tells_of_other_configurations_and_corrupt_records(place, capsys):

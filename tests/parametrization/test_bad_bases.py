@@ -150,6 +150,12 @@ def test_models_that_only_look_like_llama(hugging_face, model_type, says):
         ({"gauge": "forward"}, "needs a model with a dictionary `multipliers`"),
         ({"parametrization": "ntk"}, "unknown parametrization 'ntk'"),
         ({"block_depth": 0}, "block depth"),
+        ({"block_depth": [2]}, r"block depth is \[2\]: give the number"),
+        ({"block_depth": True}, "block depth is True"),
+        ({"optimizer": ["adamw"]}, r"unknown optimizer \['adamw'\]"),
+        ({"learning_rate": True}, "learning_rate is True"),
+        ({"learning_rate": {1: 0.1}}, "the key 1, which is no role and fits no parameter"),
+        ({"learning_rate": {None: 0.1}}, "the key None, which is no role"),
         ({"learning_rate": -1.0}, "learning_rate is -1.0"),
         ({"learning_rate": float("nan")}, "learning_rate is nan"),
         ({"learning_rate": {"hidden": 0.1}}, r"no value for transformer\.wte\.weight.*'\*'"),
@@ -162,8 +168,12 @@ def test_models_that_only_look_like_llama(hugging_face, model_type, says):
         ({"base": {"width": 32, "layers": 2}}, "has no size 'layers': choose among n_layer"),
         ({"base": {"n_embd": 20}}, "whole number of heads.*take a multiple of 8"),
         ({"base": {"depth": 0}}, "n_layer is 0"),
+        ({"base": {"depth": True}}, "n_layer is True: it must be an integer"),
+        ({"base": {1: 2}}, "1 is no name of a size"),
         ({"base": lambda: None}, "made a NoneType: it must return a module"),
         ({"places": ["wte"]}, r"places is \['wte'\]: give a mapping"),
+        ({"places": {"wte": ["embedding"]}}, r"places is \{'wte': \['embedding'\]\}: give"),
+        ({"places": {1: "embedding"}}, r"places is \{1: 'embedding'\}: give"),
         ({"base": "small"}, "a module or a factory"),
     ],
 )
@@ -175,6 +185,8 @@ def test_options_that_mean_nothing(nano_gpt, options, says):
 def test_sizes_need_a_configuration(residual):
     with pytest.raises(ValueError, match="Residual keeps no configuration"):
         make_plan(residual(16, 2), base={"width": 8}, **DECLARED)
+    with pytest.raises(ValueError, match="1 is no name of a size"):
+        make_plan(residual(16, 2), base={1: 8}, **DECLARED)
 
 
 def test_optimizers_are_refused_where_the_rules_would_break(nano_gpt):

@@ -4,12 +4,13 @@ import errno
 import os
 import shutil
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
 
 from specmup.runs import file_system
-from specmup.runs.file_system import mount_of, refuse_mount
+from specmup.runs.file_system import Mount, mount_of, refuse_mount
 from specmup.runs.job import Job, Record
 from specmup.runs.store import RunError, Store
 
@@ -25,12 +26,24 @@ TABLE = r"""
 36 22 0:46 / /my\040disk rw - fuse.rclone remote: rw
 37 31 8:2 / /old/local rw - ext4 /dev/sdb1 rw
 38 22 0:47 / /share rw - cifs //server/share rw,nobrl
+41 22 0:50 / /smb rw - smb3 //server/share rw,nobrl
+42 22 0:51 / /remote rw - fuse.sshfs me@host:/home rw,user_id=0
+43 22 0:52 / /gpfs rw - gpfs gpfs0 rw,relatime
+44 22 0:53 / /shared rw - gfs2 /dev/dm-1 rw,localflocks
+45 22 0:54 / /bees rw - beegfs beegfs_nodev rw,cfgFile=/nowhere/client.conf
+46 22 0:55 / /glued rw - fuse.glusterfs server:/volume rw,user_id=0
+48 22 0:57 / /für\040alle rw - nfs server:/all rw,nolock
+47 22 0:56 / /stick rw - fuseblk /dev/sdd1 rw,user_id=0
 not a line
 """
 
 
 @pytest.mark.parametrize(
-    "folder", ["/", "/home/me", "/fast/a/b", "/old/local/runs", "/older", "/scratching"]
+    "folder",
+    [
+        *("/", "/home/me", "/fast/a/b", "/old/local/runs", "/older", "/scratching", "/glued/x"),
+        "/stick",
+    ],
 )
 def test_a_mount_with_locks_is_taken(folder):
     refuse_mount(Path(folder), mount_of(Path(folder), TABLE))
@@ -41,7 +54,13 @@ def test_a_mount_with_locks_is_taken(folder):
     [
         ("/old/runs", "is on nfs, mounted at /old with local_lock=all, so that machines"),
         ("/scratch", "is on lustre, mounted at /scratch with localflock"),
-        ("/share/x", "is on cifs, mounted at /share with nobrl"),
+        ("/share/x", "is on cifs, mounted at /share with nobrl, so that machines do not see"),
+        ("/für alle/x", "is on nfs, mounted at /für alle with nolock"),
+        ("/smb/x", "is on smb3, mounted at /smb with nobrl"),
+        ("/shared/x", "is on gfs2, mounted at /shared with localflocks"),
+        ("/remote/x", "is on sshfs, mounted at /remote, on which machines do not see each other's"),
+        ("/gpfs/x", "is on gpfs, mounted at /gpfs, on which"),
+        ("/bees/x", "is on beegfs, mounted at /bees without tuneUseGlobalFileLocks, so that"),
         ("/bucket/x", "is on an object store, mounted by s3fs at /bucket"),
         ("/cloud/x", "is on an object store, mounted by fuse at /cloud"),
         ("/my disk/x", "is on an object store, mounted by rclone at /my disk"),
@@ -51,6 +70,27 @@ def test_a_mount_without_them_is_refused_with_the_remedy(folder, says):
     with pytest.raises(RunError, match=f"^{folder} {says}.*--folder") as refused:
         refuse_mount(Path(folder), mount_of(Path(folder), TABLE))
     assert "nothing was changed" in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("told", "shared"),
+    [
+        ("tuneUseGlobalFileLocks = true\n", True),
+        ("tuneRemoteFSync = true\ntuneUseGlobalFileLocks=1", True),
+        ("tuneUseGlobalFileLocks = false", False),
+        ("# tuneUseGlobalFileLocks = true\ntuneUseGlobalAppendLocks = true", False),
+        ("tuneUseGlobalFileLocks =\ntrue = true", False),
+        ("", False),
+    ],
+)
+def test_the_client_of_beegfs_is_asked_whether_machines_share_locks(tmp_path, told, shared):
+    (client := tmp_path / "client.conf").write_text(told)
+    mount = Mount("/bees", "beegfs", "beegfs_nodev", frozenset({"rw", f"cfgFile={client}"}))
+    refused = pytest.raises(
+        RunError, match="set tuneUseGlobalFileLocks = true in its client, or name"
+    )
+    with nullcontext() if shared else refused:
+        refuse_mount(Path("/bees"), mount)
 
 
 def test_what_is_mounted_over_a_mount_is_what_counts():

@@ -1,8 +1,12 @@
 import hashlib
 import json
+import multiprocessing
 import os
 import re
 import socket
+import sys
+from contextlib import nullcontext
+from datetime import datetime, timedelta
 from math import inf, nan
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -15,6 +19,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pandas.testing import assert_frame_equal
 
+from specmup.runs import manifest, results
 from specmup.runs.results import load, results_folder, save
 from specmup.streams import SHARED, VARIABLE, drawn_from
 
@@ -70,6 +75,38 @@ def test_the_same_frame_gives_the_same_bytes_and_nothing_is_left_behind(tmp_path
     assert {p.name for p in tmp_path.iterdir()} == {"digits-depth.csv", "digits-depth.json"}
 
 
+def save_often(folder: Path, seed: int, times: int) -> None:
+    for _ in range(times):
+        store(folder, RUNS.assign(seed=seed), configuration={"seed": seed})
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no folder is locked there")
+def test_two_who_save_one_table_take_turns(tmp_path):
+    """Neither deletes what the other is writing, and the two files are of one of them."""
+    context = multiprocessing.get_context("fork")
+    savers = [context.Process(target=save_often, args=(tmp_path, seed, 60)) for seed in (1, 2)]
+    for saver in savers:
+        saver.start()
+    for saver in savers:
+        saver.join()
+    assert [saver.exitcode for saver in savers] == [0, 0]
+    frame, manifest = load("digits-depth", tmp_path)
+    assert set(frame["seed"]) == {manifest["configuration"]["seed"]}
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_what_one_that_was_killed_left_is_cleared_where_nobody_is_writing(tmp_path, monkeypatch):
+    for name in (".digits-depth.csv.1-0a1b2c3d", ".digits-depth.json.1-0a1b2c3d"):
+        (tmp_path / name).write_text("")
+    (tmp_path / ".other.csv.1-0a1b2c3d").write_text("")
+    with monkeypatch.context() as patched:
+        patched.setattr(results, "alone_in", lambda folder: nullcontext(False))
+        store(tmp_path)
+    assert len(list(tmp_path.iterdir())) == 5
+    store(tmp_path)
+    assert {p.name for p in tmp_path.glob(".*")} == {".other.csv.1-0a1b2c3d"}
+
+
 def test_a_write_that_fails_leaves_the_old_file(tmp_path, monkeypatch):
     path = store(tmp_path)
     before = path.read_bytes()
@@ -108,6 +145,35 @@ def test_the_manifest_says_which_streams_were_drawn_from(tmp_path, monkeypatch):
     with drawn_from(SHARED):
         store(tmp_path)
     assert load("digits-depth", tmp_path).streams == SHARED
+
+
+@pytest.mark.parametrize("late", [timedelta(hours=20), timedelta(0), timedelta(days=-400)])
+def test_a_clock_that_was_set_back_since_makes_no_result_unbelievable(tmp_path, monkeypatch, late):
+    monkeypatch.setattr(manifest, "datetime", clock(late))
+    store(tmp_path)
+    assert len(load("digits-depth", tmp_path).frame) == 4
+
+
+def test_what_would_not_be_loaded_again_is_not_saved(tmp_path, monkeypatch):
+    monkeypatch.setattr(manifest, "datetime", clock(timedelta(days=-20000)))
+    with pytest.raises(
+        ValueError, match=r"would not be believed: date is '19.*nothing was written"
+    ):
+        store(tmp_path)
+    with pytest.raises(ValueError, match="SEED is 5, and the table has seed 0"):
+        store(tmp_path, configuration={"settings": {"constants": {"SEED": 5}}})
+    assert not list(tmp_path.iterdir())
+
+
+def clock(late: timedelta):
+    """A clock that is so much ahead."""
+
+    class Clock(datetime):
+        @classmethod
+        def now(cls, zone=None):
+            return datetime.now(zone) + late
+
+    return Clock
 
 
 def test_a_manifest_older_than_the_streams_was_of_the_shared_ones(tmp_path):

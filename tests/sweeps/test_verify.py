@@ -10,12 +10,13 @@ from specmup.__main__ import main
 from specmup.runs.job import Record
 from specmup.runs.pool import SerialPool
 from specmup.runs.store import RunError, Store
-from specmup.sweeps import work
+from specmup.sweeps import verify, work
 from specmup.sweeps.configuration import sweep_from
 from specmup.sweeps.run import Run
 from specmup.sweeps.runner import run_sweep
 from specmup.sweeps.verify import RunAgain, chosen, made_again
 from specmup.sweeps.work import Executor
+from specmup.training.perturbed import perturbed
 
 
 @pytest.fixture(scope="module")
@@ -32,6 +33,7 @@ def test_runs_of_this_machine_agree_to_the_last_bit(finished, counting_text):
     made = list(made_again(records, Executor("cpu", counting_text)))
     assert [one.run for one in made] == [record.job for record in records]
     assert all(one.now == one.then and one.verdict == "agrees" for one in made)
+    assert all(one.now.keys() == {"loss", "train_loss"} for one in made)
     assert all(one.moved == () for one in made)
 
 
@@ -44,16 +46,23 @@ def test_every_run_has_its_turn_and_a_seed_repeats_it(finished):
     assert len(chosen(sweep, contents, 1000, 0)) == len(contents.records)
 
 
+@pytest.mark.parametrize("name", ["loss", "train_loss"])
 @pytest.mark.parametrize("loss", [1.0, math.inf])
 def test_a_loss_that_was_changed_disagrees_and_was_tried_from_moved_starts(
-    finished, counting_text, loss
+    finished, counting_text, name, loss, monkeypatch
 ):
     sweep, store = finished
+    seeds = []
+    monkeypatch.setattr(verify, "perturbed", lambda seed: seeds.append(seed) or perturbed(seed))
     (record,) = chosen(sweep, store.read(), 1, seed=0)
-    forged = Record(record.job, {**record.result, "loss": loss}, record.origin)
+    forged = Record(record.job, {**record.result, name: loss}, record.origin)
     (made,) = made_again([forged], Executor("cpu", counting_text))
     assert made.verdict == "DISAGREES"
-    assert len(made.moved) == 2 and all(0 < abs(one - made.now) < 1e-3 for one in made.moved)
+    gaps = [abs(one[name] - made.now[name]) for one in made.moved]
+    assert len(gaps) == 2 and all(gap < 1e-3 for gap in gaps)
+    assert seeds == [*verify.PERTURBED]  # so small a network may round the millionth away
+    about = ": train_loss " if name == "train_loss" else ": "
+    assert f"{about}{loss:.6g} then, {made.now[name]:.6g} now: DISAGREES" in str(made)
 
 
 @pytest.mark.parametrize(
@@ -74,7 +83,10 @@ def test_a_loss_that_was_changed_disagrees_and_was_tried_from_moved_starts(
 def test_what_is_said_of_two_losses(finished, then, now, moved, verdict):
     sweep, store = finished
     (record,) = chosen(sweep, store.read(), 1, seed=0)
-    assert RunAgain(record.job, then, now, moved).verdict == verdict
+    both = [{"loss": 1.0, "train_loss": loss} for loss in (then, now, *moved)]
+    assert RunAgain(record.job, both[0], both[1], tuple(both[2:])).verdict == verdict
+    swapped = [{"loss": one["train_loss"], "train_loss": 1.0} for one in both]
+    assert RunAgain(record.job, swapped[0], swapped[1], tuple(swapped[2:])).verdict == verdict
 
 
 def test_another_text_is_refused(finished, tmp_path, counting_text):
@@ -108,6 +120,13 @@ def test_the_command_says_what_became_of_each(tmp_path, monkeypatch, capsys, cou
     assert len(lines) == 2 and all(line.endswith(": agrees") for line in lines)
     assert lines[0].startswith("k2 adamw, width ")
     assert before == {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    first = next((tmp_path / "_build" / "sweeps" / "tiny" / "runs").iterdir())
+    first.rename(first.with_stem("\x1b[31m"))
+    assert main(["sweep", "verify", *words, "--runs=1"]) == 1
+    told = capsys.readouterr()
+    assert told.out.endswith(": agrees\n") and told.err.count("\n") == 1
+    assert told.err.startswith(r"\x1b[31m.json cannot be read (ValueError: the name does not fit)")
+    first.with_stem("\x1b[31m").rename(first)
     execute = work.execute
 
     def otherwise(run, **options):
