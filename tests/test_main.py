@@ -86,6 +86,7 @@ def test_check_fails_where_the_rate_makes_the_model_diverge(capsys):
     [
         (["--base", "vocab_size=32"], "--width-names"),
         (["--depth-names", "n_head", "layers"], "--depth-names"),
+        (["--width-names", "n_head", "--widths", "1", "2", "4"], "the width does not grow"),
         (["--seeds", "0"], "--seeds"),
         (["--widths", "1", "2", "--depths", "1", "2"], "three sizes"),
         (["--places", "wte=door"], "unknown place 'door' for wte"),

@@ -36,7 +36,7 @@ from specmup.parametrization.plan import Plan, make_plan
 
 # The rate at the base, as part of what the entries of the median matrix start at.
 STEP, EPSILON = 0.2, 1e-12
-# The base's depth is doubled where two blocks do not show every kind that there is. Where something
+# The base's depth is doubled where its blocks do not show every kind that there is. Where something
 # is not level, all depths but the base's are: what comes of few blocks fades so, as sums of what
 # each learns by itself, which fall like a root beside what all learn alike.
 TIMES = (1, 2, 4)
@@ -70,7 +70,8 @@ def hold_against_copies(
             about["base_depth"] = base[1]
             frame = pd.DataFrame(rows, columns=COLUMNS).assign(**about)
             (model,) = models(frame)
-            if not model.strays and (verdict == "planned" or times > 1):
+            settled = verdict == "planned" or (times > 1 and verdict != "refused")
+            if settled and not model.strays:
                 break
     return frame[[*about, *COLUMNS]]
 
@@ -206,7 +207,7 @@ def exponent(sizes: list[int], values: np.ndarray) -> tuple[float, float, float]
 _SIZES = {"widths": Constant([32, 64, 128]), "depths": Constant([2, 8])}
 EXPERIMENT = Experiment(
     point=hold_against_copies,
-    version=2,
+    version=3,
     keys=("model_type", "way", "axis", "quantity", "what"),
     compared=("exponent",),
     rounded=True,

@@ -22,6 +22,7 @@ from specmup.auditing.report import Audit
 from specmup.inspection.model_pair import ModelPair
 from specmup.inspection.observation import Observation, as_seen, observe
 from specmup.inspection.questions import Declaration
+from specmup.inspection.verification import with_stream_norms
 from specmup.tracing.examples import NotTraced
 
 __all__ = ["Audit", "audit"]
@@ -90,6 +91,8 @@ def audit(
     readings = {size: replace(r, spec=as_seen(r.spec, seen)) for size, r in readings.items()}
     declared = Declaration.of(branch_ends, places, block_depth)
     pair = pair_of(readings[largest], readings[smallest], declared, seen)
+    if seen is not None:
+        pair, _ = with_stream_norms(pair, seen.target, declared.places)
     readings = {size: _with_constants(pair, r, example) for size, r in readings.items()}
     base = readings[smallest].constants
     readings = {

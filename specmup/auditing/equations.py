@@ -172,21 +172,26 @@ def _branch_update(off: Order, order: int, kind: str = "map") -> str:
 def _vector(
     param: ScaledParam, pair: ModelPair, all_of: Mapping[str, Deviation]
 ) -> Iterator[Broken]:
-    """A bias or a gain of a branch: its term meets the map at the branch's end."""
+    """A bias or a gain of a block: in a branch, its term meets the map at the branch's end."""
     condition = _condition(pair.block_depth)
     end, letter = _end_of(param, pair), "g" if param.role == "norm_gain" else "b"
-    inside = param.place != "branch_end" and (letter == "g" or pair.block_depth > 1)
+    ends = param.place in ("branch_end", "stream_norm")
+    inside = not ends and (letter == "g" or pair.block_depth > 1)
     path = Path((letter, "W") if inside else (letter,))
     params = dict(zip(path.maps, (param, end), strict=False))
     sizes = {m: all_of.get(p.spec.pattern, Deviation()) for m, p in params.items()}
     where = {m: p.spec.pattern for m, p in params.items()}
-    off, start = _product(path.moved((letter,)), sizes), sizes[letter].start
+    # Of the stream itself: it stands in no branch, behind no multiplier.
+    term = norm(f"Δ{letter}") if param.place == "stream_norm" else path.moved((letter,))
+    off, start = _product(term, sizes), sizes[letter].start
     if off != ONE:
-        equation = Equation(f"[{letter}]", path.moved((letter,)), condition.share(1))
+        equation = Equation(f"[{letter}]", term, condition.share(1))
         yield Broken(equation, where, off, _branch_update(off, 1, "vector"))
     if start != ONE and not (_may_be_small(param) and start <= ONE):
         statement = Equation("start", norm(letter), ONE)
-        yield Broken(statement, {letter: where[letter]}, start, _branch_start(start, condition))
+        on_stream = param.place == "stream_norm"
+        look = f"the stream {trend(start)}" if on_stream else _branch_start(start, condition)
+        yield Broken(statement, {letter: where[letter]}, start, look)
 
 
 def _product(term: Term, sizes: Mapping[str, Deviation]) -> Order:

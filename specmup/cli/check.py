@@ -9,7 +9,7 @@ are surely not level.
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -62,7 +62,6 @@ def run(args: argparse.Namespace) -> int:
     """Check, draw and print; 1 if the plan's features are surely not flat, else 0."""
     # torch is slow to import: only where it is needed
     from specmup.figures.check_report import FAILS, draw, findings, report, verdict
-    from specmup.inspection.counts import entries
     from specmup.probes.coordinate_check import axes, coordinate_check, token_batches
 
     make, sizes_of = _by_factors(args)
@@ -71,9 +70,7 @@ def run(args: argparse.Namespace) -> int:
 
     batches = token_batches(args.vocabulary, args.length, args.batch)
     _try(args.model, make(1, 1), batches)
-    for axis, most in (("width", (max(args.widths), 1)), ("depth", (1, max(args.depths)))):
-        print(_grown(axis, *({**sizes_of(*f), **entries(make(*f))} for f in ((1, 1), most))))
-    print()
+    print(*_growth(args, make, sizes_of), sep="\n", end="\n\n")
 
     def plan_of(parametrization: str) -> Callable[[nn.Module], Plan]:
         return partial(_plan, args, make, parametrization)
@@ -135,6 +132,24 @@ def _try(name: str, model: nn.Module, batches: Callable) -> None:
             "--vocabulary and --length; for other inputs call "
             "specmup.probes.coordinate_check.coordinate_check"
         ) from problem
+
+
+def _growth(
+    args: argparse.Namespace, make: Factory, sizes_of: Callable[[int, int], dict[str, int]]
+) -> Iterator[str]:
+    """What grows along each axis; refused where nothing of the model does."""
+    from specmup.inspection.counts import entries
+
+    for axis, most in (("width", (max(args.widths), 1)), ("depth", (1, max(args.depths)))):
+        models, sizes = [make(*f) for f in ((1, 1), most)], [sizes_of(*f) for f in ((1, 1), most)]
+        small, large = (sum(p.numel() for p in model.parameters()) for model in models)
+        if most != (1, 1) and small == large:
+            told = [", ".join(f"{name}={size}" for name, size in one.items()) for one in sizes]
+            raise ValueError(
+                f"the {axis} does not grow: {args.model} has {small} parameters with {told[0]} "
+                f"and with {told[1]}; name the sizes that do, --{axis}-names NAME …"
+            )
+        yield _grown(axis, *({**s, **entries(m)} for s, m in zip(sizes, models, strict=True)))
 
 
 def _grown(axis: str, before: Mapping[str, Any], now: Mapping[str, Any]) -> str:

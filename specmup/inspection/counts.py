@@ -7,11 +7,14 @@ what shares it grows, it says so, with what the book's page on counts derives an
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from math import isclose
 from typing import Any
 
 from torch import nn
 
 from specmup.inspection.model_pair import ModelPair, ScaledParam
+from specmup.inspection.names import abbreviated
+from specmup.inspection.observation import Observation
 
 # What a plan leaves out; specmup.theory.counts solves for it.
 OF_EXPERTS = (
@@ -24,8 +27,7 @@ OF_HEADS = (
 )
 LARGER_HEADS = (
     "The dimension of a head changes, {before} → {now}: attention logits then need a factor 1/d "
-    "instead of 1/√d, which a plan cannot give; keep the dimension and let the number of heads "
-    "grow."
+    "instead of 1/√d, which a plan cannot give; {remedy}."
 )
 # How configurations call the heads, and the fewer heads of keys and values that they share.
 HEADS = ("num_attention_heads", "n_head", "n_heads", "num_heads")
@@ -60,17 +62,55 @@ def counts_that_grow(pair: ModelPair, model: nn.Module, base: nn.Module) -> Iter
             )
 
 
-def heads_that_grow(pair: ModelPair, model: nn.Module, base: nn.Module) -> Iterator[str]:
-    """What a growing width does to the heads of a known architecture: one sentence, or none."""
-    if pair.architecture is None:
+def heads_that_grow(
+    pair: ModelPair, model: nn.Module, base: nn.Module, seen: Observation | None
+) -> Iterator[str]:
+    """What a growing width does to heads: one sentence, or none.
+
+    Args:
+        pair: The model beside its base.
+        model: The model.
+        base: Its base.
+        seen: Their forward passes: these count over what a known architecture's names tell.
+    """
+    if seen is not None and seen.target.attentions:
+        yield from _larger_heads(seen, model)
+    told = None if pair.architecture is None else pair.architecture.head_dimension
+    if told is None or pair.width.ratio == 1:
         return
-    before, now = (pair.architecture.head_dimension(m) for m in (base, model))
-    if before is None or now is None or pair.width.ratio == 1:
-        return
-    if before == now:
+    before, now = told(base), told(model)
+    if before is not None and before == now:
         yield f"Attention heads keep their dimension of {now:g}; their number grows."
-    else:
-        yield LARGER_HEADS.format(before=f"{before:g}", now=f"{now:g}")
+    elif before is not None and now is not None and (seen is None or not seen.target.attentions):
+        remedy = "keep the dimension and let the number of heads grow"
+        yield LARGER_HEADS.format(before=f"{before:g}", now=f"{now:g}", remedy=remedy)
+
+
+def _larger_heads(seen: Observation, model: nn.Module) -> Iterator[str]:
+    """Heads whose dimension grows while their logits shrink by less than its inverse."""
+    now, before = (
+        {(found.dimension, found.scale) for found in one.attentions}
+        for one in (seen.target, seen.base)
+    )
+    (dimensions, own), (dimensions_before, own_before) = (
+        ({d for d, _ in one}, {s and d * s for d, s in one}) for one in (now, before)
+    )
+    if dimensions == dimensions_before or (own == own_before and None not in own):
+        return
+    remedy = "keep the dimension and let the number of heads grow"
+    (dimension, *more), (scale, *others) = dimensions, {s for _, s in now}
+    right = own_before.pop() if len(own_before) == 1 else None
+    if right and scale and not more and not others:
+        names = [n for n, v in entries(model).items() if type(v) is float and isclose(v, scale)]
+        where = f" by {' or '.join(names)}, of the configuration" if names else ""
+        remedy = (
+            f"multiply them by {right / dimension:.4g} in place of {scale:.4g}{where}, or {remedy}"
+        )
+    yield LARGER_HEADS.format(
+        before=abbreviated(map(str, sorted(dimensions_before))),
+        now=abbreviated(map(str, sorted(dimensions))),
+        remedy=remedy,
+    )
 
 
 def entries(model: nn.Module) -> Mapping[str, Any]:

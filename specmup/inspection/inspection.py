@@ -26,11 +26,13 @@ class Inspection:
         pair: The model beside its base.
         starts: Models as the base starts, with memory; empty where none was looked at.
         notes: What could not be seen, and what was put right.
+        seen: The forward passes; None where none was looked at.
     """
 
     pair: ModelPair
     starts: Sequence[nn.Module] = ()
     notes: tuple[str, ...] = ()
+    seen: Observation | None = None
 
 
 def inspect_models(
@@ -76,7 +78,7 @@ def inspect_models(
         pair, of_pass = hold_against(pair, seen, gauge=gauge, places=declared.places)
     starts = draws(base, rebuild)
     pair, of_start = with_own_starts(pair, starts)
-    return Inspection(pair, starts, (*notes, *of_pass, *of_start))
+    return Inspection(pair, starts, (*notes, *of_pass, *of_start), seen)
 
 
 def _observed(

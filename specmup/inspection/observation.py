@@ -74,7 +74,12 @@ def as_seen(spec: ModelSpec, seen: Observation | None) -> ModelSpec:
     contracted = {canonical(name): dimension for name, dimension in seen.contracted.items()}
     gains = {canonical(name) for name in seen.target.gains | seen.base.gains}
 
+    entrywise = {canonical(name) for name in seen.target.entrywise | seen.base.entrywise}
+
     def placed(param: ParamSpec) -> ParamSpec:
+        inside = param.blocks is not None and not param.is_vector
+        if inside and entrywise.issuperset(param.names):
+            param = replace(param, entrywise=True)
         if param.is_vector:
             return replace(param, multiplies=gains.issuperset(param.names))
         found = {contracted.get(name) for name in names_of(param)} - {None}

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from torch import nn
 
 from specmup.inspection.names import canonical
-from specmup.inspection.specs import ModelSpec, ParamSpec
+from specmup.inspection.specs import ModelSpec, ParamSpec, dimensions
 from specmup.tracing.reading import Reading
 
 
@@ -63,11 +63,12 @@ def _uses(one: Reading, known: Mapping[str, ParamSpec]) -> Iterator[tuple[str, s
     on_stream = {canonical(name) for branch in one.branches for name in branch.stream_gains}
     yield from ((name, "stream_norm") for name in on_stream if known[name].blocks is not None)
     behind = dict(_behind(one, known))
+    rows = set(_rows(one, known))
     for name in known:
         param = known[name]
         if param.blocks is not None or param.names[0] != name:
             continue
-        if issubclass(param.module, nn.Embedding):
+        if issubclass(param.module, nn.Embedding) or name in rows:
             yield name, "embedding"
         elif name in behind:
             yield name, behind[name]
@@ -87,6 +88,20 @@ def _ends(one: Reading) -> Iterator[str]:
             if way.names and len(way.names[0]) == 1:
                 yield way.names[0][0]
             yield from (name for name, _ in way.added)
+
+
+def _rows(one: Reading, known: Mapping[str, ParamSpec]) -> Iterator[str]:
+    """Bare tables outside the blocks whose rows enter the stream, as tokens and positions do.
+
+    A single row that is not reached, such as a token that masks others, can be nothing else.
+    """
+    widths = {branch.skip.shape[-1] for branch in one.branches[:1]}
+    acting = {canonical(name) for name in one.entrywise.intersection(one.entering)}
+    unreached = {canonical(name) for name in one.unreached}
+    for name, param in known.items():
+        bare = not (param.is_vector or param.oriented) and param.shape[-1] in widths
+        if bare and (name in acting or (dimensions(param.shape) == 1 and name in unreached)):
+            yield name
 
 
 def _behind(one: Reading, known: Mapping[str, ParamSpec]) -> Iterator[tuple[str, str]]:

@@ -35,6 +35,7 @@ class ParamSpec:
             no matrix.
         contracted: The dimension over which the forward pass sums, where that was seen.
         multiplies: Whether the forward pass was seen to multiply by it.
+        entrywise: Whether it was seen to act entry by entry in a block, whatever its shape.
     """
 
     pattern: str
@@ -47,6 +48,7 @@ class ParamSpec:
     in_norm: bool
     contracted: int | None = None
     multiplies: bool = False
+    entrywise: bool = False
 
     @property
     def is_gain(self) -> bool:
@@ -57,7 +59,8 @@ class ParamSpec:
     @property
     def is_vector(self) -> bool:
         """Whether it is a gain, a bias (of stacked maps: with more dimensions) or a lone row."""
-        return self.in_norm or self.pattern.endswith("bias") or len(self.shape) <= 1
+        named = self.in_norm or self.pattern.endswith("bias")
+        return named or self.entrywise or len(self.shape) <= 1
 
     @property
     def stacked(self) -> bool:
@@ -91,6 +94,8 @@ class ParamSpec:
     def fans(self, *, one_hot: bool = False) -> tuple[int, int]:
         """(fan_out, fan_in); fan_in is 1 for vectors and for one-hot inputs."""
         shape = self.shape or (1,)
+        if self.entrywise:
+            return prod(shape), 1
         if self.is_vector and dimensions(shape) == 1:
             return max(shape), 1
         if self.is_vector or one_hot:

@@ -11,7 +11,6 @@ from dataclasses import replace
 from torch import nn
 
 from specmup.inspection.branch_ends import Named, check_ends
-from specmup.inspection.counts import LARGER_HEADS
 from specmup.inspection.model_pair import ModelPair, ScaledDim, ScaledParam
 from specmup.inspection.names import abbreviated, canonical
 from specmup.inspection.observation import Observation, names_of
@@ -42,29 +41,11 @@ def hold_against(
     found = Named(pair, places)
     check_pass(pair, found, seen)
     pair, notes = _with_constants(pair, found, seen)
-    pair, more = _with_stream_norms(pair, Named(pair, places), seen.target)
+    pair, more = with_stream_norms(pair, seen.target, places)
     pair = _with_offsets(pair, seen.target)
     found = Named(pair, places)
     ends = check_ends(found, seen.target) if gauge == "folded" and pair.depth.ratio != 1 else ()
-    more = (*more, *_attention(pair, seen))
     return pair, (*notes, *more, *ends, *_unreached(found, seen.target))
-
-
-def _attention(pair: ModelPair, seen: Observation) -> Iterator[str]:
-    """Heads whose dimension grows while their logits shrink by less than its inverse."""
-    now, before = (
-        {(found.dimension, found.scale) for found in one.attentions}
-        for one in (seen.target, seen.base)
-    )
-    (dimensions, own), (dimensions_before, own_before) = (
-        ({d for d, _ in one}, {s and d * s for d, s in one}) for one in (now, before)
-    )
-    by_its_inverse = own == own_before and None not in own
-    if pair.architecture is None and dimensions != dimensions_before and not by_its_inverse:
-        yield LARGER_HEADS.format(
-            before=abbreviated(map(str, sorted(dimensions_before))),
-            now=abbreviated(map(str, sorted(dimensions))),
-        )
 
 
 def _with_constants(pair: ModelPair, found: Named, seen: Observation) -> Amended:
@@ -108,8 +89,15 @@ def _constants(param: ScaledParam, one: Reading, *, embeds: bool) -> set[float |
     return found
 
 
-def _with_stream_norms(pair: ModelPair, found: Named, one: Reading) -> Amended:
-    """Normalisations, gains and biases of the stream itself, behind an addition."""
+def with_stream_norms(pair: ModelPair, one: Reading, places: Mapping[str, str]) -> Amended:
+    """The pair with normalisations, gains and biases of the stream itself, behind an addition.
+
+    Args:
+        pair: Model and base.
+        one: The model's forward pass.
+        places: What the caller declared for parameters by name, which counts over what was seen.
+    """
+    found = Named(pair, places)
     seen = {found.pattern(name) for branch in one.branches for name in branch.stream_gains}
     those = [p for p in pair.params if p.spec.pattern in seen and p.place in ON_THE_STREAM]
     notes = []

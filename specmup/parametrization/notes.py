@@ -8,12 +8,15 @@ from torch import nn
 
 from specmup.inspection.counts import counts_that_grow, heads_that_grow
 from specmup.inspection.model_pair import ModelPair
+from specmup.inspection.observation import Observation
 from specmup.parametrization.gauges import gauge_change
 
 SP = ("The standard parametrization, to compare with: only the start depends on size.",)
 
 
-def notes(pair: ModelPair, gauge: str, model: nn.Module, base: nn.Module) -> tuple[str, ...]:
+def notes(
+    pair: ModelPair, gauge: str, model: nn.Module, base: nn.Module, seen: Observation | None
+) -> tuple[str, ...]:
     """Sentences for the report, each about something that holds for this plan."""
     found = [
         *_gauge(pair, gauge),
@@ -21,7 +24,7 @@ def notes(pair: ModelPair, gauge: str, model: nn.Module, base: nn.Module) -> tup
         *_optimizer(pair),
         *_one_map(pair, model),
         *counts_that_grow(pair, model, base),
-        *heads_that_grow(pair, model, base),
+        *heads_that_grow(pair, model, base, seen),
     ]
     reads_out = pair.tied or any(param.role == "output" for param in pair.params)
     if pair.width.ratio != 1 and reads_out:

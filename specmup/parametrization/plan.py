@@ -17,6 +17,7 @@ from specmup.inspection.multipliers import offered_multipliers
 from specmup.inspection.questions import Declaration
 from specmup.parametrization.base_values import NumberOrByName, base_values, own_initial_sizes
 from specmup.parametrization.factors import PARAMETRIZATIONS, factors_of, multiplier_factors
+from specmup.parametrization.fading import fading
 from specmup.parametrization.gauges import GAUGES, check_foldable
 from specmup.parametrization.notes import SP, notes
 from specmup.parametrization.parameter_plan import ParameterPlan, parameter_plans
@@ -116,6 +117,11 @@ def make_plan(
         param.spec.pattern: factors_of(param, pair, parametrization=parametrization, gauge=gauge)
         for param in pair.params
     }
+    entries = tuple(parameter_plans(pair, factors, values, starts, multipliers))
+    said: tuple[str, ...] = SP
+    if spectral:
+        fades = fading(found.starts, pair, entries, example)
+        said = (*found.notes, *fades, *notes(pair, gauge, model, base, found.seen))
     return Plan(
         optimizer_name=law.name,
         gauge=gauge,
@@ -124,10 +130,10 @@ def make_plan(
         width=pair.width,
         depth=pair.depth,
         architecture=pair.told_by,
-        entries=tuple(parameter_plans(pair, factors, values, starts, multipliers)),
+        entries=entries,
         multipliers=multipliers,
         keeps_own_start=pair.at_base and std is None,
-        notes=(*found.notes, *notes(pair, gauge, model, base)) if spectral else SP,
+        notes=said,
     )
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
-from specmup.tracing.dataflow import HOMOGENEOUS, MOVES, SUMS, Dataflow, moved
+from specmup.tracing.dataflow import HOMOGENEOUS, LOOKUPS, MOVES, SUMS, Dataflow, moved
 from specmup.tracing.trace import Op, Value
 from specmup.tracing.ways import Way, times
 
@@ -199,7 +199,7 @@ class Branches:
         if op is None or not flow.is_data(value):
             return [Way(stop="input")]
         if (found := flow.maps.get(value)) is not None:
-            if op.kind in ("embedding", "_embedding_bag"):
+            if op.kind in LOOKUPS:
                 return [Way((found.names,))]
             return [way.behind(found.names, found.bias) for way in self._back(found.data, seen)]
         if (norm := flow.norm(op)) is not None:

@@ -36,6 +36,8 @@ CONTRACTIONS = {
     **{"addmm": (1, 2), "baddbmm": (1, 2), "addmv": (1, 2), "addbmm": (1, 2), "linear": (0, 1)},
     **{"_grouped_mm": (0, 1), "convolution": (0, 1), "embedding": (1, 0), "_embedding_bag": (1, 0)},
 }
+# Those that read rows of what they contract, and sum over none.
+LOOKUPS = ("embedding", "_embedding_bag")
 NORMS = {
     *("native_layer_norm", "native_group_norm", "native_batch_norm", "_fused_rms_norm"),
     *("_native_batch_norm_legit", "_native_batch_norm_legit_no_training", "rms_norm"),

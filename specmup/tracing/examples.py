@@ -39,9 +39,8 @@ def trace_example(model: nn.Module, example: Any = None) -> Trace:
     Raises:
         NotTraced: If the model raises on the example, or on all that were tried; with the reason.
     """
-    calls = [_as_call(example)] if example is not None else list(_found(model))
     reasons = []
-    for (args, options), computes in product(calls, (True, False)):
+    for (args, options), computes in product(calls(model, example), (True, False)):
         try:
             return trace(model, args, options, computes=computes)
         except Exception as problem:  # of any kind: the model is not ours
@@ -51,6 +50,11 @@ def trace_example(model: nn.Module, example: Any = None) -> Trace:
     raise NotTraced(f"its forward pass raises {reasons[0]}")
 
 
+def calls(model: nn.Module, example: Any = None) -> list[Call]:
+    """The call that an example makes, or else those that may be tried, the likeliest first."""
+    return [_as_call(example)] if example is not None else list(_found(model))
+
+
 def _as_call(example: Any) -> Call:
     if isinstance(example, Mapping):
         return (), example
@@ -58,7 +62,6 @@ def _as_call(example: Any) -> Call:
 
 
 def _found(model: nn.Module) -> Iterator[Call]:
-    """What may be tried, the likeliest first."""
     quiet = _without_cache(model)
     if (named := _hugging_face(model)) is not None:
         yield (), {**named, **quiet}

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from specmup.tracing.attention import Attention, attentions
 from specmup.tracing.branches import Branch, Branches
 from specmup.tracing.constants import constants
-from specmup.tracing.dataflow import CONTRACTIONS, MOVES, NORMS, Dataflow, Map
+from specmup.tracing.dataflow import CONTRACTIONS, LOOKUPS, MOVES, NORMS, Dataflow, Map
 from specmup.tracing.dimensions import dimensions_of
 from specmup.tracing.trace import Trace, Value
 from specmup.tracing.ways import Way
@@ -25,6 +25,7 @@ class Reading:
         parts: Sizes of what a parameter's map reads side by side, where that is several things.
         normalised: Parameters of maps whose output meets a normalisation before another map.
         gains: Vectors that multiply what flows, and are not added to it.
+        entrywise: Parameters that act entry by entry, as bare vectors do: no map sums over them.
         offsets: The constant that is added to a vector before it acts, of gains kept as 1 + w.
         constants: Product of the constants in series with a parameter, by parameter and whether it
             is read as an embedding; several where its uses differ, None where it is not known.
@@ -43,6 +44,7 @@ class Reading:
     parts: Mapping[str, tuple[int, ...]]
     normalised: frozenset[str]
     gains: frozenset[str]
+    entrywise: frozenset[str]
     offsets: Mapping[str, float]
     constants: Mapping[tuple[str, bool], frozenset[float | None]]
     branches: tuple[Branch, ...]
@@ -65,6 +67,7 @@ def read(trace: Trace) -> Reading:
         parts=_parts(flow),
         normalised=frozenset(_normalised(flow)),
         gains=frozenset(_gains(flow)),
+        entrywise=frozenset(_entrywise(flow)),
         offsets=_offsets(flow),
         constants=constants(flow, branches),
         branches=branches.found,
@@ -104,7 +107,7 @@ def _contracted(flow: Dataflow) -> dict[str, int]:
     found: dict[str, set[int]] = {}
     by_name = {name: value for value, name in flow.trace.parameters.items()}
     for use in flow.maps.values():
-        if len(use.names) != 1 or use.op.kind in ("embedding", "_embedding_bag", "convolution"):
+        if len(use.names) != 1 or use.op.kind in (*LOOKUPS, "convolution"):
             continue
         own, weight = by_name[use.names[0]], use.weight
         # The contracted dimension of a right operand is its last but one, of a left one its last.
@@ -158,6 +161,23 @@ def _gains(flow: Dataflow) -> Iterator[str]:
         yield from (name for gain in gains if (name := _vector(flow, gain)) is not None)
 
 
+def _entrywise(flow: Dataflow) -> Iterator[str]:
+    """Parameters of which every entry reaches the output, and that no map sums over."""
+    in_maps = {n for use in flow.maps.values() if use.op.kind not in LOOKUPS for n in use.names}
+    scaling = {
+        name
+        for op in flow.trace.ops
+        if op.kind in ("mul", "div") and any(map(flow.is_data, op.inputs))
+        for value in op.inputs
+        if flow.is_weight(value) and (name := flow.trace.parameters.get(flow.root(value)))
+    }
+    for value, name in flow.trace.parameters.items():
+        # A table that multiplies data may be a map that is written out: its products, summed.
+        table = sum(size > 1 for size in value.shape) > 1
+        if value in flow.trace.live and name not in in_maps and not (table and name in scaling):
+            yield name
+
+
 def _vector(flow: Dataflow, value: Value) -> str | None:
     """The vector that a value is, but for moves and for a constant that was added."""
     while (op := flow.trace.producer.get(value)) is not None:
@@ -165,7 +185,7 @@ def _vector(flow: Dataflow, value: Value) -> str | None:
         if op.kind not in MOVES | {"add"} or len(weights) != 1:
             return None
         value = weights[0]
-    return flow.trace.parameters.get(value) if len(value.shape) == 1 else None
+    return flow.trace.parameters.get(value) if sum(n > 1 for n in value.shape) <= 1 else None
 
 
 def _offsets(flow: Dataflow) -> dict[str, float]:

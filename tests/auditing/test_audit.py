@@ -10,6 +10,8 @@ from recipes import DECLARED, Transformer
 from torch import nn
 
 from specmup.auditing.audit import audit
+from specmup.parametrization.plan import make_plan
+from specmup.theory.order import DEPTH
 
 
 def audited(build, **options):
@@ -214,3 +216,65 @@ def test_json_holds_what_the_text_says():
     assert embedding["needed"] == {"n": "-1", "L": "0"}
     assert embedding["factors"] == {"depth": 0.25} and embedding["harmless"]
     assert "embed.weight" in str(result) and "harmless" in str(result)
+
+
+class PostNorm(nn.Module):
+    """The stream itself is normalised, behind each addition."""
+
+    def __init__(self, width, depth):
+        super().__init__()
+        self.words, self.speak = nn.Embedding(8, width), nn.Linear(width, 8, bias=False)
+        self.body = nn.ModuleList(
+            nn.ModuleDict(
+                {
+                    "wide": nn.Linear(width, 2 * width, bias=False),
+                    "back": nn.Linear(2 * width, width, bias=False),
+                    "scale": nn.LayerNorm(width),
+                }
+            )
+            for _ in range(depth)
+        )
+
+    def forward(self, tokens):
+        h = self.words(tokens)
+        for block in self.body:
+            h = block["scale"](h + block["back"](torch.relu(block["wide"](h))))
+        return self.speak(h)
+
+
+def post_norm(power, declared=None):
+    """Under a plan, but for the rate of the stream's gains, which grows by a power of the depth."""
+
+    def build(width, depth):
+        model = PostNorm(width, depth)
+        plan = make_plan(model, base=PostNorm(16, 2), learning_rate=0.01, std=0.1, verify=True)
+        plan.initialise(model, seed=0)
+        groups = [
+            {**group, "params": [parameter], "lr": group["lr"] * by}
+            for group in plan.groups(model)
+            for parameter in group["params"]
+            for by in [(depth / 2) ** power if id(parameter) in gains(model) else 1.0]
+        ]
+        return model, torch.optim.AdamW(groups)
+
+    def gains(model):
+        return {id(p) for block in model.body for p in block["scale"].parameters()}
+
+    return audit(build, widths=(16, 32, 64), depths=(2, 4, 8), places=declared)
+
+
+def test_gains_of_the_stream_learn_by_one_over_the_depth():
+    right, wrong = post_norm(0), post_norm(1)
+    assert right.agrees and not right.faults and not right.broken
+    rates = {f.pattern: f.off for f in wrong.faults if f.number == "learning_rate"}
+    assert rates == dict.fromkeys(["body.*.scale.weight", "body.*.scale.bias"], DEPTH)
+    assert {str(b.statement): b.off for b in wrong.broken} == {
+        "[g]: ‖Δg‖ = L^-1": DEPTH,
+        "[b]: ‖Δb‖ = L^-1": DEPTH,
+    }
+
+
+def test_a_place_that_is_declared_counts_over_what_is_seen():
+    in_a_branch = {"scale": "branch_norm"}
+    numbers_off = [{f.number for f in post_norm(power, in_a_branch).faults} for power in (0, 1)]
+    assert "learning_rate" in numbers_off[0] and "learning_rate" not in numbers_off[1]

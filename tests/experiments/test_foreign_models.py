@@ -14,6 +14,7 @@ from experiments.instruments import small_copies
 from experiments.instruments.copies_trained import BATCHES
 from experiments.reading.foreign import models
 from specmup.parametrization.plan import make_plan
+from specmup.probes.coordinate_check import cross_entropy
 from specmup.streams import stream
 
 SIZES = {"widths": [32, 64, 128], "depths": [2, 8], "seeds": [0, 1, 2]}
@@ -99,6 +100,42 @@ def test_the_data_hold_no_padding_whose_embedding_is_zero():
     assert [int(row) for row in (rows == 0).nonzero()] == [small_copies.PADDING]
     tokens, _ = BATCHES(stream("check", 0))
     assert tokens.max() < small_copies.PADDING
+
+
+def test_nor_do_they_hold_a_sign_for_an_image_whose_place_padding_takes():
+    gemma = small_copies.copy_of(small_copies.small_config("gemma4_unified"), 32, 2, seed=0)
+    assert gemma.config.image_token_id == small_copies.PADDING
+    cross_entropy(gemma, *BATCHES(stream("check", 0))).backward()
+    assert all(p.grad is None or p.grad.isfinite().all() for p in gemma.parameters())
+
+
+@pytest.mark.parametrize(("size", "strays"), [(None, True), (1.0, False)])
+def test_what_strays_where_blocks_outweigh_the_embedding_does_not_where_it_holds_the_stream(
+    monkeypatch, size, strays
+):
+    """A.X-K1 ends branches in a normalisation, beside an embedding of 0.02."""
+    plans = []
+
+    def copy_of(*args, **options):
+        model = small_copies.copy_of(*args, **options)
+        rows = model.get_input_embeddings().weight.data
+        rows *= 1.0 if size is None else size / rows.square().mean().sqrt()
+        return model
+
+    def planned(*args):
+        plans.append(plan_of(*args))
+        return plans[-1]
+
+    plan_of = foreign_models._plan
+    monkeypatch.setattr(foreign_models, "copy_of", copy_of)
+    monkeypatch.setattr(foreign_models, "_plan", planned)
+    line = {"depth": LINES["depth"]}
+    _, _, rows = foreign_models._judged("axk1", (32, 2), line, list(range(8)))
+    told = {"model_type": "axk1", "verdict": "planned", "said": "none", "base_depth": 2}
+    (found,) = models(pd.DataFrame(rows, columns=foreign_models.COLUMNS).assign(**told))
+    gain = "model.layers.*.mlp.post_mlp_layernorm.weight"
+    assert (gain in {s.what for s in found.strays}) == strays
+    assert any(note.startswith("At the base's start") for note in plans[-1].notes) == strays
 
 
 def test_what_only_some_blocks_have_is_judged_between_an_aligned_sum_and_one_that_is_not():

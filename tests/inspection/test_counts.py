@@ -119,3 +119,16 @@ def test_what_a_plan_makes_of_more_experts(residual, optimizer):
     assert "book/counts.md" in note
     factors = plan["layers.0.experts"].factors
     assert factors.learning_rate == factors.init_std == 1
+
+
+@pytest.mark.parametrize(("scale", "noted"), [(lambda d: d**-0.5, True), (lambda d: 4 / d, False)])
+def test_larger_heads_of_a_known_architecture_are_told_by_the_pass(hugging_face, scale, noted):
+    """Granite's configuration holds the factor on its logits; 4/16 = 16^-1/2 at the base."""
+
+    def granite(width):
+        sizes = {"hidden_size": width, "attention_multiplier": scale(width // 4)}
+        return hugging_face("granite", **LLAMA | sizes, num_key_value_heads=4)
+
+    found = notes(make_plan(granite(256), base=granite(64)), "dimension of a head changes, 16 → 64")
+    assert len(found) == noted
+    assert not noted or "by 0.0625 in place of 0.125 by attention_multiplier" in found[0]

@@ -96,10 +96,9 @@ def small_config(model_type: str) -> Any:
     small: Any = resized_config(config, {**wanted, **OWN.get(model_type, {})})
     for part in {id(one): one for one in (small, small.get_text_config(decoder=True))}.values():
         for name, value in part.to_dict().items():
-            if name == "pad_token_id" and type(value) is int:
-                part.pad_token_id = PADDING
-            elif name.endswith("token_id") and type(value) is int and value >= VOCABULARY:
-                setattr(part, name, 0)
+            out_of_it = name == "pad_token_id" or (type(value) is int and value >= VOCABULARY)
+            if name.endswith("token_id") and type(value) is int and out_of_it:
+                setattr(part, name, PADDING)
             elif name.endswith(("eps", "epsilon")) and type(value) is float:
                 setattr(part, name, NORM_EPSILON)
         part.use_cache = False

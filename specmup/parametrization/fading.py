@@ -1,0 +1,158 @@
+"""Whether the stream holds what enters it, or fades in depth as what the blocks add does.
+
+Under the rule k ≥ 2 a block adds 1/L. At the start the L of them point anywhere, so their sum is of
+size 1/√L and falls behind what enters the stream, as the theory presumes. Where a base starts with
+blocks that add far more than its embedding gives, as branches that end in a normalisation do beside
+one of 0.02, the whole stream falls like 1/√L, and all that training changes of it counts for more.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from specmup.inspection.model_pair import ModelPair
+from specmup.inspection.names import modules_by_name, parameters_by_name
+from specmup.parametrization.initial import Start, rescale
+from specmup.parametrization.parameter_plan import ParameterPlan
+from specmup.streams import stream
+from specmup.theory.rules import solved_layers
+from specmup.tracing.examples import calls
+from specmup.tracing.recorder import replaced, tensors_in
+
+# Half the power with which a stream falls that the blocks alone make.
+FADES = 0.25
+
+
+@torch.no_grad()
+def fading(
+    starts: Sequence[nn.Module], pair: ModelPair, entries: Iterable[ParameterPlan], example: Any
+) -> Iterator[str]:
+    """Of each stream that fades or swells at the start because the depth changes: by how much, why.
+
+    The base runs twice: as it starts, and with its branches' ends as much smaller as the sum of the
+    target's blocks is.
+
+    Args:
+        starts: Models as the base starts, with memory.
+        pair: The model beside its base.
+        entries: Of the plan.
+        example: An input; found from the model if not given.
+    """
+    ratios = _ratios(pair)
+    sums = {path: _sum_factor(pair.block_depth, ratio) for path, ratio in ratios.items()}
+    if not starts or all(math.isclose(factor, 1) for factor in sums.values()):
+        return
+    base = copy.deepcopy(starts[-1]).eval()
+    by_name = parameters_by_name(base)
+    _start(by_name, pair, {entry.pattern: entry for entry in entries})
+    before = _streams(base, sums, example)
+    for param in pair.params:
+        if param.place == "branch_end" and param.spec.blocks in sums:
+            for p in (by_name[n] for n in param.before.names if n in by_name):
+                p.add_(param.offset).mul_(sums[param.spec.blocks]).sub_(param.offset)
+    after = _streams(base, sums, example)
+    for path in (path for path in before if path in after):
+        times = before[path].added / before[path].entering
+        shrinks = after[path].leaving / before[path].leaving
+        if abs(math.log(shrinks) / math.log(ratios[path])) > FADES:
+            yield (
+                f"At the base's start the blocks of {path} add {times:.3g} times what enters them, "
+                "and the sum of what they add goes like 1/√L: behind them the model starts with a "
+                f"stream ×{shrinks:.2g} as large, of which each change counts for as much more. "
+                f"Tune the base with an embedding that starts some {times:.3g} times larger (std "
+                "takes a value by name), or with more blocks."
+            )
+
+
+def _ratios(pair: ModelPair) -> Mapping[str, float]:
+    """The lists of blocks that end branches, by how much longer they are than the base's."""
+    ends = (p for p in pair.params if p.place == "branch_end" and p.spec.blocks is not None)
+    return {str(p.spec.blocks): p.depth.ratio for p in ends if p.depth.ratio != 1}
+
+
+def _sum_factor(block_depth: int, r_depth: float) -> float:
+    """What the sum of r_L times as many unaligned terms under the branch's multiplier gains."""
+    return r_depth**0.5 * solved_layers(block_depth)["hidden"].multiplier.evaluate(1.0, r_depth)
+
+
+def _start(
+    by_name: Mapping[str, nn.Parameter], pair: ModelPair, entries: Mapping[str, ParameterPlan]
+) -> None:
+    """Give parameters the sizes that the plan takes for the base's; directions stay its own."""
+    for param in pair.params:
+        entry = entries[param.spec.pattern]
+        if entry.init_std is None or entry.start != "drawn":
+            continue
+        size = entry.init_std / entry.factors.init_std
+        start = Start(size, entry.start, entry.offset, entry.zero_rows)
+        own = [(n, by_name[n]) for n in param.before.names if n in by_name]
+        rescale([(name, p, start) for name, p in own if p.count_nonzero()])
+
+
+@dataclass(frozen=True)
+class _Stream:
+    """Root mean squares: of what enters a list of blocks, of what they add, of what leaves."""
+
+    entering: float
+    added: float
+    leaving: float
+
+
+def _streams(model: nn.Module, paths: Iterable[str], example: Any) -> dict[str, _Stream]:
+    """The streams through lists of blocks, of those that begin and end with tensors alike."""
+    for call in calls(model, example):
+        args, options = call if example is not None else replaced(call, _alive)
+        try:
+            with torch.random.fork_rng(devices=[]), _ends(model, paths) as found:
+                model(*args, **options)
+        except Exception:  # of any kind: the model is not ours, and another call may fit
+            continue
+        return {
+            path: _Stream(_rms(first), _rms(last - first), _rms(last))
+            for path, (first, last) in found.items()
+            if len({first.shape, last.shape}) == 1 and first.any() and last.any()
+        }
+    return {}
+
+
+@contextmanager
+def _ends(model: nn.Module, paths: Iterable[str]) -> Iterator[dict[str, list[Tensor]]]:
+    """Within it, a forward pass leaves what enters and what leaves each list of blocks."""
+    modules = modules_by_name(model)
+    found: dict[str, list[Tensor]] = {path: [torch.zeros(0)] * 2 for path in paths}
+    handles = []
+    for path, ends in found.items():
+        blocks = [child for child in modules[path]._modules.values() if child is not None]
+
+        def enter(_module, args, options, ends=ends) -> None:
+            ends[0] = next(tensors_in([args, options])).clone()
+
+        def leave(_module, _args, returned, ends=ends) -> None:
+            ends[1] = next(tensors_in(returned)).clone()
+
+        handles.append(blocks[0].register_forward_pre_hook(enter, with_kwargs=True))
+        handles.append(blocks[-1].register_forward_hook(leave))
+    try:
+        yield found
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def _alive(tensor: Tensor) -> Tensor:
+    """Numbers in place of zeros, which would hide what the first map gives."""
+    if not tensor.is_floating_point():
+        return tensor
+    return torch.randn(tensor.shape, generator=stream("check", 0))
+
+
+def _rms(h: Tensor) -> float:
+    return h.double().square().mean().sqrt().item()
