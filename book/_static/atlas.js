@@ -52,7 +52,6 @@ function exploreAtlas(place) {
   const named = (values) => [...new Set(values)].map((one) => [one, one]);
   const [optimizers, maps, sizes] = [0, 1, 2].map((part) => named(Object.keys(measured).map((key) => key.split("|")[part])));
   const choices = [choice("optimizer", "optimizer", optimizers), choice("maps", "maps a branch, k", maps), choice("size", "size of", sizes)];
-  const form = element("form", { className: "calculator-form" }, ...choices);
   const picture = element("div", { className: "explorer-output" }), said = element("div", { ariaLive: "polite" });
   const cellsOf = (optimizer, k, size) => measured[`${optimizer}|${k}|${size}`].map(([estimate, low, high, verdict], at) => {
     const [role, axis] = places[at];
@@ -67,11 +66,7 @@ function exploreAtlas(place) {
       element("div", { className: "pst-scrollable-table-container" }, cellsTable(cells)));
     markScrolling();
   };
-  form.addEventListener("input", draw);
-  form.addEventListener("submit", (event) => event.preventDefault());
-  place.classList.add("calculator");
-  place.append(form, picture, said);
-  place.querySelector("p").remove();
+  framed(place, choices, [picture, said], draw);
   place.cellsOf = cellsOf;
   draw();
 }

@@ -25,3 +25,13 @@ function choice(name, label, options) {
   return element("label", {}, element("span", { textContent: label }),
     element("select", { name }, ...options.map(([value, text]) => element("option", { value, textContent: text }))));
 }
+
+// A figure that answers: controls, and below them what they show, in place of the words for readers without scripts.
+function framed(place, controls, shown, answer) {
+  const form = element("form", { className: "calculator-form" }, ...controls);
+  form.addEventListener("input", answer);
+  form.addEventListener("submit", (event) => event.preventDefault());
+  place.classList.add("calculator");
+  place.append(form, ...shown);
+  place.querySelector("p").remove();
+}

@@ -89,7 +89,6 @@ function explore(place) {
   const output = element("div", { className: "explorer-output" });
   const select = (of) => of.querySelector("select");
   const kinds = select(kind).options.length > 1 ? [kind] : [];
-  const form = element("form", { className: "calculator-form" }, ...kinds, axis, rule, label);
   const alike = (...names) => curves.filter((one) => names.every((name) => one[name] === select({ kind, axis, rule }[name]).value));
   const chosen = () => alike("kind", "axis", "rule")[0];
   const draw = () => {
@@ -116,16 +115,12 @@ function explore(place) {
     bound();
     rated.value = usual(chosen().sizes, bases[select(axis).value]);
   };
-  form.addEventListener("input", (event) => {
+  offerAll();
+  framed(place, [...kinds, axis, rule, label], [output], (event) => {
     if (event.target.name === "rate" || event.target.name === "rule") bound();
     else offerAll();
     draw();
   });
-  form.addEventListener("submit", (event) => event.preventDefault());
-  offerAll();
-  place.classList.add("calculator");
-  place.append(form, output);
-  place.querySelector("p").remove();
   place.answers = (axisName, ruleName, rate, kindName = "") => answers(curves.find((one) =>
     one.kind === kindName && one.axis === axisName && one.rule === ruleName).sizes, rate);
   draw();

@@ -40,7 +40,6 @@ function explorePlane(place) {
   const rows = [...upwards].reverse();
   const [multiplier, a, aNamed] = slider("a", "multiplier: a = ", 0, columns.length - 1);
   const [update, gamma, gammaNamed] = slider("gamma", "update: γ = ", 0, upwards.length - 1);
-  const form = element("form", { className: "calculator-form" }, multiplier, update);
   const picture = element("div", { className: "explorer-output" }), said = element("div", { ariaLive: "polite" });
   const choose = (one) => {
     a.value = columns.indexOf(one.a);
@@ -57,11 +56,7 @@ function explorePlane(place) {
       element("div", { className: "pst-scrollable-table-container" }, demands(chosen, sizes, depths)));
     markScrolling();
   };
-  form.addEventListener("input", draw);
-  form.addEventListener("submit", (event) => event.preventDefault());
-  place.classList.add("calculator");
-  place.append(form, picture, said);
-  place.querySelector("p").remove();
+  framed(place, [multiplier, update], [picture, said], draw);
   choose(points[begin]);
 }
 

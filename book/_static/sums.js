@@ -49,7 +49,6 @@ function addUp(place) {
   const [aligned, share, shareNamed] = slider("share", "aligned share χ = ", 0, 100);
   const again = element("button", { type: "button", textContent: "another draw", className: "sums-again" });
   const output = element("div", { className: "explorer-output", ariaLive: "polite" });
-  const form = element("form", { className: "calculator-form" }, counted, aligned, again);
   let turn = 0;
   const draw = () => {
     const [many, part] = [Number(count.value), Number(share.value) / 100];
@@ -65,14 +64,10 @@ function addUp(place) {
       element("table", { className: "table" }, element("tbody", {}, ...rows.map(([words, value]) =>
         element("tr", {}, element("th", { textContent: words, scope: "row" }), element("td", { textContent: value.toFixed(1) }))))));
   };
-  form.addEventListener("input", draw);
-  form.addEventListener("submit", (event) => event.preventDefault());
   again.addEventListener("click", () => { turn = (turn + 1) % draws.length; draw(); });
   count.value = draws[0].length;
   share.value = 0;
-  place.classList.add("calculator");
-  place.append(form, output);
-  place.querySelector("p").remove();
+  framed(place, [counted, aligned, again], [output], draw);
   place.lengths = (many, part) => lengths(draws, many, part);
   draw();
 }
