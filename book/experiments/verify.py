@@ -27,9 +27,8 @@ from experiments.again import OF_SWEEPS, experiment_of, has_rows, rows_made_agai
 from experiments.reading.verified import Verified, compared
 from specmup.runs.manifest import commit
 from specmup.runs.results import Results, load, results_folder
-from specmup.training.perturbed import perturbed
+from specmup.training.perturbed import SEEDS, perturbed
 
-PERTURBED = ("1", "2")  # seeds of the perturbations
 LONGEST = 1 / 3  # of the time of a rotation: a dearer job is never among those that take turns
 
 
@@ -43,7 +42,7 @@ def verified(results: Results, rows: pd.DataFrame) -> list[Verified]:
     found = [compared(made.frame, results, made.on, value) for value in made.values]
     if not any(one.apart for one in found):
         return found
-    moved = [_moved(results, rows, seed) for seed in PERTURBED]
+    moved = [_moved(results, rows, seed) for seed in SEEDS]
     return [compared(made.frame, results, made.on, value, moved) for value in made.values]
 
 

@@ -22,9 +22,8 @@ from specmup.sweeps.configuration import Sweep
 from specmup.sweeps.content import text_of_records
 from specmup.sweeps.run import Run
 from specmup.sweeps.work import Executor, text_of_run
-from specmup.training.perturbed import FLOOR, HANGS, perturbed
+from specmup.training.perturbed import FLOOR, HANGS, SEEDS, gap, perturbed
 
-PERTURBED = ("1", "2")  # seeds of the perturbations
 LOSSES = ("loss", "train_loss")
 VERDICTS = ("agrees", "hangs on rounding", "DISAGREES")
 
@@ -73,13 +72,6 @@ class RunAgain:
         return f"{what}, {which}: {about}{losses}: {self.verdict}"
 
 
-def gap(one: float, other: float) -> float:
-    """How far apart two losses are: not at all if both diverged, infinitely if one did."""
-    if not (math.isfinite(one) or math.isfinite(other)):
-        return 0.0
-    return abs(one - other)
-
-
 def chosen(sweep: Sweep, contents: StoreContents, number: int, seed: int) -> list[Record]:
     """Some finished runs of a sweep, drawn without preference.
 
@@ -117,7 +109,7 @@ def _again(record: Record, losses: Callable[[Run], Mapping[str, float]]) -> RunA
     if made.verdict == "agrees":
         return made
     moved = []
-    for seed in PERTURBED:
+    for seed in SEEDS:
         with perturbed(seed):
             moved.append(losses(record.job))
     return RunAgain(made.run, made.then, made.now, tuple(moved))

@@ -6,10 +6,13 @@ import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+import numpy as np
 import torch
+from numpy.typing import ArrayLike
 
 SIZE = 1e-6  # as large as a few roundings in float32
 FLOOR = 1e-4  # part of a result: rounding is taken to move it by this much at least
+SEEDS = ("1", "2")  # of two moved starts, where one is asked what hangs on rounding
 HANGS = 0.1  # part of a gap: what a perturbation moves by so much hangs on rounding
 IN_PLACE = ("normal_", "uniform_")
 
@@ -60,3 +63,10 @@ def perturbed(seed: str) -> Iterator[None]:
         yield
     finally:
         undo()
+
+
+def gap(one: ArrayLike, other: ArrayLike) -> np.ndarray:
+    """How far apart values are: not at all where both diverged, infinitely where one did."""
+    x, y = np.asarray(one, dtype=float), np.asarray(other, dtype=float)
+    both = ~np.isfinite(x) & ~np.isfinite(y)
+    return np.where(both, 0.0, np.abs(np.where(both, 0.0, x) - np.where(both, 0.0, y)))

@@ -60,7 +60,7 @@ def test_a_loss_that_was_changed_disagrees_and_was_tried_from_moved_starts(
     assert made.verdict == "DISAGREES"
     gaps = [abs(one[name] - made.now[name]) for one in made.moved]
     assert len(gaps) == 2 and all(gap < 1e-3 for gap in gaps)
-    assert seeds == [*verify.PERTURBED]  # so small a network may round the millionth away
+    assert seeds == [*verify.SEEDS]  # so small a network may round the millionth away
     about = ": train_loss " if name == "train_loss" else ": "
     assert f"{about}{loss:.6g} then, {made.now[name]:.6g} now: DISAGREES" in str(made)
 

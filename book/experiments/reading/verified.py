@@ -12,13 +12,12 @@ from math import sqrt
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike
 from scipy.special import stdtrit
 
 from experiments.reading.agreement import JUMP, RISK, SETTLED, SMALL, most_jumps
 from experiments.reading.rounding import Rounding, described
 from specmup.runs.results import Results
-from specmup.training.perturbed import FLOOR, HANGS
+from specmup.training.perturbed import FLOOR, HANGS, gap
 
 
 @dataclass(frozen=True)
@@ -80,8 +79,8 @@ def compared(
     reach = np.zeros(len(pairs))
     for frame in moved:
         other = pairs[list(on)].merge(frame, on=list(on), how="left")[value].to_numpy(float)
-        reach = np.maximum(reach, _gap(pairs.now.to_numpy(), other))
-    unknown = ~agree & ~jumped & (HANGS * _gap(pairs.now, pairs.then) <= reach) & (reach > 0)
+        reach = np.maximum(reach, gap(pairs.now.to_numpy(), other))
+    unknown = ~agree & ~jumped & (HANGS * gap(pairs.now, pairs.then) <= reach) & (reach > 0)
     apart = pairs[~agree & ~jumped & ~unknown]
     words = zip(described(apart, on), apart.now, apart["then"], strict=True)
     return Verified(
@@ -106,22 +105,15 @@ def _paired(live: pd.DataFrame, results: Results, on: Sequence[str], value: str)
     return pairs.astype({"now": float, "then": float})
 
 
-def _gap(one: ArrayLike, other: ArrayLike) -> np.ndarray:
-    """How far apart values are: not at all where both diverged, infinitely where one did."""
-    x, y = np.asarray(one, dtype=float), np.asarray(other, dtype=float)
-    both = ~np.isfinite(x) & ~np.isfinite(y)
-    return np.where(both, 0.0, np.abs(np.where(both, 0.0, x) - np.where(both, 0.0, y)))
-
-
 def _agreeing(pairs: pd.DataFrame, results: Results, value: str) -> tuple[np.ndarray, np.ndarray]:
     """Which rows agree; and which of known rounding do not, by less than a quarter."""
     then, stored = pairs["then"].to_numpy(), np.abs(results.frame[value].to_numpy(float))
     typical = SMALL * np.median(stored[np.isfinite(stored)])
     size = np.maximum(np.where(np.isfinite(then), np.abs(then), 0.0), typical)
     allowed, measured = _allowed(pairs, results, value, size)
-    gap = _gap(pairs.now, then)
-    agree = gap <= allowed
-    return agree, ~agree & measured & (gap <= JUMP * size)
+    apart = gap(pairs.now, then)
+    agree = apart <= allowed
+    return agree, ~agree & measured & (apart <= JUMP * size)
 
 
 def _allowed(
