@@ -90,13 +90,19 @@ class Searches:
         columns = [(chosen_by[s], kept[s]) for s in kept]
         return _outcome(columns, runs, runs, runs * self.cost(self.large))
 
-    def carried(self, base: Size, runs: int) -> Outcome:
-        """Tune the base, then train the large model once under the plan.
+    def carried(self, base: Size, runs: int, rates: int = 1) -> Outcome:
+        """Tune the base, then train the large model under the plan.
 
         With more runs than there are points, each is run with as many seeds as that pays for, and
         the mean over them chooses. What is left over is not spent.
+
+        Args:
+            base: Width and depth.
+            runs: Of the base.
+            rates: Of the large model: 1 is the carried one, 3 also half and twice that, of which
+                the best is kept.
         """
-        chosen_by, kept = self.curves(base, base), self.curves(base, self.large, "test_loss")
+        chosen_by, kept = self.curves(base, base), self._kept(base, rates)
         points, seeds = len(kept), list(kept)
         each = int(np.clip(runs // points, 1, len(seeds)))
         runs = min(runs, each * points)
@@ -104,12 +110,21 @@ class Searches:
         for i, seed in enumerate(seeds):
             own = [seeds[(i + more) % len(seeds)] for more in range(each)]
             columns.append((chosen_by[own].mean(axis=1), kept[seed].reindex(chosen_by.index)))
-        spent = runs * self.cost(base) + self.cost(self.large)
+        spent = runs * self.cost(base) + rates * self.cost(self.large)
         return _outcome(columns, min(runs, points), runs, spent)
 
-    def affordable(self, base: Size, large_runs: float) -> int:
-        """Runs of a base within a budget of so many runs of the large model, one kept for it."""
-        return int((large_runs - 1) * self.cost(self.large) / self.cost(base))
+    def _kept(self, base: Size, rates: int) -> pd.DataFrame:
+        """Losses (points, seeds) of what is kept of the rates around each point."""
+        by, told = (self.curves(base, self.large, value) for value in ("loss", "test_loss"))
+        around = range(-(rates // 2), rates // 2 + 1)
+        tried = np.array([_at_rate(by, times).fillna(np.inf) for times in around])
+        found = np.array([_at_rate(told, times) for times in around])
+        best = np.take_along_axis(found, tried.argmin(axis=0)[None], axis=0)[0]
+        return pd.DataFrame(best, by.index, by.columns)
+
+    def affordable(self, base: Size, large_runs: float, rates: int = 1) -> int:
+        """Runs of a base within a budget, in runs of the large model, that keeps some for it."""
+        return int((large_runs - rates) * self.cost(self.large) / self.cost(base))
 
     def chosen(self, base: Size) -> pd.Series:
         """The point with the lowest mean over the seeds at the base."""
@@ -133,6 +148,12 @@ def probabilities(points: int, tries: int) -> Array:
         found.append(left * now)
         left *= 1 - now
     return np.array(found)
+
+
+def _at_rate(curves: pd.DataFrame, times: int) -> pd.DataFrame:
+    """At each point what stands at 2^times its rate; nan where the grid ends."""
+    moved = curves.reset_index("log2_lr").assign(log2_lr=lambda rows: rows.log2_lr - times)
+    return moved.set_index("log2_lr", append=True).reindex(curves.index)
 
 
 def _outcome(

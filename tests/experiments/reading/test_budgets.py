@@ -74,8 +74,20 @@ def test_more_runs_than_points_are_more_seeds_whose_mean_chooses(searches):
     assert everything.by_seed == pytest.approx(kept.loc[best].to_numpy())
 
 
+def test_three_rates_around_the_carried_one_keep_the_best_of_them(searches):
+    by = searches.curves(BASE, LARGE)
+    told = searches.curves(BASE, LARGE, "test_loss")
+    found = searches.carried(BASE, 18, rates=3)
+    start, embedding, readout, rate = searches.chosen(BASE)
+    near = [(start, embedding, readout, r) for r in RATES if abs(r - rate) <= 1]
+    expected = [told[s][by[s].loc[near].idxmin()] for s in SEEDS]
+    assert found.by_seed == pytest.approx(expected)
+    assert found.flops == 18 * COST[BASE] + 3 * COST[LARGE]
+
+
 def test_the_run_that_is_kept_is_paid_for_first(searches):
     assert [searches.affordable(BASE, runs) for runs in (1, 2, 4)] == [0, 5, 15]
+    assert searches.affordable(BASE, 4, rates=3) == 5
 
 
 def test_a_run_that_ends_above_guessing_counts_as_guessing():
