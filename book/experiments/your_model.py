@@ -93,14 +93,13 @@ _SEEDS: Mapping[str, int] = {"residual": 4, "llama": 3}
 _SIZES = "base_width, base_depth, width, depth"
 
 
+def _told(model: str) -> Mapping[str, Any]:
+    return {"model": model, "log2_lrs": Constant(list(_RATES[model]))}
+
+
 def _cases(model: str) -> list[Mapping[str, Any]]:
     """All four numbers of the base and of the large model; of other bases rate and start."""
-    told = {
-        "model": model,
-        "seed": list(range(_SEEDS[model])),
-        "log2_lrs": Constant(list(_RATES[model])),
-        **_NUMBERS[model],
-    }
+    told = {"seed": list(range(_SEEDS[model])), **_told(model), **_NUMBERS[model]}
     others = [pair for base in OTHER_BASES for pair in ((*base, *base), (*base, *LARGE))]
     return [
         {**told, _SIZES: [(*BASE, *BASE), (*LARGE, *LARGE), (*BASE, *LARGE)]},
@@ -108,6 +107,7 @@ def _cases(model: str) -> list[Mapping[str, Any]]:
     ]
 
 
+_PLAIN_BASE = {"embedding": 1.0, "readout": 1.0, _SIZES: [(*BASE, *BASE)]}
 EXPERIMENT = Experiment(
     point=tune_rate,
     version=1,
@@ -118,15 +118,10 @@ EXPERIMENT = Experiment(
     compared=("loss", "test_loss"),
     rounded=True,
     scales={
-        "quick": {
-            "model": ["residual", "llama"],
-            "seed": [0, 1],
-            "start": [1.0, 4.0],
-            "log2_lrs": Constant([-8, -7]),
-            _SIZES: [(*BASE, *BASE)],
-            "embedding": 1.0,
-            "readout": 1.0,
-        },
+        "quick": [
+            {**_told("residual"), "start": [1.0, 4.0], "seed": [0, 1], **_PLAIN_BASE},
+            {**_told("llama"), "start": 4.0, "seed": 0, **_PLAIN_BASE},
+        ],
         "reference": [*_cases("residual"), *_cases("llama")],
     },
 )
