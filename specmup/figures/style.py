@@ -1,9 +1,9 @@
 """One figure style for the whole book, legible on white and on near-black pages.
 
 Figures are SVG on a transparent ground. Every colour has a contrast of at least 3:1 against both
-``#ffffff`` and ``#121212``. Text and axes have 4.5:1 against the light one; one colour cannot have
-that against both, so the book brightens figures on dark pages, after which it holds there too. Sizes
-are ordered by colour and line width together, rules and optimizers by colour and marker, so that no
+``#ffffff`` and ``#121212``. Text and axes have 4.5:1 against the light one. One colour cannot have
+that against both: the book brightens figures on dark pages, and then it holds there too. Sizes are
+ordered by colour and line width together, rules and optimizers by colour and marker, so that no
 distinction rests on hue alone.
 """
 
