@@ -135,6 +135,14 @@ def with_something_left_behind() -> None:
         train_language_model(model, optimizer, text(), RECIPE, context=CONTEXT, seed=0)
 
 
+def without_room() -> None:
+    """A run on a GPU of which this process gets next to nothing."""
+    with gpus(1, memory=10_000):
+        if not SIMULATED:
+            torch.cuda.set_per_process_memory_fraction(1e-6)
+        trained("cuda:0")
+
+
 @dataclass(frozen=True)
 class OnSimulatedGpus:
     """An executor whose worker has simulated GPUs; its records say the peak of what they held."""

@@ -73,3 +73,9 @@ def test_every_window_is_copied_out_of_pinned_memory(elsewhere):
 def test_what_is_left_on_the_cpu_is_refused(elsewhere):
     with pytest.raises(RuntimeError, match="Expected all tensors to be on the same device"):
         elsewhere("with_something_left_behind")
+
+
+def test_what_does_not_fit_says_so_and_leaves_the_gpu_to_the_next(elsewhere):
+    with pytest.raises(torch.OutOfMemoryError, match=r"CUDA out of memory\. Tried to allocate"):
+        elsewhere("without_room")
+    assert elsewhere("copied")[1] == 0
