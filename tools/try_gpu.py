@@ -37,8 +37,7 @@ ROOT = Path(__file__).resolve().parent.parent
 GRID = ROOT / "book" / "sweeps" / "zheng2026.toml"
 NO_GPU = 77  # what test runners take for: not tried
 OPTIMIZERS = {"muon-kimi": -7, "muon": -5, "shampoo": -6, "sophia": -13}  # at rates of the grid
-# Of a validation loss: bfloat16 keeps eight bits, and kernels add in orders of their own. Between a
-# CPU's bfloat16 and its float32 these runs differ by at most a twentieth of that.
+# Of a validation loss: bfloat16 keeps eight bits, and kernels add in orders of their own.
 TOLERANCE = 0.01
 
 
