@@ -10,7 +10,6 @@ test failed, a run could not be carried out or a loss is outside the tolerance.
 from __future__ import annotations
 
 import argparse
-import shutil
 import subprocess
 import sys
 import time
@@ -21,7 +20,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import torch
-from cores import cores
+from graphics_cards import machine, missing
 
 from specmup.aligned import markdown_table
 from specmup.data.text import KING_JAMES
@@ -74,8 +73,8 @@ class Size:
 
 BRIEF = {"steps": 20, "warm_up": 4, "batch_size": 8, "accumulation": 2, "validation_windows": 16}
 SIZES = {
-    "cuda": Size(BRIEF, 1024, 128, (128, 256), Alone(1024, 4, 1024, parts=2), 20),
-    "cpu": Size(BRIEF | {"steps": 4}, 512, 16, (64,), Alone(64, 1, 32, parts=1), 2),
+    "cuda": Size(BRIEF, 1024, 128, (128, 256), Alone(1024, 4, 1024, parts=2), 100),
+    "cpu": Size(BRIEF | {"steps": 4}, 512, 16, (64,), Alone(64, 1, 32, parts=1), 8),
 }
 
 
@@ -149,13 +148,17 @@ def measured(sweep: Sweep, size: Size, device: str) -> list[str]:
     brief, long = (_lasting(run, steps) for steps in (size.steps, 2 * size.steps))
     if device == "cuda":
         torch.cuda.reset_peak_memory_stats()
-    before, whole = (execute(r, device=_device(device))["seconds"] for r in (brief, long))
-    seconds = max(whole - before, 1e-9)  # what is compiled, or begins, is in both
+    # The first compiles; what else it takes to begin and to judge is in both of the others.
+    _, before, whole = (execute(r, device=_device(device))["seconds"] for r in (brief, brief, long))
+    seconds = whole - before
     tokens, work = long.tokens - brief.tokens, flops(long) - flops(brief)
+    pace = "steps were too short to be told from how a run begins"
+    if seconds > 0:
+        pace = f"{tokens / seconds:,.0f} tokens/s, {work / seconds / 1e12:.3g} TFLOP/s"
     lines = [
-        f"one run           width {run.width}, depth {run.depth}, context {one['context']}, "
+        f"one run           width {run.width}, depth {run.depth}, context {one.context}, "
         f"{batch} windows a step",
-        f"throughput        {tokens / seconds:,.0f} tokens/s, {work / seconds / 1e12:.3g} TFLOP/s",
+        f"throughput        {pace}",
     ]
     if device == "cuda":
         taken = torch.cuda.max_memory_allocated()
@@ -173,39 +176,6 @@ def _lasting(run: Run, steps: int) -> Run:
 
 def _device(device: str) -> str:
     return "cuda:0" if device == "cuda" else device
-
-
-def machine() -> list[str]:
-    """Lines on what runs: card, driver, torch and its CUDA, cores."""
-    lines = [f"torch             {torch.__version__}, CUDA {torch.version.cuda or 'not built in'}"]
-    lines.append(f"cores             {cores()}")
-    for i in range(torch.cuda.device_count()):
-        card = torch.cuda.get_device_properties(i)
-        lines.insert(i, f"card {i}            {card.name}, {card.total_memory / 1e9:.0f} GB")
-    if command := shutil.which("nvidia-smi"):
-        asked = [command, "--query-gpu=driver_version", "--format=csv,noheader"]
-        told = subprocess.run(asked, capture_output=True, text=True, check=False).stdout.split()
-        lines.append(f"driver            {told[0] if told else 'does not answer'}")
-    return lines
-
-
-def missing() -> str | None:
-    """Why torch finds no GPU, and what helps; None if it finds one."""
-    if torch.cuda.is_available():
-        return None
-    if torch.version.cuda is None:
-        why = f"torch {torch.__version__} is built for CPUs alone"
-        remedy = "install the build for your CUDA (https://pytorch.org/get-started) into .venv"
-    elif shutil.which("nvidia-smi") is None:
-        why = "torch finds no GPU, and nvidia-smi is not here: there is no driver, or no card"
-        remedy = "run this on a machine with an NVIDIA card and its driver"
-    else:
-        why = "nvidia-smi is here, but torch cannot use the card"
-        remedy = "see whether nvidia-smi lists it and CUDA_VISIBLE_DEVICES hides none"
-    return (
-        f"There is no GPU to try: {why}.\nTo try one, {remedy}.\n"
-        "All but the card can be tried here: .venv/bin/python tools/try_gpu.py --device cpu"
-    )
 
 
 def tests(folder: Path) -> tuple[str, bool]:

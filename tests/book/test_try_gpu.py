@@ -3,6 +3,7 @@
 import math
 import re
 
+import graphics_cards
 import pytest
 import torch
 import try_gpu
@@ -23,7 +24,7 @@ from specmup.training.recipe import Recipe
 def test_without_a_gpu_it_says_what_to_do(monkeypatch, capsys, cuda, command, says):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     monkeypatch.setattr(torch.version, "cuda", cuda)
-    monkeypatch.setattr(try_gpu.shutil, "which", lambda name: command)
+    monkeypatch.setattr(graphics_cards.shutil, "which", lambda name: command)
     assert try_gpu.main([]) == try_gpu.NO_GPU == 77
     said = " ".join(capsys.readouterr().err.split())
     assert re.search(says, said)
