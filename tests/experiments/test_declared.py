@@ -38,6 +38,7 @@ JOBS = {
     "second_order": ({"quick": 8, "reference": 160}, "a17188f225f2"),
     "start_sizes": ({"slice": 2, "quick": 1, "reference": 12}, "bb8ae049bbe1"),
     "width_parts": ({"quick": 1, "reference": 51}, "c071ee4e84f4"),
+    "your_model": ({"quick": 5, "reference": 288}, "c1cd62e21ed1"),
 }
 
 
