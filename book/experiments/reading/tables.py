@@ -8,7 +8,7 @@ columns share.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from numbers import Real
 from typing import Any
 
@@ -31,9 +31,10 @@ IDENTIFIER = re.compile(r"[A-Za-z]+(_[a-z]+)+")
 FORMULA = re.compile(r"(\$[^$]*\$)")
 POWER = re.compile(r"\b(\d+|[nL])\^\(?([−-]?[\d./]+)\)?")  # as in 2^-5
 MINUS = re.compile(r"(?<!\w)-(?=[\d.])")
-TENS = re.compile(r"([−\d.]+)e([−+]?)0*(\d+)")
-# A number, its half-width and its unit, in parts that lie under each other.
-PLACES = re.compile(r"([−+]?[\d,]+)(\.\d+)?(?:(\xa0±\xa0<?)([\d,]+)(\.\d+)?)?(\xa0%)?")
+TENS = re.compile(r"\b(\d[\d.]*)e([−+-]?)0*(\d+)\b")
+JOINED = re.compile(r"(?<=±) | (?=[±%?·✗])")
+# A number, its half-width and its sign, in parts that lie under each other.
+PLACES = re.compile(r"([−+]?[\d,]+)(\.\d+)?(?:(\xa0±\xa0<?)([\d,]+)(\.\d+)?)?(\xa0[^\d\s])?")
 # As wide as a figure and as a point; as characters they would be cut off at a cell's ends.
 FIGURE, POINT = "&numsp;", "&puncsp;"
 
@@ -95,11 +96,10 @@ def typeset(value: Any, spec: str = ".2f", letters: Mapping[str, str] | None = N
         return f"${value.latex(**(letters or {}))}$"
     if value is None or (isinstance(value, Real) and value != value):
         return ABSENT
-    if not isinstance(value, str):
-        text = number(value, spec)
-        return _unbroken(TENS.sub(_power_of_ten, text) if isinstance(value, Real) else text)
-    text = NAMES.get(value) or (_spaced(value) if IDENTIFIER.fullmatch(value) else value)
-    parts = FORMULA.split(POWER.sub(lambda found: f"${found[1]}^{{{found[2]}}}$", text))
+    text = number(value, spec)
+    text = NAMES.get(text) or (_spaced(text) if IDENTIFIER.fullmatch(text) else text)
+    text = TENS.sub(_power_of_ten, POWER.sub(_power, text))
+    parts = FORMULA.split(text)
     parts[::2] = [_unbroken(MINUS.sub("−", part)) for part in parts[::2]]
     return "".join(parts)
 
@@ -110,20 +110,21 @@ def decimals_aligned(texts: list[str]) -> list[str]:
     All are as long after the point, and those with a half-width after the point of that.
     """
     found = [PLACES.fullmatch(text) for text in texts]
-    first, whole, second = (
-        max((len(one[place] or "") for one in found if one), default=0) for place in (2, 4, 5)
-    )
+    numbers = [one.groups("") for one in found if one]
+    longest = [max(map(len, parts)) for parts in zip(*numbers, strict=True)]
     return [
-        _filled(one, first, whole, second) if one else text
+        _filled(one.groups(""), longest) if one else text
         for text, one in zip(texts, found, strict=True)
     ]
 
 
-def _filled(one: re.Match[str], first: int, whole: int, second: int) -> str:
-    """A number in its places, with so many characters for each of the parts that differ."""
-    size, decimals, sign, half, half_decimals, unit = (part or "" for part in one.groups())
-    spread = f"{sign}{FIGURE * (whole - len(half))}{half}{_decimals(half_decimals, second)}"
-    return f"{size}{_decimals(decimals, first)}{spread if sign else ''}{unit}"
+def _filled(parts: Sequence[str], longest: Sequence[int]) -> str:
+    """A number in its places, with so many characters for each of its parts."""
+    size, decimals, plus, half, half_decimals, sign = parts
+    spread = f"{plus}{FIGURE * (longest[3] - len(half))}{half}"
+    spread = spread + _decimals(half_decimals, longest[4]) if plus else ""
+    sign += FIGURE * (longest[5] - len(sign))
+    return size + _decimals(decimals, longest[1]) + spread + sign
 
 
 def _decimals(text: str, length: int) -> str:
@@ -142,7 +143,11 @@ def _mostly_numbers(texts: list[str]) -> bool:
 
 def _unbroken(text: str) -> str:
     """Text in which no bar ends a cell and no number is broken."""
-    return text.replace("|", "\\|").replace(" ± ", "\xa0±\xa0").replace(" %", "\xa0%")
+    return JOINED.sub("\xa0", text).replace("|", "\\|")
+
+
+def _power(found: re.Match[str]) -> str:
+    return f"${found[1]}^{{{found[2].replace('−', '-')}}}$"
 
 
 def _power_of_ten(found: re.Match[str]) -> str:

@@ -35,7 +35,8 @@ def test_a_cell_is_typeset(value, text: str):
 
 def test_a_small_number_is_no_row_of_noughts():
     assert typeset(1.2e-5, ".1g") == "$1\\cdot 10^{-5}$"
-    assert typeset(-130000.0, ".2g") == "$-1.3\\cdot 10^{5}$"
+    assert typeset(-130000.0, ".2g") == "−$1.3\\cdot 10^{5}$"
+    assert typeset("2.5e-17 (×0.25)") == "$2.5\\cdot 10^{-17}$ (×0.25)"
 
 
 def test_orders_are_of_ratios_where_that_is_said():
@@ -49,6 +50,10 @@ def test_points_lie_under_each_other():
     assert places[:2] == ["−1.25", "12.00"]
     assert places[2:4] == ["3.50\xa0±\xa000.4", "1.20\xa0±\xa010.0"]
     assert column[-1] == "diverges"
+
+
+def test_a_sign_behind_a_number_moves_no_other():
+    assert decimals_aligned(["0.5\xa0?", "0.5"]) == ["0.5\xa0?", "0.5&numsp;&numsp;"]
 
 
 def test_columns_of_whole_numbers_stay_as_they_are():
