@@ -24,7 +24,8 @@ from specmup.theory.update import LAWS
 # As the book writes what code calls by a plain name.
 NAMES = {name: law.title for name, law in LAWS.items()} | {
     **{"sp": "SP", "k1": "$k = 1$", "k2": "$k \\ge 2$", "block_depth": "$k$"},
-    **{"relu": "ReLU", "abs": "$\\lvert\\cdot\\rvert$", "ε": "$\\varepsilon$"},
+    **{"gpt2": "GPT-2", "relu": "ReLU", "abs": "$\\lvert\\cdot\\rvert$"},
+    **{"ε": "$\\varepsilon$", "ε₀": "$\\varepsilon_0$", "ε₁": "$\\varepsilon_1$"},
 }
 SHARED = " ¦ "  # between a head that columns share and their own, until the builder sets both
 IDENTIFIER = re.compile(r"[A-Za-z]+(_[a-z]+)+")
@@ -121,10 +122,11 @@ def decimals_aligned(texts: list[str]) -> list[str]:
 def _filled(parts: Sequence[str], longest: Sequence[int]) -> str:
     """A number in its places, with so many characters for each of its parts."""
     size, decimals, plus, half, half_decimals, sign = parts
-    spread = f"{plus}{FIGURE * (longest[3] - len(half))}{half}"
-    spread = spread + _decimals(half_decimals, longest[4]) if plus else ""
+    if longest[2]:
+        plus = plus or f"\xa0{FIGURE}\xa0"
+        half = FIGURE * (longest[3] - len(half)) + half + _decimals(half_decimals, longest[4])
     sign += FIGURE * (longest[5] - len(sign))
-    return size + _decimals(decimals, longest[1]) + spread + sign
+    return size + _decimals(decimals, longest[1]) + plus + half + sign
 
 
 def _decimals(text: str, length: int) -> str:
