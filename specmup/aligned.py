@@ -24,15 +24,12 @@ def aligned(rows: Sequence[Sequence[str]], right: Collection[int] = ()) -> list[
     return lines
 
 
-def markdown_table(
-    head: Sequence[object], rows: Iterable[Sequence[object]], right: Collection[int] = ()
-) -> str:
+def markdown_table(head: Sequence[object], rows: Iterable[Sequence[object]]) -> str:
     """A Markdown table. Cells stand as they are: what strangers wrote is escaped before.
 
     Args:
         head: The names of the columns.
         rows: Of as many cells each.
-        right: Numbers of the columns that end at the right.
     """
-    lines = [head, ["---:" if i in right else "---" for i in range(len(head))], *rows]
+    lines = [head, ["---"] * len(head), *rows]
     return "\n".join("| " + " | ".join(map(str, line)) + " |" for line in lines)

@@ -79,9 +79,10 @@ def table(
         columns.append(decimals_aligned([typeset(cell, form, letters) for cell, form in cells]))
     heads = [typeset(index.names[level] or "") for level in levels] + _heads(rows.columns)
     stubs = len(levels) or 1
-    right = [at for at in range(stubs, len(columns)) if _mostly_numbers(columns[at])]
-    lines = markdown_table(heads, zip(*columns, strict=True), right)
-    return Markdown(captioned(lines, caption, name, stubs) + below)
+    head, _, *lines = markdown_table(heads, zip(*columns, strict=True)).splitlines()
+    sides = ["---"] * stubs + [_side(column) for column in columns[stubs:]]
+    lines = [head, f"| {' | '.join(sides)} |", *lines]
+    return Markdown(captioned("\n".join(lines), caption, name, stubs) + below)
 
 
 def captioned(lines: str, caption: str, name: str = "", stubs: int = 1) -> str:
@@ -139,8 +140,10 @@ def _only_counts(index: pd.Index) -> bool:
     return isinstance(index, pd.RangeIndex) and index.name is None
 
 
-def _mostly_numbers(texts: list[str]) -> bool:
-    return 2 * sum(bool(re.match(r"[−+]?\d", text)) for text in texts) >= len(texts)
+def _side(texts: list[str]) -> str:
+    """Markdown for where a column ends: on the right if most of it are numbers."""
+    numbers = sum(bool(re.match(r"[−+]?\d", text)) for text in texts)
+    return "---:" if 2 * numbers >= len(texts) else "---"
 
 
 def _unbroken(text: str) -> str:
