@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from numbers import Real
+from numbers import Integral, Real
 from typing import Any
 
 import pandas as pd
@@ -24,7 +24,7 @@ from specmup.theory.update import LAWS
 # As the book writes what code calls by a plain name.
 NAMES = {name: law.title for name, law in LAWS.items()} | {
     **{"sp": "SP", "k1": "$k = 1$", "k2": "$k \\ge 2$", "block_depth": "$k$"},
-    **{"gpt2": "GPT-2", "relu": "ReLU", "abs": "$\\lvert\\cdot\\rvert$"},
+    **{"gpt2": "GPT\u20112", "relu": "ReLU", "abs": "$\\lvert\\cdot\\rvert$"},
     **{"ε": "$\\varepsilon$", "ε₀": "$\\varepsilon_0$", "ε₁": "$\\varepsilon_1$"},
 }
 SHARED = " ¦ "  # between a head that columns share and their own, until the builder sets both
@@ -70,14 +70,12 @@ def table(
     specs, letters = specs or {}, RATIOS if ratios else {}
     index = rows.index
     levels = [] if _only_counts(index) else range(index.nlevels)
-    columns = [
-        [typeset(head, "g", letters) for head in index.get_level_values(level)] for level in levels
-    ]
+    columns = [[_head(head, letters) for head in index.get_level_values(level)] for level in levels]
     for key, column in rows.items():
         formats = [specs.get(key, specs.get(row, spec)) for row in index]
         cells = zip(column, formats, strict=True)
         columns.append(decimals_aligned([typeset(cell, form, letters) for cell, form in cells]))
-    heads = [typeset(index.names[level] or "") for level in levels] + _heads(rows.columns)
+    heads = [_head(index.names[level] or "") for level in levels] + _heads(rows.columns)
     stubs = len(levels) or 1
     head, _, *lines = markdown_table(heads, zip(*columns, strict=True)).splitlines()
     sides = ["---"] * stubs + [_side(column) for column in columns[stubs:]]
@@ -126,7 +124,8 @@ def _filled(parts: Sequence[str], longest: Sequence[int]) -> str:
     if longest[2]:
         plus = plus or f"\xa0{FIGURE}\xa0"
         half = FIGURE * (longest[3] - len(half)) + half + _decimals(half_decimals, longest[4])
-    sign += FIGURE * (longest[5] - len(sign))
+    if longest[5]:
+        sign = sign or f"\xa0{FIGURE}"
     return size + _decimals(decimals, longest[1]) + plus + half + sign
 
 
@@ -160,6 +159,11 @@ def _power_of_ten(found: re.Match[str]) -> str:
     return f"${digits}\\cdot 10^{{{sign}{power}}}$"
 
 
+def _head(value: Any, letters: Mapping[str, str] | None = None) -> str:
+    """A head of a row or column; sizes have no comma, as in the text."""
+    return typeset(str(value) if isinstance(value, Integral) else value, "g", letters)
+
+
 def _heads(columns: pd.Index) -> list[str]:
     """The heads of columns, each behind the one that it shares with others."""
     if isinstance(columns, pd.MultiIndex):
@@ -168,7 +172,7 @@ def _heads(columns: pd.Index) -> list[str]:
 
 
 def _joined(levels: Iterable[Any]) -> str:
-    return SHARED.join(text for text in (typeset(level, "g") for level in levels) if text)
+    return SHARED.join(filter(None, map(_head, levels)))
 
 
 def _spaced(name: str) -> str:

@@ -54,7 +54,7 @@ def test_points_lie_under_each_other():
 
 
 def test_a_sign_behind_a_number_moves_no_other():
-    assert decimals_aligned(["0.5\xa0?", "0.5"]) == ["0.5\xa0?", "0.5&numsp;&numsp;"]
+    assert decimals_aligned(["0.5\xa0?", "0.5"]) == ["0.5\xa0?", "0.5\xa0&numsp;"]
 
 
 def test_columns_of_whole_numbers_stay_as_they_are():
@@ -78,8 +78,8 @@ def test_an_index_that_only_counts_is_left_out_and_one_with_a_name_is_not():
 
 
 def test_columns_whose_index_has_a_name_share_it():
-    frame = pd.DataFrame([[1, 2]], index=["x"], columns=pd.Index([64, 256], name="width"))
-    assert "|  | width ¦ 64 | width ¦ 256 |" in table(frame, "C.").data
+    frame = pd.DataFrame([[1, 2]], index=["x"], columns=pd.Index([64, 1024], name="width"))
+    assert "|  | width ¦ 64 | width ¦ 1024 |" in table(frame, "C.").data
 
 
 def test_rows_have_formats_of_their_own_too():
