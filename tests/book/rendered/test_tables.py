@@ -38,7 +38,7 @@ def wrong_in(cell: str) -> list[str]:
 @pytest.mark.parametrize("name", PAGES)
 def test_cells_are_typeset(html, name: str):
     cells = (cell for table in tables(html, name) for cell in table.select("td, th"))
-    texts = [" ".join(cell.find_all(string=lambda s: s.parent.name != "code")) for cell in cells]
+    texts = ["".join(cell.find_all(string=lambda s: s.parent.name != "code")) for cell in cells]
     assert {text: wrong for text in texts if (wrong := wrong_in(text))} == {}
 
 
