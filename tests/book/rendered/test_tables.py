@@ -20,7 +20,7 @@ WRONG = {
     "a hyphen for a minus": r"(?<![\w.])-\.?\d",
     "a plus and a minus for ±": r"\+/?-",
     "more than four decimals": r"(?<![\d.])\d+\.\d{5}(?![\d.]*\.)",
-    "a number that may be torn from its ±": r" ±|± ",
+    "a number that may be torn from its ±": r"\d ±|± \d",
 }
 
 
