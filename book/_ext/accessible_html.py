@@ -13,13 +13,15 @@ from typing import Any
 from docutils.nodes import document
 from sphinx.application import Sphinx
 
-EMPTY_HEAD = re.compile(r"<th(?: [^>]*)?>(?:\s|&nbsp;|&#160;|<p/>|</?p>)*</th>")
+EMPTY_HEAD = re.compile(r"<th((?: [^>]*)?)>(?:\s|&nbsp;|&#160;|<p/>|</?p>)*</th>")
+SPANS = re.compile(r' (?:row|col)span="\d+"')
 BAD_ROLES = re.compile(r' role="(?:list"(?= class="citation)|doc-biblioentry")')
 
 
 def mended(html: str) -> str:
     """The HTML of a page with its empty heads and the roles of its references mended."""
-    return BAD_ROLES.sub("", EMPTY_HEAD.sub("<td></td>", html))
+    html = EMPTY_HEAD.sub(lambda head: f"<td{''.join(SPANS.findall(head[1]))}></td>", html)
+    return BAD_ROLES.sub("", html)
 
 
 def mend(
