@@ -31,7 +31,7 @@ sync: setup ## bring chapters/*.md and *.ipynb into step and store checked outpu
 bench: setup ## print the measured ratios as one table, in some five minutes
 	@$(RUN) -m benchmarks
 
-gpu: setup ## try a GPU in some minutes and print what a report needs; status 77 if there is none
+gpu: setup ## try a GPU in some minutes and print what a report needs, or what is missing
 	@$(RUN) tools/try_gpu.py
 
 lowest: setup ## test the lowest versions that are promised; downloads gigabytes
