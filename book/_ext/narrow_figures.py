@@ -16,7 +16,7 @@ from docutils import nodes
 from lazy_figures import IMAGE, size
 from sphinx.application import Sphinx
 
-WIDE, NARROW = "image/svg+xml", "image/svg+xml;narrow"
+WIDE, NARROW = "image/svg+xml", "narrow"
 TAG = re.compile(IMAGE.pattern + r"[^>]*>")
 
 
@@ -26,10 +26,10 @@ def variants(executed: Path) -> dict[str, str]:
     for path in sorted(executed.rglob("*.ipynb")):
         cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
         for output in (shown for cell in cells for shown in cell.get("outputs", ())):
-            data = output.get("data", {})
-            if NARROW in data:
-                lines = "".join(data[WIDE]).splitlines()
-                found[sha256("\n".join(lines).encode()).hexdigest()] = "".join(data[NARROW])
+            about = output.get("metadata", {})
+            if NARROW in about:
+                lines = "".join(output["data"][WIDE]).splitlines()
+                found[sha256("\n".join(lines).encode()).hexdigest()] = about[NARROW]
     return found
 
 

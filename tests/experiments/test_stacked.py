@@ -5,7 +5,7 @@ import nbformat
 import pytest
 from nbclient import NotebookClient
 
-from experiments.reading.stacked import NARROW, WIDTH, NarrowFormatter, columns, stack
+from experiments.reading.stacked import NARROW, WIDTH, columns, stack, variant
 
 
 @pytest.fixture
@@ -59,7 +59,7 @@ def test_the_legend_keeps_its_words(two_by_two):
 
 @pytest.mark.parametrize("shown", [3, "text", None])
 def test_what_is_no_figure_has_no_variant(shown):
-    assert NarrowFormatter()(shown) is None
+    assert variant(shown) is None
 
 
 def test_cells_display_both_variants_whatever_format_is_chosen():
@@ -70,11 +70,9 @@ def test_cells_display_both_variants_whatever_format_is_chosen():
     book = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
     kernel = ["--ext=experiments.reading.stacked"]
     NotebookClient(book, timeout=120, extra_arguments=kernel).execute()
-    (several,), (single,) = ([o.data for o in cell.outputs] for cell in book.cells)
-    assert "image/svg+xml" in several and "image/svg+xml" in single
-    assert NARROW in several and NARROW not in single
-    wide, narrow = (
-        float(several[kind].split('width="')[1].split("pt")[0])
-        for kind in ("image/svg+xml", NARROW)
-    )
-    assert narrow == pytest.approx(72 * WIDTH, rel=0.05) and wide > narrow
+    (several,), (single,) = (cell.outputs for cell in book.cells)
+    assert NARROW not in single.metadata
+    drawings = several.data["image/svg+xml"], several.metadata[NARROW]
+    wide, narrow = (float(svg.split('width="')[1].split("pt")[0]) for svg in drawings)
+    assert narrow == pytest.approx(72 * WIDTH, rel=0.05)
+    assert wide > narrow

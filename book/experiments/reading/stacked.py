@@ -1,8 +1,8 @@
 """The narrow variant of a figure: its panels below each other, for a page as wide as a phone.
 
 As an extension of IPython (``--ext=experiments.reading.stacked``, with which the book's pages are
-executed) it adds to what a cell displays of a figure in several columns a second drawing, under a
-media type of its own. The built pages show that to narrow screens.
+executed) it adds a second drawing to what a cell displays of a figure in several columns, in the
+output's metadata. The built pages show that to narrow screens.
 """
 
 from __future__ import annotations
@@ -11,9 +11,6 @@ import sys
 from io import StringIO
 from typing import TYPE_CHECKING
 
-from IPython.core.formatters import BaseFormatter
-from traitlets import ObjectName, Unicode
-
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
     from matplotlib.axes import Axes
@@ -21,7 +18,7 @@ if TYPE_CHECKING:
     from matplotlib.gridspec import SubplotSpec
     from matplotlib.legend import Legend
 
-NARROW = "image/svg+xml;narrow"
+NARROW = "narrow"  # in the metadata
 WIDTH = 4.2  # inches: 400 pixels of a page, about as wide as a phone
 LEAST = 2.6  # inches: no panel with its labels is lower
 
@@ -87,26 +84,25 @@ def narrow_legend(figure: Figure, legend: Legend) -> None:
     )
 
 
-class NarrowFormatter(BaseFormatter):
-    """Draws the narrow variant, after all other formatters have drawn the figure as it is.
-
-    It asks for the class itself: choosing a format for figures takes them from all formatters.
-    """
-
-    format_type = Unicode(NARROW)
-    print_method = ObjectName("_repr_narrow_")
-
-    def __call__(self, shown: object) -> str | None:
-        """The narrow variant as SVG; nothing for a figure of one column, or what is no figure."""
-        matplotlib = sys.modules.get("matplotlib.figure")  # no figure where it is not loaded
-        if matplotlib is None or not isinstance(shown, matplotlib.Figure) or columns(shown) < 2:
-            return None
-        stack(shown)
-        svg = StringIO()
-        shown.savefig(svg, format="svg", metadata={"Date": None})
-        return svg.getvalue()
+def variant(shown: object) -> str | None:
+    """The narrow variant as SVG; nothing for a figure of one column, or what is no figure."""
+    matplotlib = sys.modules.get("matplotlib.figure")  # no figure where it is not loaded
+    if matplotlib is None or not isinstance(shown, matplotlib.Figure) or columns(shown) < 2:
+        return None
+    stack(shown)
+    svg = StringIO()
+    shown.savefig(svg, format="svg", metadata={"Date": None})
+    return svg.getvalue()
 
 
 def load_ipython_extension(shell: InteractiveShell) -> None:
-    """Have figures displayed in both variants."""
-    shell.display_formatter.formatters[NARROW] = NarrowFormatter(parent=shell.display_formatter)
+    """Have each display of a figure carry its variant, drawn after the figure as it is."""
+    format_as_it_is = shell.display_formatter.format
+
+    def format_both(shown: object, *which: object, **named: object) -> tuple[dict, dict]:
+        data, about = format_as_it_is(shown, *which, **named)
+        if (narrow := variant(shown)) is not None:
+            about = about | {NARROW: narrow}
+        return data, about
+
+    shell.display_formatter.format = format_both
