@@ -15,6 +15,7 @@ from torch import nn
 from specmup.inspection.inspection import inspect_models
 from specmup.inspection.multipliers import offered_multipliers
 from specmup.inspection.questions import Declaration
+from specmup.parametrization.attention import AttentionScale, attention_scales
 from specmup.parametrization.base_values import NumberOrByName, base_values, own_initial_sizes
 from specmup.parametrization.factors import PARAMETRIZATIONS, factors_of, multiplier_factors
 from specmup.parametrization.fading import fading
@@ -119,9 +120,12 @@ def make_plan(
     }
     entries = tuple(parameter_plans(pair, factors, values, starts, multipliers))
     said: tuple[str, ...] = SP
+    scales: tuple[AttentionScale, ...] = ()
     if spectral:
         fades = fading(found.starts, pair, entries, example)
-        said = (*found.notes, *fades, *notes(pair, gauge, model, base, found.seen))
+        scales = attention_scales(model, found.seen, example)
+        about = notes(pair, gauge, model, base, found.seen, scales)
+        said = (*found.notes, *fades, *about)
     return Plan(
         optimizer_name=law.name,
         gauge=gauge,
@@ -134,6 +138,7 @@ def make_plan(
         multipliers=multipliers,
         keeps_own_start=pair.at_base and std is None,
         notes=said,
+        attention=scales,
     )
 
 
