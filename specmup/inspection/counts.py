@@ -27,7 +27,7 @@ OF_HEADS = (
 )
 LARGER_HEADS = (
     "The dimension of a head changes, {before} → {now}: attention logits then need a factor 1/d "
-    "instead of 1/√d, for which no module holds a number that a plan could set; {remedy}."
+    "instead of 1/√d, which this plan does not set; {remedy}."
 )
 # How configurations call the heads, and the fewer heads of keys and values that they share.
 HEADS = ("num_attention_heads", "n_head", "n_heads", "num_heads")

@@ -48,6 +48,7 @@ def make_plan(
     parametrization: str = "spectral",
     verify: bool | None = None,
     example: Any = None,
+    set_attention: bool = True,
 ) -> Plan:
     """The plan for a model, from base values that were tuned on a smaller one.
 
@@ -80,6 +81,8 @@ def make_plan(
             of the stream. What cannot is refused. By default where that takes a second or so.
         example: An input to trace with: a tensor, a tuple of arguments or a mapping of arguments by
             name; found from the model if not given.
+        set_attention: Where the dimension of a head grows, set what attention logits are multiplied
+            by, so that they go by 1/d, if the modules that attend hold it; else it is said only.
 
     Raises:
         ValueError: If the base does not fit the model, something is unknown, or a tie cannot be
@@ -123,7 +126,7 @@ def make_plan(
     scales: tuple[AttentionScale, ...] = ()
     if spectral:
         fades = fading(found.starts, pair, entries, example)
-        scales = attention_scales(model, found.seen, example)
+        scales = attention_scales(model, found.seen, example) if set_attention else ()
         about = notes(pair, gauge, model, base, found.seen, scales)
         said = (*found.notes, *fades, *about)
     return Plan(

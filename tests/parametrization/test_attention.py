@@ -119,10 +119,13 @@ def test_a_compiled_model_is_scaled_within():
     assert model._orig_mod.body[1].temper == pytest.approx(RIGHT)
 
 
-def test_nothing_is_set_where_the_model_holds_no_number():
-    plan = planned(lambda dimension: Own(dimension, held=False))
-    assert plan.attention == ()
-    assert any("no module holds a number" in note for note in plan.notes)
+def test_nothing_is_set_where_the_model_holds_no_number_or_the_caller_forbids_it():
+    for plan in (
+        planned(lambda dimension: Own(dimension, held=False)),
+        planned(Own, set_attention=False),
+    ):
+        assert plan.attention == ()
+        assert any("1/√d, which this plan does not set" in note for note in plan.notes)
 
 
 def test_a_number_that_does_something_else_is_left_alone():
