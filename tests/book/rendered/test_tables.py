@@ -10,7 +10,6 @@ from bs4 import BeautifulSoup, Tag
 # Tables of these pages are still made by pandas alone.
 OWN_WAY = {
     "chapters/15-transfer-across-width",
-    "chapters/16-what-layernorm-hides",
     "chapters/17-transfer-across-depth",
     "chapters/18-the-published-record",
     "chapters/19-which-rule-wins",
