@@ -9,8 +9,6 @@ from bs4 import BeautifulSoup, Tag
 
 # Tables of these pages are still made by pandas alone.
 OWN_WAY = {
-    "chapters/15-transfer-across-width",
-    "chapters/17-transfer-across-depth",
     "chapters/18-the-published-record",
     "chapters/19-which-rule-wins",
 }
