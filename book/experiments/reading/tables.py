@@ -24,7 +24,9 @@ from specmup.theory.update import LAWS
 # As the book writes what code calls by a plain name.
 NAMES = {name: law.title for name, law in LAWS.items()} | {
     **{"sp": "SP", "k1": "$k = 1$", "k2": "$k \\ge 2$", "block_depth": "$k$"},
-    **{"gpt2": "GPT\u20112", "relu": "ReLU", "abs": "$\\lvert\\cdot\\rvert$"},
+    **{"k = 1": "$k = 1$", "k ≥ 2": "$k \\ge 2$"},
+    **{"gpt2": "GPT\u20112", "layernorm": "LayerNorm"},
+    **{"relu": "ReLU", "abs": "$\\lvert\\cdot\\rvert$"},
     **{"ε": "$\\varepsilon$", "ε₀": "$\\varepsilon_0$", "ε₁": "$\\varepsilon_1$"},
 }
 SHARED = " ¦ "  # between a head that columns share and their own, until the builder sets both

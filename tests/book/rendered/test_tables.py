@@ -7,15 +7,7 @@ from book_pages import PHONE, documents
 from browsers import wait_until_shown
 from bs4 import BeautifulSoup, Tag
 
-# Tables of these pages are still made by pandas alone.
-OWN_WAY = {
-    "chapters/15-transfer-across-width",
-    "chapters/16-what-layernorm-hides",
-    "chapters/17-transfer-across-depth",
-    "chapters/18-the-published-record",
-    "chapters/19-which-rule-wins",
-}
-PAGES = [name for name in documents() if name not in OWN_WAY]
+PAGES = documents()
 WRONG = {
     "a hyphen for a minus": r"(?<![\w.])-\.?\d",
     "a plus and a minus for ±": r"\+/?-",
