@@ -18,11 +18,6 @@ LINKED = re.compile(r'<span class="std std-[a-z]+">((?:(?!</?span).)*)</span>', 
 # Names, operators, marks and spaces in listings have the colour of the listing.
 PLAIN = re.compile(r'<span class="(?:n|nn|o|p|w)">([^<]*)</span>')
 CHECKED = re.compile(r'<span class="c1"># NBVAL_CHECK_OUTPUT</span>\n')  # for tests, not readers
-TABLE = re.compile(r'<table[^>]* class="[^"]*\bdataframe\b.*?</table>', re.DOTALL)
-# What pandas writes on each cell for style sheets of its own, and the lines it writes them in.
-PLACE = re.compile(r' id="(T_\w+?_(?:row|level)\w+)"')
-KIND = re.compile(r' class="(?:data|(?:col|row)_heading|index_name|blank)\b[^"]*" ?(?=[ >])')
-BETWEEN = re.compile(r">\s+<")
 FOLD = re.compile(
     r'(<details class="[^"]*\bwaits\b[^>]*>\s*<summary.*?</summary>)(.*?)(</details>)', re.DOTALL
 )
@@ -34,8 +29,6 @@ def lean(html: str) -> str:
     Raises:
         ValueError: If there is a fold in one that waits.
     """
-    styled = set(re.findall(r"#(T_\w+)", html))
-    html = TABLE.sub(lambda table: lean_table(table[0], styled), html)
     html = CELL.sub(r"<\1\2>\3</\1>", html)
     html = CHECKED.sub("", html)
     html = PLAIN.sub(r"\1", LINKED.sub(r"\1", html))
@@ -43,12 +36,6 @@ def lean(html: str) -> str:
         if "<details" in fold[2]:
             raise ValueError("a fold that waits cannot hold another: take its class away")
     return FOLD.sub(r"\1<noscript>\2</noscript>\3", html)
-
-
-def lean_table(table: str, styled: set[str]) -> str:
-    """A data frame's table without the names of its cells, but for those with a style."""
-    table = PLACE.sub(lambda place: place[0] if place[1] in styled else "", table)
-    return BETWEEN.sub("><", KIND.sub("", table))
 
 
 def make_lean(
