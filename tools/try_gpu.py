@@ -3,8 +3,8 @@
 ``make gpu`` prints what a report needs: card, driver and torch; how many tests passed; the slice's
 losses beside the CPU's; throughput and peak memory of one run at the grid's own context. It takes
 some minutes, and downloads nothing. Without a GPU it says what to do and ends with status 77, of
-which make makes its own 2; ``python tools/try_gpu.py --device cpu`` then goes through the slice at a
-smaller size. Status 1: a test failed, a run could not be carried out or a loss is outside the
+which make makes its own 2; ``python tools/try_gpu.py --device cpu`` then goes through the slice at
+a smaller size. Status 1: a test failed, a run could not be carried out or a loss is outside the
 tolerance.
 """
 

@@ -112,8 +112,8 @@ class ParamSpec:
         if self.is_vector or one_hot:
             return shape[-1], 1
         if self.layout is not None and not self.is_convolution:
-            out, into = self.layout.outputs, self.layout.inputs
-            return prod(shape[d] for d in out), prod(shape[d] for d in into)
+            sides = self.layout.outputs, self.layout.inputs
+            return prod(shape[d] for d in sides[0]), prod(shape[d] for d in sides[1])
         if self.is_convolution:
             out, into, kernel = shape[0], shape[1], prod(shape[2:])
         else:

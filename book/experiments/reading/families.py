@@ -6,7 +6,7 @@ not guessed from gaps but asked of the sweep, its grids' growth included.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from itertools import chain
 from math import isinf, isnan
@@ -197,7 +197,9 @@ def transfer_table(chosen: Sequence[Family], caption: str) -> Markdown:
             ("tuned loss", f"{by} {large.size:g}"): large.best_loss,
         }
     shown = pd.DataFrame(rows).T.rename_axis(FAMILY)
-    same = [key for key in FAMILY if key != "rule" and shown.index.unique(key).size == 1]
+    same: list[Hashable] = [
+        key for key in FAMILY if key != "rule" and shown.index.unique(key).size == 1
+    ]
     return table(shown.droplevel(same), caption, spec=".3f", specs=dict.fromkeys(DRIFTS, ".2f"))
 
 

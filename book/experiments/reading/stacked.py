@@ -9,10 +9,9 @@ from __future__ import annotations
 
 import sys
 from io import StringIO
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from IPython.core.interactiveshell import InteractiveShell
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
     from matplotlib.gridspec import SubplotSpec
@@ -76,12 +75,13 @@ def inherit(places: dict[Axes, SubplotSpec]) -> None:
 
 def narrow_legend(figure: Figure, legend: Legend) -> None:
     """Set a figure's legend anew above its panels, in two columns."""
+    handles = [handle for handle in legend.legend_handles if handle is not None]
     texts = [text.get_text() for text in legend.get_texts()]
     title = legend.get_title().get_text()
     legend.remove()
-    figure.legend(
-        legend.legend_handles, texts, loc="outside upper center", ncols=2, title=title or None
-    )
+    above = figure.legend(handles, texts, loc="outside upper center", ncols=2)
+    if title:
+        above.set_title(title)
 
 
 def variant(shown: object) -> str | None:
@@ -95,9 +95,10 @@ def variant(shown: object) -> str | None:
     return svg.getvalue()
 
 
-def load_ipython_extension(shell: InteractiveShell) -> None:
+def load_ipython_extension(shell: Any) -> None:
     """Have each display of a figure carry its variant, drawn after the figure as it is."""
-    format_as_it_is = shell.display_formatter.format
+    formatter = shell.display_formatter
+    format_as_it_is = formatter.format
 
     def format_both(shown: object, *which: object, **named: object) -> tuple[dict, dict]:
         data, about = format_as_it_is(shown, *which, **named)
@@ -105,4 +106,4 @@ def load_ipython_extension(shell: InteractiveShell) -> None:
             about = about | {NARROW: narrow}
         return data, about
 
-    shell.display_formatter.format = format_both
+    formatter.format = format_both
