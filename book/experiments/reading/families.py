@@ -29,7 +29,7 @@ from specmup.sweeps.work import execute
 from specmup.theory.update import update_law
 
 # What tells the families of one table apart, and how its heads call their drift.
-FAMILY = ["optimizer", "rule", "normalisation", "weight_decay"]
+FAMILY = ["optimizer", "normalisation", "weight_decay", "rule"]
 DRIFTS = [("drift ($\\log_2$)", word) for word in ("whole", "a doubling")]
 
 
@@ -188,7 +188,7 @@ def transfer_table(chosen: Sequence[Family], caption: str) -> Markdown:
         small, large = t.sizes[0], t.sizes[-1]
         at_base = next(s for s in t.sizes if s.size == t.base)
         rows[tuple(getattr(family, key) for key in FAMILY)] = {
-            (by, ""): f"{small.size:g} to {large.size:g}",
+            (by, ""): f"{small.size:g}–{large.size:g}",
             ("seeds", ""): large.seeds,
             DRIFTS[0]: t.drift,
             DRIFTS[1]: t.slope,

@@ -141,7 +141,7 @@ def test_the_table_has_a_row_a_family(sweeps):
     head, _, *rows = cells(table)
     assert "{table} What to see." in table.data
     assert [row[0] for row in rows] == ["SP", "$k \\ge 2$"]  # the one optimizer is left out
-    assert [row[head.index("width")] for row in rows] == ["8 to 16"] * 2
+    assert [row[head.index("width")] for row in rows] == ["8–16"] * 2
     assert [row[head.index("drift ($\\log_2$) ¦ whole")] for row in rows] == ["0 exactly"] * 2
 
 
