@@ -28,7 +28,8 @@ def variants(executed: Path) -> dict[str, str]:
         for output in (shown for cell in cells for shown in cell.get("outputs", ())):
             about = output.get("metadata", {})
             if NARROW in about:
-                lines = "".join(output["data"][WIDE]).splitlines()
+                wide = next(svg for kind, svg in output["data"].items() if kind.endswith(WIDE))
+                lines = "".join(wide).splitlines()
                 found[sha256("\n".join(lines).encode()).hexdigest()] = about[NARROW]
     return found
 
