@@ -18,6 +18,10 @@ LINKED = re.compile(r'<span class="std std-[a-z]+">((?:(?!</?span).)*)</span>', 
 # Names, operators, marks and spaces in listings have the colour of the listing.
 PLAIN = re.compile(r'<span class="(?:n|nn|o|p|w)">([^<]*)</span>')
 CHECKED = re.compile(r'<span class="c1"># NBVAL_CHECK_OUTPUT</span>\n')  # for tests, not readers
+TABLE = re.compile(r"<table\b.*?</table>", re.DOTALL)
+# The theme draws no stripes; what is a head says its element.
+OF_TABLES = re.compile(r' class="(?:row-odd|row-even|rowhead|head)"|(?<=</t[dhr]>)\n')
+RIGHT = ' class="text-right"'
 FOLD = re.compile(
     r'(<details class="[^"]*\bwaits\b[^>]*>\s*<summary.*?</summary>)(.*?)(</details>)', re.DOTALL
 )
@@ -32,10 +36,20 @@ def lean(html: str) -> str:
     html = CELL.sub(r"<\1\2>\3</\1>", html)
     html = CHECKED.sub("", html)
     html = PLAIN.sub(r"\1", LINKED.sub(r"\1", html))
+    html = TABLE.sub(lambda found: lean_table(found[0]), html)
     for fold in FOLD.finditer(html):
         if "<details" in fold[2]:
             raise ValueError("a fold that waits cannot hold another: take its class away")
     return FOLD.sub(r"\1<noscript>\2</noscript>\3", html)
+
+
+def lean_table(table: str) -> str:
+    """A table without classes that show nothing; where all its cells lie right, it says so once."""
+    table = OF_TABLES.sub("", table)
+    if "<td" in table and table.count("<td") == table.count(f"<td{RIGHT}>"):
+        table = table.replace(f"<td{RIGHT}>", "<td>")
+        table = table.replace('class="', 'class="numbers ', 1)
+    return table
 
 
 def make_lean(

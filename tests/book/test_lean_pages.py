@@ -15,6 +15,15 @@ FOLD = '<details class="a waits b" id="c">\n<summary>Title</summary>{}</details>
         ('<a><span class="std std-ref">x <b>y</b></span></a>', "<a>x <b>y</b></a>"),
         ('<span class="o">=</span><span class="mi">1</span>', '=<span class="mi">1</span>'),
         ('<pre><span class="c1"># NBVAL_CHECK_OUTPUT</span>\nf()</pre>', "<pre>f()</pre>"),
+        (
+            '<table class="table"><tr class="row-odd"><th class="head">a</th>\n'
+            '<td class="text-right">1</td>\n</tr>\n</table>',
+            '<table class="numbers table"><tr><th>a</th><td>1</td></tr></table>',
+        ),
+        (
+            '<table class="table"><tr><td>a\nb</td><td class="text-right">1</td></tr></table>',
+            '<table class="table"><tr><td>a\nb</td><td class="text-right">1</td></tr></table>',
+        ),
         ("<p> <b>1</b> <i>2</i></p>", "<p> <b>1</b> <i>2</i></p>"),
         (FOLD.format("<p>x</p>"), FOLD.format("<noscript><p>x</p></noscript>")),
         (FOLD.format("x").replace("waits", ""), FOLD.format("x").replace("waits", "")),
