@@ -8,9 +8,8 @@ the keyboard by ``_static/reading.js``, which knows what scrolls.
 from __future__ import annotations
 
 import re
-from typing import Any
 
-from docutils.nodes import document
+from page_html import rewrite_pages
 from sphinx.application import Sphinx
 
 EMPTY_HEAD = re.compile(r"<th((?: [^>]*)?)>(?:\s|&nbsp;|&#160;|<p/>|</?p>)*</th>")
@@ -24,16 +23,8 @@ def mended(html: str) -> str:
     return BAD_ROLES.sub("", html)
 
 
-def mend(
-    app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: document | None
-) -> None:
-    """Mend one page before it is written."""
-    if "body" in context:
-        context["body"] = mended(context["body"])
-
-
 def setup(app: Sphinx) -> dict[str, bool]:
     """Register the extension and its script."""
-    app.connect("html-page-context", mend)
+    rewrite_pages(app, mended)
     app.add_js_file("reading.js", loading_method="defer")
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -8,9 +8,8 @@ without scripts a reader has it at once, with them a browser builds it when it i
 from __future__ import annotations
 
 import re
-from typing import Any
 
-from docutils import nodes
+from page_html import rewrite_pages
 from sphinx.application import Sphinx
 
 CELL = re.compile(r"<(t[dh])((?: [^>]*)?)><p>((?:(?!</?p\b).)*)</p></\1>", re.DOTALL)
@@ -52,15 +51,7 @@ def lean_table(table: str) -> str:
     return table
 
 
-def make_lean(
-    app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: nodes.document | None
-) -> None:
-    """Make one page lean before it is written."""
-    if "body" in context:
-        context["body"] = lean(context["body"])
-
-
 def setup(app: Sphinx) -> dict[str, bool]:
     """Register the extension."""
-    app.connect("html-page-context", make_lean, priority=700)  # after what looks for elements
+    rewrite_pages(app, lean, priority=700)  # after what looks for elements
     return {"parallel_read_safe": True, "parallel_write_safe": True}

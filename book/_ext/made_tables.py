@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import Any
 
 from docutils import nodes
+from page_html import rewrite_pages
 from sphinx.application import Sphinx
 from sphinx.transforms import SphinxTransform
 
@@ -118,16 +118,8 @@ def _scope(cell: re.Match[str]) -> str:
     return f'<th scope="{scope}"{attributes}>{inside}</th>'
 
 
-def scope_heads(
-    app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: nodes.document | None
-) -> None:
-    """Say of the heads of one page what they are heads of, before it is written."""
-    if "body" in context:
-        context["body"] = scoped(context["body"])
-
-
 def setup(app: Sphinx) -> dict[str, bool]:
     """Register the transform, and the handler behind what makes empty heads ordinary cells."""
     app.add_transform(MadeTables)
-    app.connect("html-page-context", scope_heads, priority=600)
+    rewrite_pages(app, scoped, priority=600)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
