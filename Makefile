@@ -8,7 +8,7 @@ export MPLCONFIGDIR := $(CURDIR)/.venv/matplotlib
 book test sync: export OMP_NUM_THREADS := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup book pdf test sync bench lowest newest clean
+.PHONY: help setup book pdf test sync bench gpu lowest newest clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "make %-7s %s\n", $$1, $$2}' Makefile
@@ -30,6 +30,9 @@ sync: setup ## bring chapters/*.md and *.ipynb into step and store checked outpu
 
 bench: setup ## print the measured ratios as one table, in some five minutes
 	@$(RUN) -m benchmarks
+
+gpu: setup ## try a GPU in some minutes and print what a report needs, or what is missing
+	@$(RUN) tools/try_gpu.py
 
 lowest: setup ## test the lowest versions that are promised; downloads gigabytes
 	@$(RUN) tools/try_versions.py lowest

@@ -22,7 +22,8 @@ from specmup.norms import (
     stable_rank,
 )
 
-DEVICES = ["cpu"] + (["cuda"] if torch.cuda.is_available() else [])
+THERE = [pytest.param("cuda", marks=pytest.mark.gpu)] if torch.cuda.is_available() else []
+DEVICES = ["cpu", *THERE]
 
 
 def exact_norm(W: torch.Tensor) -> torch.Tensor:

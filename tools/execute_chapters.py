@@ -27,6 +27,8 @@ from records import Records
 
 ROOT = Path(__file__).resolve().parent.parent
 EXECUTED = Path("_build") / "executed"  # under the book's folder; the builder reads it too
+# Figures come in a second variant, for narrow screens.
+KERNEL = ["--ext=experiments.reading.stacked"]
 SILENT = logging.Logger("what nbclient says of failures that are reported in other words")
 SILENT.addHandler(logging.NullHandler())
 
@@ -151,7 +153,11 @@ async def connect(
     """
     with said.open("w") as file:
         await client.km.start_kernel(
-            cwd=str(page.path.parent), env=dict(variables), stdout=file, stderr=file
+            extra_arguments=KERNEL,
+            cwd=str(page.path.parent),
+            env=dict(variables),
+            stdout=file,
+            stderr=file,
         )
     client.kc = client.km.client()
     client.kc.start_channels()

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from jupyter_book.sphinx import build_sphinx
 from outcomes import COLOURS
+from pages import listed
 
 WARNING = re.compile(r"(?P<path>[^:]+\.md)(:(?P<line>\d+))?: [A-Z]+: (?P<said>.*)")
 
@@ -27,6 +28,8 @@ def render(root: Path, staged: Path) -> str:
         staged: Where the pages are made; what is there is brought up to date.
     """
     parsed, passed = root / "_build" / ".doctrees", root / "_build" / "passed"
+    if left_over(root, staged):
+        shutil.rmtree(staged)
     if not passed.exists():
         shutil.rmtree(parsed, ignore_errors=True)
     passed.unlink(missing_ok=True)
@@ -50,6 +53,17 @@ def render(root: Path, staged: Path) -> str:
         return "\n".join(in_words(line, root) for line in said.getvalue().splitlines())
     passed.touch()
     return ""
+
+
+def left_over(root: Path, staged: Path) -> list[Path]:
+    """The rendered pages that the book has no longer, by their old name or at all."""
+    pages = {staged / path.relative_to(root).with_suffix(".html") for path in listed(root)}
+    return [
+        one
+        for folder in {page.parent for page in pages} - {staged}
+        for one in folder.glob("*.html")
+        if one not in pages
+    ]
 
 
 @contextmanager

@@ -8,30 +8,23 @@ the keyboard by ``_static/reading.js``, which knows what scrolls.
 from __future__ import annotations
 
 import re
-from typing import Any
 
-from docutils.nodes import document
+from page_html import rewrite_pages
 from sphinx.application import Sphinx
 
-EMPTY_HEAD = re.compile(r"<th(?: [^>]*)?>(?:\s|&nbsp;|&#160;|<p/>|</?p>)*</th>")
+EMPTY_HEAD = re.compile(r"<th((?: [^>]*)?)>(?:\s|&nbsp;|&#160;|<p/>|</?p>)*</th>")
+SPANS = re.compile(r' (?:row|col)span="\d+"')
 BAD_ROLES = re.compile(r' role="(?:list"(?= class="citation)|doc-biblioentry")')
 
 
 def mended(html: str) -> str:
     """The HTML of a page with its empty heads and the roles of its references mended."""
-    return BAD_ROLES.sub("", EMPTY_HEAD.sub("<td></td>", html))
-
-
-def mend(
-    app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: document | None
-) -> None:
-    """Mend one page before it is written."""
-    if "body" in context:
-        context["body"] = mended(context["body"])
+    html = EMPTY_HEAD.sub(lambda head: f"<td{''.join(SPANS.findall(head[1]))}></td>", html)
+    return BAD_ROLES.sub("", html)
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
     """Register the extension and its script."""
-    app.connect("html-page-context", mend)
+    rewrite_pages(app, mended)
     app.add_js_file("reading.js", loading_method="defer")
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -12,11 +12,13 @@ LINK = re.compile(r'(href="#|url\(#)([\w-]+)')
 STYLE = re.compile(r' style="([^"]*)"')
 PATH = re.compile(r' d="([^"]*)"')
 PLACES = re.compile(r' (d|x|y|points|transform)="([^"]*)"')
-NUMBER = re.compile(r"-?\d+\.\d{3,}")
+NUMBER = re.compile(r"scale\([^)]*\)|-?\d+\.\d{3,}")
 
 
 def shortened(number: re.Match[str]) -> str:
-    """A number to hundredths."""
+    """A number to hundredths; a scale as it is, since places are multiplied by it."""
+    if number[0].startswith("scale"):
+        return number[0]
     told = f"{float(number[0]):.2f}".rstrip("0").rstrip(".")
     return "0" if told == "-0" else told
 

@@ -8,9 +8,8 @@ without scripts a reader has it at once, with them a browser builds it when it i
 from __future__ import annotations
 
 import re
-from typing import Any
 
-from docutils import nodes
+from page_html import rewrite_pages
 from sphinx.application import Sphinx
 
 CELL = re.compile(r"<(t[dh])((?: [^>]*)?)><p>((?:(?!</?p\b).)*)</p></\1>", re.DOTALL)
@@ -18,11 +17,10 @@ LINKED = re.compile(r'<span class="std std-[a-z]+">((?:(?!</?span).)*)</span>', 
 # Names, operators, marks and spaces in listings have the colour of the listing.
 PLAIN = re.compile(r'<span class="(?:n|nn|o|p|w)">([^<]*)</span>')
 CHECKED = re.compile(r'<span class="c1"># NBVAL_CHECK_OUTPUT</span>\n')  # for tests, not readers
-TABLE = re.compile(r'<table[^>]* class="[^"]*\bdataframe\b.*?</table>', re.DOTALL)
-# What pandas writes on each cell for style sheets of its own, and the lines it writes them in.
-PLACE = re.compile(r' id="(T_\w+?_(?:row|level)\w+)"')
-KIND = re.compile(r' class="(?:data|(?:col|row)_heading|index_name|blank)\b[^"]*" ?(?=[ >])')
-BETWEEN = re.compile(r">\s+<")
+TABLE = re.compile(r"<table\b.*?</table>", re.DOTALL)
+# The theme draws no stripes; what is a head says its element.
+OF_TABLES = re.compile(r' class="(?:row-odd|row-even|rowhead|head)"|(?<=</t[dhr]>)\n')
+RIGHT = ' class="text-right"'
 FOLD = re.compile(
     r'(<details class="[^"]*\bwaits\b[^>]*>\s*<summary.*?</summary>)(.*?)(</details>)', re.DOTALL
 )
@@ -34,32 +32,26 @@ def lean(html: str) -> str:
     Raises:
         ValueError: If there is a fold in one that waits.
     """
-    styled = set(re.findall(r"#(T_\w+)", html))
-    html = TABLE.sub(lambda table: lean_table(table[0], styled), html)
     html = CELL.sub(r"<\1\2>\3</\1>", html)
     html = CHECKED.sub("", html)
     html = PLAIN.sub(r"\1", LINKED.sub(r"\1", html))
+    html = TABLE.sub(lambda found: lean_table(found[0]), html)
     for fold in FOLD.finditer(html):
         if "<details" in fold[2]:
             raise ValueError("a fold that waits cannot hold another: take its class away")
     return FOLD.sub(r"\1<noscript>\2</noscript>\3", html)
 
 
-def lean_table(table: str, styled: set[str]) -> str:
-    """A data frame's table without the names of its cells, but for those with a style."""
-    table = PLACE.sub(lambda place: place[0] if place[1] in styled else "", table)
-    return BETWEEN.sub("><", KIND.sub("", table))
-
-
-def make_lean(
-    app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: nodes.document | None
-) -> None:
-    """Make one page lean before it is written."""
-    if "body" in context:
-        context["body"] = lean(context["body"])
+def lean_table(table: str) -> str:
+    """A table without classes that show nothing; where all its cells lie right, it says so once."""
+    table = OF_TABLES.sub("", table)
+    if "<td" in table and table.count("<td") == table.count(f"<td{RIGHT}>"):
+        table = table.replace(f"<td{RIGHT}>", "<td>")
+        table = table.replace('class="', 'class="numbers ', 1)
+    return table
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
     """Register the extension."""
-    app.connect("html-page-context", make_lean, priority=700)  # after what looks for elements
+    rewrite_pages(app, lean, priority=700)  # after what looks for elements
     return {"parallel_read_safe": True, "parallel_write_safe": True}

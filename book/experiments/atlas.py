@@ -1,4 +1,4 @@
-"""Chapter 12: every optimizer's update norms and feature changes, over width and over depth.
+"""Chapter 13: every optimizer's update norms and feature changes, over width and over depth.
 
 ReLU residual networks with one or two maps a branch and with biases learn the digits for 20 steps
 under the rules of their block depth. Every step is measured role by role

@@ -1,4 +1,4 @@
-"""Chapter 17: what tells the rules for depth apart in a GPT, one number at a time.
+"""Chapter 19: what tells the rules for depth apart in a GPT, one number at a time.
 
 In a GPT with LayerNorm the rules for depth are one network that differs in a few numbers. Written
 as k ≥ 2, and with r the ratio of the depths, _SP has an embedding that starts and learns r times

@@ -1,4 +1,4 @@
-"""Chapter 19: which rule transfers, and which trains, for branches of one, two and three maps.
+"""Chapter 9: which rule transfers, and which trains, for branches of one, two and three maps.
 
 Residual networks learn the last decimal of the sum of two digits, at constant width. Each rule
 carries one base model to every depth, and the base learning rate is swept. Every activation is

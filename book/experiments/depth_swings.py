@@ -1,4 +1,4 @@
-"""Chapter 12: optimizers whose best rate is said to oscillate with the depth, and AdamW.
+"""Chapter 13: optimizers whose best rate is said to oscillate with the depth, and AdamW.
 
 ReLU residual networks with two maps a branch learn digits for 50 steps. One base model of 4 blocks
 is carried to depths from 4 to 128, a doubling apart, by ``k2`` or ``sp``, and its learning rate is

@@ -207,7 +207,7 @@ def exponent(sizes: list[int], values: np.ndarray) -> tuple[float, float, float]
 _SIZES = {"widths": Constant([32, 64, 128]), "depths": Constant([2, 8])}
 EXPERIMENT = Experiment(
     point=hold_against_copies,
-    version=3,
+    version=4,
     keys=("model_type", "way", "axis", "quantity", "what"),
     compared=("exponent",),
     rounded=True,

@@ -1,4 +1,4 @@
-"""Chapter 14: the coordinate check of a GPT, by training step, over width and over depth.
+"""Chapter 16: the coordinate check of a GPT, by training step, over width and over depth.
 
 Small GPTs take ten steps on real text at constant learning rates. Followed are the residual stream
 after the last block, the attention logits of the last block, the output, and the four maps of the

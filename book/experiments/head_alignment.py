@@ -1,4 +1,4 @@
-"""Chapter 14: how far queries and keys point the same way, over the dimension of a head.
+"""Chapter 16: how far queries and keys point the same way, over the dimension of a head.
 
 At one width GPTs with fewer and larger heads take the ten steps of
 :mod:`experiments.gpt_coordinates`, with logits scaled by 1/d. The logits of the last block

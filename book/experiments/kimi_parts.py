@@ -1,4 +1,4 @@
-"""Chapter 17: do the numbers that tell the rules for depth apart do the same with Muon-Kimi?
+"""Chapter 19: do the numbers that tell the rules for depth apart do the same with Muon-Kimi?
 
 The two that mattered with AdamW, in a GPT with LayerNorm: how fast _SP's embedding learns, and how
 fast the readout of k ≥ 2 does. The runs are those of :mod:`experiments.depth_parts` but for

@@ -1,4 +1,4 @@
-"""Chapter 19: which rule serves a network that holds branches of one and of two maps.
+"""Chapter 9: which rule serves a network that holds branches of one and of two maps.
 
 Residual networks learn the last decimal of the sum of two digits, at constant width. Blocks of one
 and of two maps take turns, or every block holds one of each in parallel. A rule gives each branch

@@ -1,4 +1,4 @@
-"""Chapters 12 and 13: learning-rate transfer of every optimizer, by rule and with norms enforced.
+"""Chapters 13 and 14: learning-rate transfer of every optimizer, by rule and with norms enforced.
 
 ReLU residual networks with two maps a branch learn digits for 50 steps. One base model is carried
 to each size by ``sp``, by ``k2``, or by ``enforced``: the optimizer's step is then rescaled so that

@@ -1,4 +1,4 @@
-"""Chapter 19: pairs of learning rate and multiplier that train well, under the one-map rule.
+"""Chapter 9: pairs of learning rate and multiplier that train well, under the one-map rule.
 
 Networks of two maps a branch, and of one for comparison, are carried to every depth by the k = 1
 rule. At each depth the base learning rate of the hidden maps and the base multiplier are swept.

@@ -1,4 +1,4 @@
-"""Chapter 19: is it the rule that matters, or how large the base happened to start?
+"""Chapter 9: is it the rule that matters, or how large the base happened to start?
 
 The grid of :mod:`experiments.depth_rules` has one base for all, whose weights start at the
 usual size. Here they start 1, 2 and 4 times as large, for ReLU at the base depth and at 16 blocks.

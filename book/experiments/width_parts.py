@@ -1,4 +1,4 @@
-"""Chapter 15: what the rule for width adds to SP with a rate divided by hand, one number at a time.
+"""Chapter 17: what the rule for width adds to SP with a rate divided by hand, one number at a time.
 
 With AdamW the rule is SP whose learning rate is divided by the ratio r of the widths everywhere but
 in the embedding and in the gains, and whose readout starts √r smaller. Here each of these numbers

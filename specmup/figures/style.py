@@ -1,8 +1,9 @@
 """One figure style for the whole book, legible on white and on near-black pages.
 
 Figures are SVG on a transparent ground. Every colour has a contrast of at least 3:1 against both
-``#ffffff`` and ``#121212``; text and axes have the mid-tone that is equally far from both. Sizes
-are ordered by colour and line width together, rules and optimizers by colour and marker, so that no
+``#ffffff`` and ``#121212``. Text and axes have 4.5:1 against the light one. One colour cannot have
+that against both: the book brightens figures on dark pages, and then it holds there too. Sizes are
+ordered by colour and line width together, rules and optimizers by colour and marker, so that no
 distinction rests on hue alone.
 """
 
@@ -22,7 +23,7 @@ from specmup.runs.files import replacing
 if TYPE_CHECKING:
     from matplotlib.typing import RcKeyType
 
-INK = "#797979"
+INK = "#737373"
 
 # Lightness rises evenly along each ramp. Width runs as viridis does (blue, green), depth as plasma
 # (violet, orange), steps as cividis (blue, grey, ochre), each cut to the lightness that both

@@ -7,7 +7,7 @@ what shares it grows, it says so, with what the book's page on counts derives an
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from math import isclose
+from math import isclose, prod
 from typing import Any
 
 from torch import nn
@@ -27,7 +27,7 @@ OF_HEADS = (
 )
 LARGER_HEADS = (
     "The dimension of a head changes, {before} → {now}: attention logits then need a factor 1/d "
-    "instead of 1/√d, which a plan cannot give; {remedy}."
+    "instead of 1/√d, which this plan does not set; {remedy}."
 )
 # How configurations call the heads, and the fewer heads of keys and values that they share.
 HEADS = ("num_attention_heads", "n_head", "n_heads", "num_heads")
@@ -131,11 +131,9 @@ def _stacked(pair: ModelPair) -> dict[str, tuple[int, int]]:
     """Matrices that are stacked in a block's tensor, where their number differs."""
     found = {}
     for param in pair.params:
-        now, before = param.spec.shape, param.before.shape
-        in_block = param.spec.blocks is not None and not param.spec.is_convolution
-        if in_block and param.role == "hidden":
-            if len(now) > 2 and now[:-2] != before[:-2]:
-                found[f"The number of matrices in {param.spec.pattern}"] = before[0], now[0]
+        now, before = param.spec.stack, param.before.stack
+        if param.spec.blocks is not None and param.role == "hidden" and now != before:
+            found[f"The number of matrices in {param.spec.pattern}"] = prod(before), prod(now)
     return found
 
 

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from torch import nn
 
 from specmup.inspection.model_pair import ModelPair
-from specmup.inspection.observation import Observation, is_cheap, observe
+from specmup.inspection.observation import Observation, as_seen, is_cheap, observe
 from specmup.inspection.own_start import draws
 from specmup.inspection.pairing import pair_models
+from specmup.inspection.places import declared_places, possible_role
 from specmup.inspection.questions import Declaration, Undeclared
+from specmup.inspection.seen import places_seen
+from specmup.inspection.specs import spec_of
 from specmup.inspection.verification import hold_against, with_own_starts
 from specmup.theory.update import UpdateLaw
 from specmup.tracing.examples import NotTraced
@@ -73,12 +76,25 @@ def inspect_models(
         pair = pair_models(model, base, law, declared, seen=seen)
     if seen is None:
         return Inspection(pair, notes=notes)
-    of_pass: tuple[str, ...] = ()
+    of_pass = tuple(_told_otherwise(base, declared, seen))
     if gauge is not None:
-        pair, of_pass = hold_against(pair, seen, gauge=gauge, places=declared.places)
+        pair, held = hold_against(pair, seen, gauge=gauge, places=declared.places)
+        of_pass += held
     starts = draws(base, rebuild)
     pair, of_start = with_own_starts(pair, starts)
     return Inspection(pair, starts, (*notes, *of_pass, *of_start), seen)
+
+
+def _told_otherwise(base: nn.Module, declared: Declaration, seen: Observation) -> Iterator[str]:
+    """Matrices that are declared to stand where the forward pass shows that they do not."""
+    spec = as_seen(spec_of(base), seen)
+    shown = places_seen(seen.base, spec).places
+    told = declared_places(spec, declared.branch_ends, declared.places)
+    for name, param in spec.params.items():
+        place, own = told.get(name), shown.get(name)
+        if place and own and not param.is_vector:
+            if possible_role(param, place) != possible_role(param, own):
+                yield f"{name}: seen to stand as {own}, and planned as declared, as {place}."
 
 
 def _observed(

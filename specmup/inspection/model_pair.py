@@ -42,6 +42,8 @@ class ScaledParam:
         own: The constant in series with it by which the model's own forward pass multiplies.
         own_as_head: Of a tied matrix, the same where it is the head.
         offset: What the forward pass adds to it before it acts: 1 for a gain kept as 1 + w.
+        uses: How many branches each of them acts in; one that acts in all of them, as a first
+            block's table of distances does, learns from the sum of what each would learn.
         own_start: How it starts of itself; None where no start was seen.
     """
 
@@ -57,6 +59,7 @@ class ScaledParam:
     own: ScaledDim = ScaledDim(1, 1)
     own_as_head: ScaledDim = ScaledDim(1, 1)
     offset: float = 0.0
+    uses: ScaledDim = ScaledDim(1, 1)
     own_start: OwnStart | None = None
 
     @property

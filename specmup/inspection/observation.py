@@ -12,6 +12,7 @@ from specmup.inspection.multipliers import offered_multipliers
 from specmup.inspection.names import canonical
 from specmup.inspection.specs import ModelSpec, ParamSpec
 from specmup.tracing.copies import without_memory
+from specmup.tracing.dimensions import Layout
 from specmup.tracing.examples import NotTraced, trace_example
 from specmup.tracing.reading import Reading, read
 
@@ -32,10 +33,11 @@ class Observation:
     base: Reading
 
     @property
-    def contracted(self) -> Mapping[str, int]:
-        """The dimension over which a parameter's maps sum, where both agree."""
-        other = self.base.contracted
-        return {n: d for n, d in self.target.contracted.items() if other.get(n, d) == d}
+    def layouts(self) -> Mapping[str, Layout]:
+        """The layouts of parameters, where both agree."""
+        other, target = self.base.layouts, self.target.layouts
+        both = {name: own.beside(other.get(name, own)) for name, own in target.items()}
+        return {name: layout for name, layout in both.items() if layout is not None}
 
 
 def is_cheap(model: nn.Module) -> bool:
@@ -68,10 +70,10 @@ def _reading(model: nn.Module, example: Any) -> Reading:
 
 
 def as_seen(spec: ModelSpec, seen: Observation | None) -> ModelSpec:
-    """The same parameters, with what was seen of them: the dimension of the inputs, the gains."""
+    """The same parameters, with what was seen of them: their layout, the gains."""
     if seen is None:
         return spec
-    contracted = {canonical(name): dimension for name, dimension in seen.contracted.items()}
+    layouts = {canonical(name): layout for name, layout in seen.layouts.items()}
     gains = {canonical(name) for name in seen.target.gains | seen.base.gains}
 
     entrywise = {canonical(name) for name in seen.target.entrywise | seen.base.entrywise}
@@ -82,8 +84,8 @@ def as_seen(spec: ModelSpec, seen: Observation | None) -> ModelSpec:
             param = replace(param, entrywise=True)
         if param.is_vector:
             return replace(param, multiplies=gains.issuperset(param.names))
-        found = {contracted.get(name) for name in names_of(param)} - {None}
-        return replace(param, contracted=found.pop()) if len(found) == 1 else param
+        found = {layouts.get(name) for name in names_of(param)} - {None}
+        return replace(param, layout=found.pop()) if len(found) == 1 else param
 
     return replace(spec, params={key: placed(param) for key, param in spec.params.items()})
 

@@ -12,6 +12,7 @@ from torch import nn
 
 from specmup.inspection.names import canonical
 from specmup.inspection.specs import ModelSpec, ParamSpec, dimensions
+from specmup.tracing.dimensions import Layout
 from specmup.tracing.reading import Reading
 
 
@@ -50,7 +51,7 @@ def _uses(one: Reading, known: Mapping[str, ParamSpec]) -> Iterator[tuple[str, s
     """Names and places, one for each use."""
     in_branches = {name for branch in one.branches for name in branch.inside}
     ends = set(_ends(one))
-    maps = {canonical(n) for n, d in one.contracted.items() if _is_read_so(known[canonical(n)], d)}
+    maps = {canonical(n) for n, own in one.layouts.items() if _is_read_so(known[canonical(n)], own)}
     for name in in_branches:
         param = known[canonical(name)]
         acts = param.is_vector or param.is_convolution or maps & {*param.names, *param.aliases}
@@ -76,9 +77,10 @@ def _uses(one: Reading, known: Mapping[str, ParamSpec]) -> Iterator[tuple[str, s
             yield name, "input"
 
 
-def _is_read_so(param: ParamSpec, summed: int) -> bool:
+def _is_read_so(param: ParamSpec, layout: Layout) -> bool:
     """Whether the forward pass sums over the dimension that is taken for the inputs."""
-    return param.oriented or summed == len(param.shape) - (2 if param.transposed else 1)
+    inputs = len(param.shape) - (2 if param.transposed else 1)
+    return param.oriented or layout.inputs == (inputs,)
 
 
 def _ends(one: Reading) -> Iterator[str]:

@@ -14,6 +14,7 @@ from torch.nn.modules.conv import _ConvNd
 
 from specmup.inspection.blocks import block_lists, in_list, is_list, joined, patterns
 from specmup.inspection.names import all_parameters, modules_by_name
+from specmup.tracing.dimensions import Layout
 
 # What a gain is called in a normalisation; other vectors of one are biases by name, or unknown.
 GAINS = ("weight", "gamma", "scale", "gain", "g", "a_2")
@@ -33,7 +34,7 @@ class ParamSpec:
         count: Number of blocks in that list; 1 outside.
         in_norm: Whether its module is a normalisation: by the name of its class, and by holding
             no matrix.
-        contracted: The dimension over which the forward pass sums, where that was seen.
+        layout: What its dimensions are to the map that it makes, where that was seen.
         multiplies: Whether the forward pass was seen to multiply by it.
         entrywise: Whether it was seen to act entry by entry in a block, whatever its shape.
     """
@@ -46,7 +47,7 @@ class ParamSpec:
     blocks: str | None
     count: int
     in_norm: bool
-    contracted: int | None = None
+    layout: Layout | None = None
     multiplies: bool = False
     entrywise: bool = False
 
@@ -65,14 +66,24 @@ class ParamSpec:
     @property
     def stacked(self) -> bool:
         """Whether one tensor holds the maps, or biases, of all blocks."""
-        several = len(self.shape) > (1 if self.is_vector else 2)
-        return self.blocks is None and several and not issubclass(self.module, _ConvNd)
+        several = len(self.shape) > 1 if self.is_vector else bool(self.stack)
+        return self.blocks is None and several
+
+    @property
+    def stack(self) -> tuple[int, ...]:
+        """Sizes of a matrix's dimensions that count maps, such as those of experts."""
+        if self.is_convolution:
+            return ()
+        if self.layout is None:
+            return self.shape[:-2]
+        used = {*self.layout.outputs, *self.layout.inputs}
+        return tuple(size for d, size in enumerate(self.shape) if d not in used and size > 1)
 
     @property
     def transposed(self) -> bool:
         """Whether it is stored as (n_in, n_out): Hugging Face's Conv1D, transposed convolutions."""
-        if self.contracted is not None and not self.is_convolution:
-            return self.contracted == len(self.shape) - 2
+        if self.layout is not None and not self.is_convolution:
+            return len(self.shape) - 1 not in self.layout.inputs
         return self.module.__name__ == "Conv1D" or "ConvTranspose" in self.module.__name__
 
     @property
@@ -84,7 +95,7 @@ class ParamSpec:
     def oriented(self) -> bool:
         """Whether the forward pass, or the module's class, tells the dimension of the inputs."""
         known = (nn.Linear, nn.MultiheadAttention, _ConvNd)
-        return self.contracted is not None or self.transposed or issubclass(self.module, known)
+        return self.layout is not None or self.transposed or issubclass(self.module, known)
 
     @property
     def alone(self) -> bool:
@@ -100,7 +111,10 @@ class ParamSpec:
             return max(shape), 1
         if self.is_vector or one_hot:
             return shape[-1], 1
-        if issubclass(self.module, _ConvNd):
+        if self.layout is not None and not self.is_convolution:
+            sides = self.layout.outputs, self.layout.inputs
+            return prod(shape[d] for d in sides[0]), prod(shape[d] for d in sides[1])
+        if self.is_convolution:
             out, into, kernel = shape[0], shape[1], prod(shape[2:])
         else:
             out, into, kernel = shape[-2], shape[-1], 1  # leading dimensions stack maps

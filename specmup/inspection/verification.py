@@ -5,6 +5,7 @@ What the caller declared by name counts over what was seen, and is noted.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
@@ -42,7 +43,7 @@ def hold_against(
     check_pass(pair, found, seen)
     pair, notes = _with_constants(pair, found, seen)
     pair, more = with_stream_norms(pair, seen.target, places)
-    pair = _with_offsets(pair, seen.target)
+    pair = _with_uses(_with_offsets(pair, seen.target), seen)
     found = Named(pair, places)
     ends = check_ends(found, seen.target) if gauge == "folded" and pair.depth.ratio != 1 else ()
     return pair, (*notes, *more, *ends, *_unreached(found, seen.target))
@@ -122,6 +123,23 @@ def _with_offsets(pair: ModelPair, one: Reading) -> ModelPair:
         replace(param, offset=offsets.get(param.spec.names[0], 0.0)) for param in pair.params
     )
     return replace(pair, params=params)
+
+
+def _with_uses(pair: ModelPair, seen: Observation) -> ModelPair:
+    """Parameters of blocks with the number of branches in which one tensor acts, where it grows."""
+    now, before = (
+        Counter(canonical(name) for branch in one.branches for name in branch.inside)
+        for one in (seen.target, seen.base)
+    )
+
+    def used(param: ScaledParam) -> ScaledDim:
+        size = ScaledDim(
+            max(now[name] for name in param.spec.names),
+            max(before[name] for name in param.before.names),
+        )
+        return size if size.base and param.spec.blocks is not None else ScaledDim(1, 1)
+
+    return replace(pair, params=tuple(replace(p, uses=used(p)) for p in pair.params))
 
 
 def _unreached(found: Named, one: Reading) -> Iterator[str]:

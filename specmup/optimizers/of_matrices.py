@@ -135,3 +135,8 @@ def kernel(tensor: Tensor) -> list[Tensor]:
 def stacked(tensor: Tensor) -> list[Tensor]:
     """Every matrix of (…, rows, columns) by itself."""
     return list(tensor.flatten(0, -3).unbind(0))
+
+
+def merged(tensor: Tensor, first: int) -> list[Tensor]:
+    """One matrix, whose rows are the first few dimensions and whose columns are all others."""
+    return [tensor.flatten(first).flatten(0, first - 1)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from fnmatch import fnmatchcase
 from functools import partial
+from math import prod
 from typing import TYPE_CHECKING
 
 import torch
@@ -58,8 +59,10 @@ def _views(entry: ParameterPlan, module: nn.Module | None, maps: int) -> Views:
             f"{entry.name} is the kernel of a transposed convolution, which no view shows as a "
             "matrix: train it by AdamW, with places={…} for it, or by another optimizer"
         )
+    if isinstance(module, _ConvNd):
+        return kernel
     if len(entry.shape) != 2:
-        return kernel if isinstance(module, _ConvNd) else stacked
+        return stacked if prod(entry.shape) > entry.fan_out * entry.fan_in else _one_map(entry)
     dim = 0 if entry.shape[0] == entry.fan_out else 1
     if maps < 1 or entry.fan_out % maps:
         raise ValueError(
@@ -67,3 +70,18 @@ def _views(entry: ParameterPlan, module: nn.Module | None, maps: int) -> Views:
             "give split= the number of maps that it fuses"
         )
     return partial(torch.chunk, chunks=maps, dim=dim)
+
+
+def _one_map(entry: ParameterPlan) -> Views:
+    """A map whose heads have a dimension of their own, as the matrix that it is."""
+    from specmup.optimizers.of_matrices import merged
+
+    fans = {entry.fan_out, entry.fan_in}
+    for first in range(1, len(entry.shape)):
+        if {prod(entry.shape[:first]), prod(entry.shape[first:])} == fans:
+            return partial(merged, first=first)
+    raise ValueError(
+        f"{entry.name}, of shape {entry.shape}, is one map of {entry.fan_in} to {entry.fan_out} "
+        "whose dimensions stand in an order that no view shows as a matrix: store it as (n_out, "
+        f"n_in), or take another optimizer than {entry.optimizer}"
+    )

@@ -163,12 +163,15 @@ def _solved(param: ScaledParam, role: str, pair: ModelPair, side: Side) -> Solve
         at_an_end = param.role not in ("hidden", "hidden_bias", "norm_gain")
         return 1.0 if at_an_end and size.target == size.base else side(size)
 
-    return solved_layers(pair.block_depth)[role].at(
+    solved = solved_layers(pair.block_depth)[role].at(
         fan_out=1.0 if param.place == "head" else fan(param.fan_out),
         fan_in=fan(param.fan_in),
         width=side(pair.width),
         depth=side(param.depth),
     )
+    # What acts in several branches moves the loss by the sum of what it does in each.
+    sensitivity = solved.layer.sensitivity * Number(side(param.uses))
+    return replace(solved, layer=replace(solved.layer, sensitivity=sensitivity))
 
 
 def _ratio(one: Number, other: Number, power: float = 1.0) -> float:

@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from math import isclose
 
 from torch import nn
 
-from specmup.inspection.counts import counts_that_grow, heads_that_grow
+from specmup.inspection.counts import counts_that_grow, entries, heads_that_grow
 from specmup.inspection.model_pair import ModelPair
+from specmup.inspection.names import abbreviated
 from specmup.inspection.observation import Observation
+from specmup.parametrization.attention import AttentionScale
 from specmup.parametrization.gauges import gauge_change
 
 SP = ("The standard parametrization, to compare with: only the start depends on size.",)
 
 
 def notes(
-    pair: ModelPair, gauge: str, model: nn.Module, base: nn.Module, seen: Observation | None
+    pair: ModelPair,
+    gauge: str,
+    model: nn.Module,
+    base: nn.Module,
+    seen: Observation | None,
+    scales: Sequence[AttentionScale] = (),
 ) -> tuple[str, ...]:
     """Sentences for the report, each about something that holds for this plan."""
     found = [
@@ -24,7 +32,11 @@ def notes(
         *_optimizer(pair),
         *_one_map(pair, model),
         *counts_that_grow(pair, model, base),
-        *heads_that_grow(pair, model, base, seen),
+        *(
+            _scaled(scales, model, seen)
+            if scales and seen
+            else heads_that_grow(pair, model, base, seen)
+        ),
     ]
     reads_out = pair.tied or any(param.role == "output" for param in pair.params)
     if pair.width.ratio != 1 and reads_out:
@@ -34,6 +46,24 @@ def notes(
             "the change of the residual stream."
         )
     return tuple(found)
+
+
+def _scaled(scales: Sequence[AttentionScale], model: nn.Module, seen: Observation) -> Iterator[str]:
+    """That the plan changes what attention multiplies by, and who would undo it."""
+    names = abbreviated(sorted({scale.pattern for scale in scales}))
+    before, now = (
+        abbreviated(sorted({str(found.dimension) for found in one.attentions}))
+        for one in (seen.base, seen.target)
+    )
+    told = [n for n, v in entries(model).items() if type(v) is float and isclose(v, scales[0].own)]
+    lasts = f" What is given as {' or '.join(told)} in the configuration lasts." if told else ""
+    values = f"{scales[0].value:.4g} in place of {scales[0].own:.4g}"
+    yield (
+        f"The dimension of a head changes, {before} → {now}: attention logits go by 1/d, and "
+        f"plan.initialise sets {names} to {values}. It is no weight: a model that is made or "
+        "loaded anew has its own, with which plan.optimizer refuses it until "
+        f"plan.scale_attention(model).{lasts}"
+    )
 
 
 def _gauge(pair: ModelPair, gauge: str) -> Iterator[str]:

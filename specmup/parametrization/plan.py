@@ -15,6 +15,7 @@ from torch import nn
 from specmup.inspection.inspection import inspect_models
 from specmup.inspection.multipliers import offered_multipliers
 from specmup.inspection.questions import Declaration
+from specmup.parametrization.attention import AttentionScale, attention_scales
 from specmup.parametrization.base_values import NumberOrByName, base_values, own_initial_sizes
 from specmup.parametrization.factors import PARAMETRIZATIONS, factors_of, multiplier_factors
 from specmup.parametrization.fading import fading
@@ -47,6 +48,7 @@ def make_plan(
     parametrization: str = "spectral",
     verify: bool | None = None,
     example: Any = None,
+    set_attention: bool = True,
 ) -> Plan:
     """The plan for a model, from base values that were tuned on a smaller one.
 
@@ -79,6 +81,8 @@ def make_plan(
             of the stream. What cannot is refused. By default where that takes a second or so.
         example: An input to trace with: a tensor, a tuple of arguments or a mapping of arguments by
             name; found from the model if not given.
+        set_attention: Where the dimension of a head grows, set what attention logits are multiplied
+            by, so that they go by 1/d, if the modules that attend hold it; else it is said only.
 
     Raises:
         ValueError: If the base does not fit the model, something is unknown, or a tie cannot be
@@ -119,9 +123,12 @@ def make_plan(
     }
     entries = tuple(parameter_plans(pair, factors, values, starts, multipliers))
     said: tuple[str, ...] = SP
+    scales: tuple[AttentionScale, ...] = ()
     if spectral:
         fades = fading(found.starts, pair, entries, example)
-        said = (*found.notes, *fades, *notes(pair, gauge, model, base, found.seen))
+        scales = attention_scales(model, found.seen, example) if set_attention else ()
+        about = notes(pair, gauge, model, base, found.seen, scales)
+        said = (*found.notes, *fades, *about)
     return Plan(
         optimizer_name=law.name,
         gauge=gauge,
@@ -134,6 +141,7 @@ def make_plan(
         multipliers=multipliers,
         keeps_own_start=pair.at_base and std is None,
         notes=said,
+        attention=scales,
     )
 
 

@@ -11,6 +11,7 @@ from types import UnionType
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 from specmup.inspection.model_pair import ScaledDim
+from specmup.parametrization.attention import AttentionScale
 from specmup.parametrization.factors import Factors
 from specmup.parametrization.parameter_plan import ParameterPlan
 
@@ -24,6 +25,7 @@ def written(fields: Mapping[str, Any]) -> str:
     told = {name: value for name, value in fields.items() if name != "entries"}
     told |= {name: asdict(fields[name]) for name in SIZES}
     told["multipliers"] = dict(fields["multipliers"])
+    told["attention"] = [asdict(scale) for scale in fields["attention"]]
     told["parameters"] = {entry.name: _written_entry(entry) for entry in fields["entries"]}
     return json.dumps(told, indent=2, ensure_ascii=False)
 
@@ -40,7 +42,9 @@ def read(text: str) -> dict[str, Any]:
     sizes = {name: _checked(ScaledDim, told[name]) for name in SIZES}
     if any(size.base <= 0 or size.target <= 0 for size in sizes.values()):
         raise ValueError("a size is not above 0")
-    return told | sizes | {"entries": tuple(entries), "notes": tuple(told["notes"])}
+    scales = tuple(_checked(AttentionScale, one) for one in told.get("attention", ()))
+    lists = {"entries": tuple(entries), "notes": tuple(told["notes"]), "attention": scales}
+    return told | sizes | lists
 
 
 def refuse_other_kinds(plan: Any) -> None:

@@ -18,6 +18,7 @@ from specmup.foreign import in_one_line
 from specmup.inspection.model_pair import ScaledDim
 from specmup.inspection.names import abbreviated, spellings
 from specmup.parametrization import plan_json
+from specmup.parametrization.attention import AttentionScale, check_scales, set_scales
 from specmup.parametrization.cutting import cuts
 from specmup.parametrization.initial import Start, redraw, rescale, set_multipliers
 from specmup.parametrization.parameter_plan import ParameterPlan
@@ -51,6 +52,7 @@ class Plan(Mapping[str, ParameterPlan]):
         multipliers: What the forward pass must multiply by, by role; empty if it offers nothing.
         keeps_own_start: Whether the model is as large as its base, and starts as it likes.
         notes: What to know before training.
+        attention: The scales of attention logits that are set, where the dimension of a head grows.
     """
 
     optimizer_name: str
@@ -64,6 +66,7 @@ class Plan(Mapping[str, ParameterPlan]):
     multipliers: Mapping[str, float]
     keeps_own_start: bool
     notes: tuple[str, ...]
+    attention: tuple[AttentionScale, ...] = ()
 
     @cached_property
     def _index(self) -> dict[str, ParameterPlan]:
@@ -93,7 +96,7 @@ class Plan(Mapping[str, ParameterPlan]):
         return len(self.entries)
 
     def initialise(self, model: M, seed: int | None = None) -> M:
-        """Give the model the plan's multipliers and initial sizes, in place.
+        """Give the model the plan's multipliers, attention scales and initial sizes, in place.
 
         With a seed, what the model draws is drawn anew from N(0, std²), a constant is set, and what
         else the model makes (tables, log-spaced rates) stays as it is. Without one, the values that
@@ -114,6 +117,7 @@ class Plan(Mapping[str, ParameterPlan]):
         """
         found = self._found(model)
         set_multipliers(model, self.multipliers)
+        set_scales(model, self.attention)
         starts = [(entry.name, found[entry.name], _start(entry)) for entry in self.entries]
         if seed is not None:
             redraw(starts, seed)
@@ -123,6 +127,15 @@ class Plan(Mapping[str, ParameterPlan]):
 
     initialize = initialise  # torch's spelling
 
+    def scale_attention(self, model: M) -> M:
+        """Set the scales of attention logits alone, as where trained weights were loaded anew.
+
+        Raises:
+            ValueError: If the model is not the plan's.
+        """
+        set_scales(model, self.attention)
+        return model
+
     def groups(self, model: nn.Module) -> list[dict]:
         """Plain parameter groups: parameters of equal numbers share one; frozen ones are left out.
 
@@ -130,8 +143,10 @@ class Plan(Mapping[str, ParameterPlan]):
         hand.
 
         Raises:
-            ValueError: If the model is not the plan's, or no learning rate was given.
+            ValueError: If the model is not the plan's, its attention logits have another scale, or
+                no learning rate was given.
         """
+        check_scales(model, self.attention)
         groups: dict[tuple[tuple[str, float], ...], list[nn.Parameter]] = {}
         for entry, parameter in self._trained(model):
             assert entry.learning_rate is not None
@@ -209,7 +224,7 @@ class Plan(Mapping[str, ParameterPlan]):
 
     def report(self) -> Report:
         """The plan as a table to read, Markdown, HTML or JSON."""
-        return Report(self._title(), self.entries, self.notes)
+        return Report(self._title(), self.entries, self.notes, self.attention)
 
     def to_json(self) -> str:
         """The whole plan, parameter by parameter; null where a number is not known or not there."""

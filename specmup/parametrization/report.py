@@ -6,11 +6,13 @@ Blocks are alike, so a table has one row for the same parameter of all of them.
 from __future__ import annotations
 
 import html
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from specmup.aligned import aligned, markdown_table
 from specmup.foreign import code_in_markdown, in_markdown, printable
+from specmup.parametrization.attention import AttentionScale
 from specmup.parametrization.parameter_plan import ParameterPlan
 
 if TYPE_CHECKING:  # loaded when a table is asked for
@@ -28,15 +30,23 @@ class Report:
         title: One line above the table.
         entries: Every parameter's numbers.
         notes: What stands below the table.
+        attention: Scales of attention logits.
     """
 
-    def __init__(self, title: str, entries: Sequence[ParameterPlan], notes: Sequence[str]) -> None:
+    def __init__(
+        self,
+        title: str,
+        entries: Sequence[ParameterPlan],
+        notes: Sequence[str],
+        attention: Sequence[AttentionScale] = (),
+    ) -> None:
         """Put the entries into rows, one for each kind of parameter, as of :data:`COLUMNS`."""
         same: dict[str, list[ParameterPlan]] = {}
         for entry in entries:
             same.setdefault(entry.pattern, []).append(entry)
         self.title = printable(title)
-        rows = (_row(pattern, alike) for pattern, alike in same.items())
+        rows = [_row(pattern, alike) for pattern, alike in same.items()]
+        rows += _of_attention(attention)
         self.rows = [[printable(cell) for cell in row] for row in rows]
         self.notes = [HOW_TO_READ, *map(printable, notes)]
 
@@ -116,6 +126,14 @@ def _row(pattern: str, alike: list[ParameterPlan]) -> list[str]:
         multiplier,
         *numbers,
     ]
+
+
+def _of_attention(scales: Sequence[AttentionScale]) -> Iterator[list[str]]:
+    """Rows of what is no parameter: numbers that attention logits are multiplied by."""
+    alike = Counter((one.pattern, one.value, one.factor) for one in scales)
+    for (pattern, value, factor), count in alike.items():
+        name = pattern if count == 1 else f"{pattern} (×{count})"
+        yield [name, "attention", "–", "–", _cell(value, factor), "–", "–", "–", "–"]
 
 
 def _cell(value: float | None, factor: float | None) -> str:

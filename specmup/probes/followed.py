@@ -9,57 +9,55 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 
+from specmup.inspection.blocks import block_lists
+
 Features = dict[str, Tensor]
 
 
 def followed(model: nn.Module, x: Tensor) -> Features:
     """What is followed, by name.
 
-    ``last`` is the output of the last repeated block, ``attention`` the scaled logits qᵀk of the
-    last call of PyTorch's attention, where there are such, and ``logits`` the model's output.
+    ``last`` is the output of the last block, of the largest list of blocks that the pass goes
+    through, ``attention`` the scaled logits qᵀk of the last call of PyTorch's attention, where
+    there are such, and ``logits`` the model's output.
     """
-    with _last_block(model) as found, _AttentionLogits() as attention:
-        found["logits"] = output_of(model(x))
+    found: Features = {}
+    with _returned_by_last_blocks(model) as returned, _AttentionLogits() as attention:
+        logits = output_of(model(x))
+    if returned:
+        found["last"] = output_of(returned[min(returned)])
+    found["logits"] = logits
     if attention.last is not None:
         found["attention"] = attention.last
     return found
 
 
-def last_block(model: nn.Module) -> nn.Module | None:
-    """The last of the repeated blocks; None if there are none.
+def last_blocks(model: nn.Module) -> list[nn.Module]:
+    """The last block of each list of blocks, of those with the most parameters first.
 
-    The blocks are the list of modules of one class that holds the most parameters.
+    The lists are those that a plan finds, whatever classes their blocks are of; what a block holds,
+    such as its experts, is none of them.
     """
-    lists = [
-        list(module)
-        for module in model.modules()
-        if isinstance(module, nn.ModuleList | nn.Sequential)
-        and len(module)
-        and len({type(child) for child in module}) == 1
-    ]
-
-    def parameters(blocks: list[nn.Module]) -> int:
-        return sum(p.numel() for block in blocks for p in block.parameters())
-
-    return max(lists, key=parameters)[-1] if lists else None
+    lists = [blocks for _, blocks in block_lists(model)]
+    lists.sort(key=lambda blocks: -sum(p.numel() for one in blocks for p in one.parameters()))
+    return [blocks[-1] for blocks in lists]
 
 
 @contextmanager
-def _last_block(model: nn.Module) -> Iterator[Features]:
-    """Within it, a forward pass leaves the last block's output in the dictionary."""
-    found: Features = {}
-    if (block := last_block(model)) is None:
-        yield found
-        return
-
-    def keep(_module: nn.Module, _inputs: object, returned: object) -> None:
-        found["last"] = output_of(returned)
-
-    handle = block.register_forward_hook(keep)
+def _returned_by_last_blocks(model: nn.Module) -> Iterator[dict[int, object]]:
+    """Within it, a forward pass leaves what those last blocks return that it goes through."""
+    returned: dict[int, object] = {}
+    handles = [
+        block.register_forward_hook(
+            lambda _module, _args, out, rank=rank: returned.update({rank: out})
+        )
+        for rank, block in enumerate(last_blocks(model))
+    ]
     try:
-        yield found
+        yield returned
     finally:
-        handle.remove()
+        for handle in handles:
+            handle.remove()
 
 
 class _AttentionLogits(TorchFunctionMode):

@@ -27,6 +27,11 @@ NEWTON_SCHULZ_STEPS = 5
 # and after the GELU. A Llama: both turned, k and v repeated for a group, and five times what is
 # inside its MLP: gate, up, the gate open, their product and its derivative's part.
 KEPT_BY_A_GPT = 17
+# Floats a parameter: weights, gradients, what the optimizer keeps, and what its step takes beside.
+# Optimizers of matrices add scratch for one matrix at a time, some of them squares for every one.
+COPIES = {"adopt": 6, "lamb": 5, "lamb-clamped": 5, "sophia": 7, "sso": 7}
+ELEMENTWISE, OF_MATRICES, SCRATCH = 4, 3, 6
+SQUARES = {"shampoo": 3, "soap": 3}
 
 
 def parameters(shape: Shape) -> int:
@@ -75,12 +80,23 @@ def _activations(shape: Shape) -> int:
 
 
 def memory(run: Run) -> float:
-    """Bytes that a run takes beside the process: weights, gradients, moments, activations."""
+    """Bytes that a run takes beside the process: parameters, optimizer and activations."""
     shape, recipe = run.shape, run.recipe
-    copies = 3 if run.law.matrices_only else 4
     tokens = recipe.batch_size // recipe.accumulation * shape.context
     kept = shape.depth * _activations(shape) * (0.6 if recipe.autocast else 1.0)
-    return 4.0 * (copies * parameters(shape) + tokens * (kept + 3 * shape.vocabulary))
+    return 4.0 * (_held(run) + tokens * (kept + 3 * shape.vocabulary))
+
+
+def _held(run: Run) -> int:
+    """Floats that do not depend on the batch: a test holds them against what runs took."""
+    total = parameters(run.shape)
+    if not run.law.matrices_only:
+        return COPIES.get(run.optimizer, ELEMENTWISE) * total
+    matrices = [m for m in _tensors(run.shape)["blocks"] if len(m) == 2]
+    inside = sum(map(prod, matrices))
+    held = COPIES.get(run.optimizer, OF_MATRICES) * inside + ELEMENTWISE * (total - inside)
+    squares = sum(rows**2 + columns**2 for rows, columns in matrices)
+    return held + SCRATCH * max(map(prod, matrices)) + SQUARES.get(run.optimizer, 0) * squares
 
 
 @dataclass(frozen=True)

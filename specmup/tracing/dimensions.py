@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 from specmup.tracing.dataflow import Dataflow
 from specmup.tracing.trace import Op, Value
@@ -24,6 +25,36 @@ SAME = {
     ),
     *("mul", "div", "add", "sub", "neg", "split", "split_with_sizes", "chunk"),
 }
+
+
+@dataclass(frozen=True)
+class Layout:
+    """What the dimensions of a tensor are to the map that it makes.
+
+    All others count maps that are stacked, such as those of experts.
+
+    Args:
+        outputs: Those that the map writes: several if a tensor keeps heads apart.
+        inputs: Those over which it sums.
+        sizes: Of all dimensions.
+    """
+
+    outputs: tuple[int, ...]
+    inputs: tuple[int, ...]
+    sizes: tuple[int, ...]
+
+    def beside(self, other: Layout) -> Layout | None:
+        """The layout that both show, at different sizes; None if they differ.
+
+        What a dimension of size 1 is cannot be seen: it is what the other shows.
+        """
+        pairs = enumerate(zip(self.sizes, other.sizes, strict=True))
+        lone = {d for d, sizes in pairs if 1 in sizes}
+        both = [(self.outputs, other.outputs), (self.inputs, other.inputs)]
+        if any({*one} - lone != {*another} - lone for one, another in both):
+            return None
+        outputs, inputs = (tuple(sorted({*one, *another})) for one, another in both)
+        return None if {*outputs} & {*inputs} else Layout(outputs, inputs, self.sizes)
 
 
 def dimensions_of(flow: Dataflow, value: Value, own: Value) -> Labels:

@@ -9,7 +9,7 @@ from specmup.tracing.attention import Attention, attentions
 from specmup.tracing.branches import Branch, Branches
 from specmup.tracing.constants import constants
 from specmup.tracing.dataflow import CONTRACTIONS, LOOKUPS, MOVES, NORMS, Dataflow, Map
-from specmup.tracing.dimensions import dimensions_of
+from specmup.tracing.dimensions import Layout, dimensions_of
 from specmup.tracing.trace import Trace, Value
 from specmup.tracing.ways import Way
 
@@ -21,7 +21,7 @@ class Reading:
     Args:
         unreached: Parameters that do not reach the output.
         repeats: How often a parameter is applied one after the other, of those applied repeatedly.
-        contracted: Which dimension of a matrix, or of a stack of them, is summed over.
+        layouts: What the dimensions of a matrix, or of a stack of them, are to its maps.
         parts: Sizes of what a parameter's map reads side by side, where that is several things.
         normalised: Parameters of maps whose output meets a normalisation before another map.
         gains: Vectors that multiply what flows, and are not added to it.
@@ -40,7 +40,7 @@ class Reading:
 
     unreached: tuple[str, ...]
     repeats: Mapping[str, int]
-    contracted: Mapping[str, int]
+    layouts: Mapping[str, Layout]
     parts: Mapping[str, tuple[int, ...]]
     normalised: frozenset[str]
     gains: frozenset[str]
@@ -63,7 +63,7 @@ def read(trace: Trace) -> Reading:
     return Reading(
         unreached=tuple(n for value, n in trace.parameters.items() if value not in trace.live),
         repeats=_repeats(flow),
-        contracted=_contracted(flow),
+        layouts=_layouts(flow),
         parts=_parts(flow),
         normalised=frozenset(_normalised(flow)),
         gains=frozenset(_gains(flow)),
@@ -102,22 +102,23 @@ def _repeats(flow: Dataflow) -> dict[str, int]:
     return longest
 
 
-def _contracted(flow: Dataflow) -> dict[str, int]:
-    """Which of the last two dimensions of a parameter its maps sum over."""
-    found: dict[str, set[int]] = {}
+def _layouts(flow: Dataflow) -> dict[str, Layout]:
+    """The layout of each parameter of which all maps agree."""
+    found: dict[str, set[Layout]] = {}
     by_name = {name: value for value, name in flow.trace.parameters.items()}
     for use in flow.maps.values():
         if len(use.names) != 1 or use.op.kind in (*LOOKUPS, "convolution"):
             continue
         own, weight = by_name[use.names[0]], use.weight
-        # The contracted dimension of a right operand is its last but one, of a left one its last.
-        right = use.op.inputs.index(weight) > use.op.inputs.index(use.data)
-        place = len(weight.shape) - 2 if right and len(weight.shape) > 1 else -1
-        dims = dimensions_of(flow, weight, own)[place]
-        last = {d for d in dims if d >= len(own.shape) - 2}
-        if len(last) == 1 and len(own.shape) > 1:
-            found.setdefault(use.names[0], set()).update(last)
-    return {name: dims.pop() for name, dims in found.items() if len(dims) == 1}
+        if len(own.shape) < 2 or len(weight.shape) < 2:
+            continue
+        outputs, inputs = dimensions_of(flow, weight, own)[-2:]
+        if use.op.inputs.index(weight) > use.op.inputs.index(use.data):
+            outputs, inputs = inputs, outputs  # of a right operand the last but one is summed over
+        if inputs and not inputs & outputs:
+            layout = Layout(tuple(sorted(outputs)), tuple(sorted(inputs)), own.shape)
+            found.setdefault(use.names[0], set()).add(layout)
+    return {name: seen.pop() for name, seen in found.items() if len(seen) == 1}
 
 
 def _parts(flow: Dataflow) -> dict[str, tuple[int, ...]]:

@@ -11,6 +11,11 @@ def test_a_head_without_words_is_a_cell(head: str):
     assert mended(f"<tr>{head}<th>width</th></tr>") == "<tr><td></td><th>width</th></tr>"
 
 
+def test_a_head_without_words_keeps_its_place():
+    head = '<th class="head" rowspan="2"><p></p></th>'
+    assert mended(head) == '<td rowspan="2"></td>'
+
+
 def test_a_head_with_a_formula_stays():
     head = '<th class="head"><p><span class="math">n</span></p></th>'
     assert mended(head) == head

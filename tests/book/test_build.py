@@ -133,6 +133,16 @@ def test_an_edit_of_what_a_book_is_made_from_builds_it(built, capfd, name: str):
     assert "nothing has changed" not in capfd.readouterr().out
 
 
+def test_a_page_with_another_name_leaves_none_behind(built):
+    source = built.root / "chapters" / "02-two.md"
+    source.rename(source.with_name("03-two.md"))
+    toc = built.root / "_toc.yml"
+    toc.write_text(toc.read_text().replace("02-two", "03-two"))
+    assert build(built.root) == 0
+    there = sorted(page.name for page in (html(built) / "chapters").glob("*.html"))
+    assert there == ["01-one.html", "03-two.html"]
+
+
 def test_an_edited_page_alone_is_executed_and_shown(built, capfd):
     built.add_page("chapters/02-two", "# Two", built.note("two"), "> print('this is new')")
     assert build(built.root) == 0

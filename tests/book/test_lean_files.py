@@ -60,6 +60,9 @@ def test_a_figure_in_fewer_letters_draws_the_same(figure: str):
     lean = lean_figure(figure)
     assert len(lean) < 0.75 * len(figure)
     assert numbers(lean) == pytest.approx(numbers(figure), abs=0.005)
+    scales = re.findall(r"scale\([^)]*\)", figure)
+    assert "scale(0.015625)" in scales  # letters are drawn 64 times as large as they are
+    assert re.findall(r"scale\([^)]*\)", lean) == scales
     links = set(re.findall(r'(?:href="|url\()#([\w-]+)', lean))
     assert links == set(re.findall(r' id="([^"]*)"', lean))
     styles = dict(re.findall(r"\.(s\d+)\{([^}]*)\}", lean))

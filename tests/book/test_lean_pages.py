@@ -3,11 +3,6 @@
 import pytest
 from lean_pages import lean
 
-TABLE = '<table class="dataframe">{}</table>'
-CELL = TABLE.format("<td>1\n</td>")
-HEAD = TABLE.format('<th rowspan="2">2</th>')
-STYLE = "<style>#T_b_row0_col0 {}</style>"
-NAMED = TABLE.format('<td id="T_b_row0_col0">1\n</td>')
 FOLD = '<details class="a waits b" id="c">\n<summary>Title</summary>{}</details>'
 
 
@@ -19,10 +14,16 @@ FOLD = '<details class="a waits b" id="c">\n<summary>Title</summary>{}</details>
         ("<td><p>1</p><p>2</p></td>", "<td><p>1</p><p>2</p></td>"),
         ('<a><span class="std std-ref">x <b>y</b></span></a>', "<a>x <b>y</b></a>"),
         ('<span class="o">=</span><span class="mi">1</span>', '=<span class="mi">1</span>'),
-        (TABLE.format(' <td id="T_a_row0_col1" class="data row0 col1" >1\n</td> '), CELL),
-        (TABLE.format('<th id="T_a_row0" class="blank level0" rowspan="2">2</th>'), HEAD),
-        (STYLE + TABLE.format('<td id="T_b_row0_col0">1\n</td>'), STYLE + NAMED),
         ('<pre><span class="c1"># NBVAL_CHECK_OUTPUT</span>\nf()</pre>', "<pre>f()</pre>"),
+        (
+            '<table class="table"><tr class="row-odd"><th class="head">a</th>\n'
+            '<td class="text-right">1</td>\n</tr>\n</table>',
+            '<table class="numbers table"><tr><th>a</th><td>1</td></tr></table>',
+        ),
+        (
+            '<table class="table"><tr><td>a\nb</td><td class="text-right">1</td></tr></table>',
+            '<table class="table"><tr><td>a\nb</td><td class="text-right">1</td></tr></table>',
+        ),
         ("<p> <b>1</b> <i>2</i></p>", "<p> <b>1</b> <i>2</i></p>"),
         (FOLD.format("<p>x</p>"), FOLD.format("<noscript><p>x</p></noscript>")),
         (FOLD.format("x").replace("waits", ""), FOLD.format("x").replace("waits", "")),

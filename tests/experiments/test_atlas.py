@@ -1,4 +1,4 @@
-"""Chapter 12's experiment: what it records, and that a wrong law is found out."""
+"""Chapter 13's experiment: what it records, and that a wrong law is found out."""
 
 import pandas as pd
 import pytest

@@ -1,4 +1,4 @@
-"""Chapter 14's coordinate check: what it runs and records, and that a wrong rule is found out."""
+"""Chapter 16's coordinate check: what it runs and records, and that a wrong rule is found out."""
 
 import numpy as np
 import pandas as pd

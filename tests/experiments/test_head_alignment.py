@@ -1,4 +1,4 @@
-"""Chapter 14's cosines of queries and keys: what is measured, and over which pairs."""
+"""Chapter 16's cosines of queries and keys: what is measured, and over which pairs."""
 
 import pytest
 import torch

@@ -1,4 +1,4 @@
-"""Chapters 12 and 13's experiment: what it runs, what stands for what, and that it can fail."""
+"""Chapters 13 and 14's experiment: what it runs, what stands for what, and that it can fail."""
 
 import numpy as np
 import pytest

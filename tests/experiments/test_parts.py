@@ -1,4 +1,4 @@
-"""Rules taken apart in chapters 15 and 16: the sweep's own runs with one number changed."""
+"""Rules taken apart in chapters 17 and 19: the sweep's own runs with one number changed."""
 
 from dataclasses import replace
 from pathlib import Path

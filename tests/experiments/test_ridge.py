@@ -1,4 +1,4 @@
-"""Chapter 19's ridge: what it runs, and that two maps differ from one."""
+"""Chapter 9's ridge: what it runs, and that two maps differ from one."""
 
 import numpy as np
 

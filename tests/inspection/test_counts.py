@@ -131,4 +131,5 @@ def test_larger_heads_of_a_known_architecture_are_told_by_the_pass(hugging_face,
 
     found = notes(make_plan(granite(256), base=granite(64)), "dimension of a head changes, 16 → 64")
     assert len(found) == noted
-    assert not noted or "by 0.0625 in place of 0.125 by attention_multiplier" in found[0]
+    assert not noted or "self_attn.scaling to 0.0625 in place of 0.125" in found[0]
+    assert not noted or "given as attention_multiplier in the configuration lasts" in found[0]

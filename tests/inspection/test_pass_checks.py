@@ -173,3 +173,36 @@ class Again(Net):
 
 def test_more_blocks_that_are_run_as_often_as_the_bases_are_no_repetition():
     assert planned(Again).depth.ratio == 4
+
+
+def test_a_place_that_the_pass_contradicts_is_planned_as_declared_and_noted():
+    class Plain(nn.Module):
+        def __init__(self, width):
+            super().__init__()
+            self.words = nn.Embedding(12, width)
+            self.body = nn.ModuleList(Maps(width) for _ in range(2))
+            self.speak = nn.Linear(width, 12, bias=False)
+
+        def forward(self, tokens):
+            h = self.words(tokens)
+            for maps in self.body:
+                h = h + maps(h)
+            return self.speak(h)
+
+    class Maps(nn.Module):
+        def __init__(self, width):
+            super().__init__()
+            self.wide, self.back = nn.Linear(width, 2 * width), nn.Linear(2 * width, width)
+
+        def forward(self, h):
+            return self.back(torch.relu(self.wide(h)))
+
+    def notes(place):
+        plan = make_plan(Plain(32), base=Plain(16), verify=True, places={"speak": place})
+        assert plan["speak.weight"].place == place
+        return [note for note in plan.notes if "seen to stand" in note]
+
+    assert notes("head") == []
+    assert notes("embedding") == [
+        "speak.weight: seen to stand as head, and planned as declared, as embedding."
+    ]

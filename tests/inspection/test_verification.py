@@ -316,7 +316,8 @@ def test_the_layout_of_bare_tensors_is_seen(into_first):
     )
     assert plan["body.0.fill"].factors.learning_rate == pytest.approx(0.25)  # from a wider stream
     assert plan["body.0.pour"].factors.learning_rate == pytest.approx(1.0)
-    assert (plan["body.0.pour"].fan_out, plan["body.0.pour"].fan_in) == (64, 24)
+    # The sum is over all of three times 24 entries.
+    assert (plan["body.0.pour"].fan_out, plan["body.0.pour"].fan_in) == (64, 72)
 
 
 class Asks(Net):

@@ -23,7 +23,7 @@ from specmup.probes.coordinate_check import (
     cross_entropy,
     token_batches,
 )
-from specmup.probes.followed import followed, last_block
+from specmup.probes.followed import followed, last_blocks
 
 VOCABULARY, WIDTHS, DEPTHS = 8, [32, 64, 128, 256], [2, 4, 8, 16]
 
@@ -131,8 +131,38 @@ def test_the_features_are_the_last_block_the_last_attention_and_the_output():
 def test_the_last_block_is_found_beside_longer_lists_of_smaller_things():
     model = Toy(16, 3)
     model.small = nn.ModuleList(nn.LayerNorm(2) for _ in range(9))
-    assert last_block(model) is model.blocks[-1]
-    assert last_block(nn.Linear(2, 2)) is None
+    assert last_blocks(model) == [model.blocks[-1], model.small[-1]]
+    assert last_blocks(nn.Linear(2, 2)) == []
+
+
+class Mixture(nn.Module):
+    """A block that runs one of its many experts."""
+
+    def __init__(self, width):
+        super().__init__()
+        self.experts = nn.ModuleList(nn.Linear(width, width) for _ in range(9))
+
+    def forward(self, h):
+        return h + self.experts[0](h)
+
+
+def test_blocks_of_two_classes_are_followed_and_their_experts_are_not():
+    model = Toy(16, 4)
+    model.blocks[2], seen = Mixture(16), {}
+    model.blocks[-1].register_forward_hook(lambda *given: seen.update(last=given[2]))
+    found = followed(model, torch.randint(VOCABULARY, (3, 8)))
+    assert last_blocks(model) == [model.blocks[-1]]
+    assert torch.equal(found["last"], seen["last"])
+
+
+def test_of_several_lists_one_that_the_pass_goes_through_is_followed():
+    model = Toy(16, 3)
+    model.idle = nn.ModuleList(nn.Sequential(nn.Linear(16, 160)) for _ in range(4))
+    seen = {}
+    model.blocks[-1].register_forward_hook(lambda *given: seen.update(last=given[2]))
+    found = followed(model, torch.randint(VOCABULARY, (3, 8)))
+    assert last_blocks(model)[0] is model.idle[-1]
+    assert torch.equal(found["last"], seen["last"])
 
 
 def test_a_diverged_run_fails_and_a_frozen_one_is_said_to_be_still():

@@ -7,7 +7,7 @@ from sphinx.application import Sphinx
 from sphinx.util.docutils import docutils_namespace
 
 
-def built(folder: Path, extension: str, text: str) -> tuple[str, str]:
+def built(folder: Path, extension: str, text: str, **settings: object) -> tuple[str, str]:
     """The page's HTML, and what the builder complained of; in a folder with what the page names."""
     (folder / "index.md").write_text(text)
     complaints = folder / "complaints.txt"
@@ -24,6 +24,7 @@ def built(folder: Path, extension: str, text: str) -> tuple[str, str]:
                 "extensions": ["myst_parser", extension],
                 # Sphinx's own default remembers what other builds of this process added to it.
                 "source_suffix": {".md": "markdown"},
+                **settings,
             },
             status=None,
             warning=file,

@@ -56,7 +56,11 @@ def test_memory_grows_with_weights_and_with_a_batch_in_one_part(sweeps):
     parts = replace(run, training={**run.training, "accumulation": 4})
     weights = 4 * 4 * parameters(run.shape)
     assert memory(run) - weights == pytest.approx(4 * (memory(parts) - weights))
-    assert memory(replace(run, optimizer="muon")) == memory(run) - weights / 4
+    n, inside = 64, 12 * 64**2 * 8  # of what Muon trains, and takes the largest matrix six times
+    muon, shampoo = (memory(replace(run, optimizer=name)) for name in ("muon", "shampoo"))
+    assert muon == memory(run) - 4 * inside + 4 * 6 * 4 * n * n
+    assert shampoo - muon == 4 * 3 * 8 * (4 * 2 + 2 * 17) * n * n  # G G^T and G^T G of each
+    assert memory(replace(run, optimizer="sophia")) == memory(run) + 3 * weights / 4
 
 
 def test_a_cost_model_finds_the_costs_that_made_the_times(sweeps):

@@ -24,7 +24,7 @@ PUBLISHED = {
     ("learning_rate", 1): [o(), o(-1, "-1/2"), o(), o(0, "-1/2")],
     ("weight_decay", 1): [o(), o(1), o(), o()],
 }
-# Not in zheng2026. ADOPT: from the sizes of chapter 10, A = sign(G). LAMB: A = std·sign(G), and
+# Not in zheng2026. ADOPT: from the sizes of chapter 11, A = sign(G). LAMB: A = std·sign(G), and
 # sign(G)/√(n_in·n_out) once ‖W‖_F is clamped.
 ADOPT_EPSILON = {
     2: [o(-1), o(-1, -1), o(-1), o(-1, -1)],

@@ -112,7 +112,7 @@ def _sizes(own: dict[str, Any]) -> Iterator[tuple[str, int]]:
         if type(value) is not int or value < 1 or name.endswith(("token_id", "token_index")):
             continue
         if name in OF_HEADS and value > 1:
-            yield name, SIZES[HEADS[0]] // (1 if value == heads else 2)
+            yield name, SIZES[HEADS[0]] // (1 if value >= heads else 2)
         elif name in SIZES:
             yield name, SIZES[name]
         elif most := next((m for p, m in AT_MOST.items() if fnmatchcase(name, p)), None):

@@ -124,7 +124,7 @@ def exponents(rows: pd.DataFrame, column: str, axis: Axis) -> Exponents:
     return fit_exponents(line[column], line.width, line.depth, seed=line.seed)
 
 
-def table(found: Iterable[Cell]) -> pd.DataFrame:
+def side_by_side(found: Iterable[Cell]) -> pd.DataFrame:
     """One row a cell, with ``estimate``, ``low``, ``high``, ``predicted`` and ``verdict``."""
     return pd.DataFrame(
         {

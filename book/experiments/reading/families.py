@@ -6,15 +6,18 @@ not guessed from gaps but asked of the sweep, its grids' growth included.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from itertools import chain
-from math import isnan
+from math import isinf, isnan
 from typing import Any
 
 import pandas as pd
+from IPython.display import Markdown
 
+from experiments.reading.tables import table
 from specmup.analysis.curve import seed_curves, tuned_rate
+from specmup.analysis.interval import Interval
 from specmup.analysis.regret import held_out
 from specmup.analysis.transfer import Axis, Transfer, transfer
 from specmup.sweeps.collect import SORT
@@ -24,6 +27,10 @@ from specmup.sweeps.growth import requested_runs
 from specmup.sweeps.run import Run
 from specmup.sweeps.work import execute
 from specmup.theory.update import update_law
+
+# What tells the families of one table apart, and how its heads call their drift.
+FAMILY = ["optimizer", "normalisation", "weight_decay", "rule"]
+DRIFTS = [("drift ($\\log_2$)", word) for word in ("whole", "a doubling")]
 
 
 @dataclass(frozen=True, repr=False)
@@ -168,27 +175,39 @@ def rerun(rows: pd.DataFrame, sweep: Sweep) -> pd.DataFrame:
     return pd.DataFrame(again, columns=[*SORT, "loss"])
 
 
-def transfer_table(chosen: Sequence[Family]) -> pd.DataFrame:
-    """A row a family: sizes, seeds, drift, drift per doubling, regret, tuned losses; as text.
+def transfer_table(chosen: Sequence[Family], caption: str) -> Markdown:
+    """A row a family: sizes, seeds, drift, drift per doubling, regret, tuned losses.
 
     Args:
-        chosen: Complete families.
+        chosen: Complete families along one axis.
+        caption: What to see.
     """
     rows = {}
     for family in chosen:
-        t = family.transfer()
+        t, by = family.transfer(), family.axis
         small, large = t.sizes[0], t.sizes[-1]
         at_base = next(s for s in t.sizes if s.size == t.base)
-        rows[family.title] = {
-            family.axis: f"{small.size:g} to {large.size:g}",
-            "seeds": str(large.seeds),
-            "drift (log₂)": f"{t.drift:.2f}",
-            "per doubling": f"{t.slope:.2f}",
-            "regret": "not run" if t.regret is None else f"{t.regret:.3f}",
-            f"tuned loss at {at_base.size:g}": f"{at_base.best_loss:.3f}",
-            f"at {large.size:g}": f"{large.best_loss:.3f}",
+        rows[tuple(getattr(family, key) for key in FAMILY)] = {
+            (by, ""): f"{small.size:g}–{large.size:g}",
+            ("seeds", ""): large.seeds,
+            DRIFTS[0]: t.drift,
+            DRIFTS[1]: t.slope,
+            ("regret", ""): _told(t.regret),
+            ("tuned loss", f"{by} {at_base.size:g}"): at_base.best_loss,
+            ("tuned loss", f"{by} {large.size:g}"): large.best_loss,
         }
-    return pd.DataFrame(rows).T.fillna("").map(lambda text: text.replace("-", "−"))
+    shown = pd.DataFrame(rows).T.rename_axis(FAMILY)
+    same: list[Hashable] = [
+        key for key in FAMILY if key != "rule" and shown.index.unique(key).size == 1
+    ]
+    return table(shown.droplevel(same), caption, spec=".3f", specs=dict.fromkeys(DRIFTS, ".2f"))
+
+
+def _told(regret: Interval | None) -> Interval | str:
+    """A regret, or why it has no size."""
+    if regret is None:
+        return "not run"
+    return "diverges" if isinf(regret.estimate) else regret
 
 
 def _losses(frame: pd.DataFrame, sweep: Sweep) -> dict[str, float]:

@@ -1,4 +1,4 @@
-"""The explorer of the atlas in chapter 12, in a browser, against the cells that it shows."""
+"""The explorer of the atlas in chapter 13, in a browser, against the cells that it shows."""
 
 import pytest
 from book_pages import DESK, PHONE
@@ -8,7 +8,7 @@ from experiments.reading.cells import cells
 from specmup.runs.results import load
 from specmup.theory.update import update_law
 
-PAGE = "chapters/12-the-atlas.html"
+PAGE = "chapters/13-the-atlas.html"
 AWAY = "document.documentElement.scrollWidth - window.innerWidth"
 
 

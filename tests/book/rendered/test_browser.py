@@ -80,8 +80,17 @@ LIGHTNESS = """selector => {
 SPOILED_FIGURES = """() => [...document.querySelectorAll('.bd-article img')].filter(image => {
     const style = getComputedStyle(image);
     const clear = ['rgba(0, 0, 0, 0)', 'transparent'].includes(style.backgroundColor);
-    return !clear || style.filter !== 'none' || image.naturalWidth === 0;
+    const filter = image.src.endsWith('.svg') ? 'brightness(1.2)' : 'none';
+    return !clear || style.filter !== filter || image.naturalWidth === 0;
 }).map(image => image.src)"""
+
+# Figures that scroll, or whose letters, 14 pixels high as drawn, are small.
+CUT_FIGURES = """() => [...document.querySelectorAll('.bd-article picture img')]
+    .filter(image => image.checkVisibility()).filter(image => {
+        const share = image.getBoundingClientRect().width / image.naturalWidth;
+        const right = image.getBoundingClientRect().right;
+        return share < 0.75 || right > document.documentElement.clientWidth;
+    }).map(image => image.currentSrc)"""
 
 
 SILENT_FORMULAS = """() => [...document.querySelectorAll('math')].filter(formula =>
@@ -132,6 +141,8 @@ def test_a_page(site: str, visit: Visit, name: str):
         faults.append(f"signs of formulas that their font has not: {signs}")
     if cut := page.evaluate(CUT_FORMULAS):
         faults.append(f"formulas in a line that a phone cuts off: {cut}")
+    if cut := page.evaluate(CUT_FIGURES):
+        faults.append(f"figures that a phone cuts off, or sets small: {cut}")
     if signs := page.evaluate(FONT_SIGNS):
         faults.append(f"signs of a font that no page loads: {signs}")
     if page.evaluate(TEX):
@@ -148,7 +159,7 @@ def test_a_page(site: str, visit: Visit, name: str):
     if page.evaluate(LIGHTNESS, "body") >= 0.15 or page.evaluate(LIGHTNESS, ".bd-article p") <= 0.6:
         faults.append("not dark in the dark")
     if spoiled := page.evaluate(SPOILED_FIGURES):
-        faults.append(f"figures without their ground or filtered: {spoiled}")
+        faults.append(f"figures on a ground, or not brightened: {spoiled}")
     assert [*faults, *visit.foreign, *visit.errors] == []
 
 

@@ -1,4 +1,4 @@
-"""The explorers of chapters 1 and 18 in a browser, against stored and published runs."""
+"""The explorers of chapters 1 and 20 in a browser, against stored and published runs."""
 
 import pytest
 
@@ -67,7 +67,7 @@ def test_only_pages_with_one_load_its_script(page, site, browser):
 
 def test_the_published_record_begins_at_its_base_and_holds_its_losses(site, browser):
     opened = browser.new_page(viewport={"width": 390, "height": 900})
-    opened.goto(site + "chapters/18-the-published-record.html")
+    opened.goto(site + "chapters/20-the-published-record.html")
     opened.wait_for_selector(".explorer table")
     record = published()
     rows = record[record.table == 36]  # Sophia over the width, SP

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from experiments.reading.cells import cells, predicted, table
+from experiments.reading.cells import cells, predicted, side_by_side
 from specmup.theory.order import ONE, Order
 
 ROLES = ("input", "hidden", "output", "input_bias", "hidden_bias")
@@ -52,20 +52,20 @@ def test_an_unknown_quantity_is_refused():
 
 
 def test_verdicts_go_both_ways():
-    right = table(cells(frame_of("hidden", 1, depth=-0.5)))
+    right = side_by_side(cells(frame_of("hidden", 1, depth=-0.5)))
     assert (right.verdict == "agrees").all() and len(right) == 4
-    wrong = table(cells(frame_of("hidden", 2, depth=-0.5)))
+    wrong = side_by_side(cells(frame_of("hidden", 2, depth=-0.5)))
     answers = wrong.set_index(["quantity", "axis"]).verdict
     assert answers["update", "depth"] == "disagrees"
     assert answers["update", "width"] == "agrees"
-    noisy = table(cells(frame_of("hidden", 2, noise=1.0)))
+    noisy = side_by_side(cells(frame_of("hidden", 2, noise=1.0)))
     assert (noisy.verdict == "cannot tell").any()
 
 
 def test_an_axis_is_fitted_where_it_varies_most():
     frame = frame_of("hidden", 2, depth=1.0)
     narrow = frame[frame.depth == 4].assign(width=32)  # a width below the depths' own
-    found = table(cells(pd.concat([frame, narrow]), quantities=["update"], axes=["depth"]))
+    found = side_by_side(cells(pd.concat([frame, narrow]), quantities=["update"], axes=["depth"]))
     assert found.estimate.tolist() == pytest.approx([1.0], abs=0.02)
 
 
@@ -74,12 +74,12 @@ def test_cells_come_in_the_order_of_the_theory():
         frame_of(role, 2).assign(optimizer=name)
         for name, role in product(("soap", "sgd"), ("output", "input"))
     )
-    found = table(cells(frame, quantities=["change"], axes=["width"]))
+    found = side_by_side(cells(frame, quantities=["change"], axes=["width"]))
     assert found.optimizer.tolist() == ["sgd", "sgd", "soap", "soap"]
     assert found.role.tolist() == ["input", "output"] * 2
 
 
 def test_an_exponent_and_its_prediction_stand_side_by_side():
-    found = table(cells(frame_of("output", 2, width=1.0, depth=0.0), quantities=["update"]))
+    found = side_by_side(cells(frame_of("output", 2, width=1.0, depth=0.0), quantities=["update"]))
     assert found.set_index("axis").estimate["width"] == pytest.approx(1.0, abs=0.02)
     assert found.set_index("axis").predicted.tolist() == [1.0, 0.0]

@@ -5,6 +5,7 @@ from dataclasses import asdict
 
 import pandas as pd
 import pytest
+from IPython.display import Markdown
 from pandas.testing import assert_frame_equal
 
 from experiments.reading import families as families_module
@@ -128,12 +129,20 @@ def test_runs_are_done_again(sweeps, monkeypatch):
     assert again.loss.tolist() == pytest.approx(frame.loss[:3] + 1)
 
 
+def cells(table: Markdown) -> list[list[str]]:
+    """The cells of a table's rows, its head first."""
+    lines = [line for line in table.data.splitlines() if line.startswith("|")]
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+
+
 def test_the_table_has_a_row_a_family(sweeps):
     sweep = sweeps.make(seeds=[0, 1])
-    table = transfer_table(families(of(sweep, bowl), sweep))
-    assert table.index.tolist() == ["AdamW, SP", "AdamW, k ≥ 2"]
-    assert table["width"].tolist() == ["8 to 16"] * 2
-    assert table["drift (log₂)"].tolist() == ["0 exactly"] * 2
+    table = transfer_table(families(of(sweep, bowl), sweep), "What to see.")
+    head, _, *rows = cells(table)
+    assert "{table} What to see." in table.data
+    assert [row[0] for row in rows] == ["SP", "$k \\ge 2$"]  # the one optimizer is left out
+    assert [row[head.index("width")] for row in rows] == ["8–16"] * 2
+    assert [row[head.index("drift ($\\log_2$) ¦ whole")] for row in rows] == ["0 exactly"] * 2
 
 
 def test_the_table_leaves_open_what_belongs_to_another_size(sweeps):
@@ -141,6 +150,7 @@ def test_the_table_leaves_open_what_belongs_to_another_size(sweeps):
     for rule, most in (("sp", 16), ("k2", 32)):
         sweep = sweeps.make(rules=[rule], widths=[8, most], seeds=[0, 1])
         chosen += families(of(sweep, bowl), sweep)
-    table = transfer_table(chosen)
-    assert table["at 16"].tolist() == ["1.000 ± 0.006", ""]
-    assert table["at 32"].tolist() == ["", "1.000 ± 0.006"]
+    head, _, *rows = cells(transfer_table(chosen, "What to see."))
+    for size, expected in ((16, ["1.000\xa0±\xa00.006", "–"]), (32, ["–", "1.000\xa0±\xa00.006"])):
+        column = head.index(f"tuned loss ¦ width {size}")
+        assert [row[column] for row in rows] == expected

@@ -10,7 +10,7 @@ from specmup.runs.results import book_folder, load
 
 
 def claim(name, source="stored", **more):
-    page = "chapters/14-gpt2-under-a-plan" if name > "ch14" else "chapters/05-one-map-a-branch"
+    page = "chapters/16-gpt2-under-a-plan" if name > "ch16" else "chapters/05-one-map-a-branch"
     said = {"sentence": f"It is {name}.", "value": "1", "criterion": "below 2"}
     return {"page": page, "name": name, "source": source, **said, **more}
 
@@ -18,7 +18,7 @@ def claim(name, source="stored", **more):
 @pytest.fixture
 def claims(tmp_path, monkeypatch):
     monkeypatch.setattr(replicated, "folder", lambda: tmp_path)
-    noted = [claim("ch05-a"), claim("ch05-b"), claim("ch05-c", "live"), claim("ch14-a")]
+    noted = [claim("ch05-a"), claim("ch05-b"), claim("ch05-c", "live"), claim("ch16-a")]
     new = {"old value": "1", "verdict": "fell", "value": "3"}
     judged = [claim("ch05-a", **new), claim("ch05-b", verdict="not reached")]
     judged.append(claim("ch05-c", "live", verdict="fell"))

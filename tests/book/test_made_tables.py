@@ -1,0 +1,72 @@
+"""Tables get heads of rows, heads that columns share, and a number."""
+
+import re
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from made_tables import scoped
+from one_page import built
+
+from experiments.reading.tables import table
+
+INDEX = pd.MultiIndex.from_product([["sgd", "adamw"], ["k1", "k2"]], names=["optimizer", "rule"])
+FRAME = pd.DataFrame(
+    {("size", "a"): [1, 2, 3, 4], ("size", "$x$"): "s", ("drift", ""): "d"}, index=INDEX
+)
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory) -> str:
+    plain = "| a |\n| --- |\n| b |\n"
+    shown = table(FRAME, "See $x$.", name="tab-x").data
+    text = f"# A\n\nLook at {{numref}}`tab-x`.\n\n{shown}\n\n{plain}"
+    settings = {"numfig": True, "myst_enable_extensions": ["colon_fence", "dollarmath"]}
+    folder: Path = tmp_path_factory.mktemp("book")
+    html, complaints = built(folder, "made_tables", text, **settings)
+    assert complaints == ""
+    return html
+
+
+def heads(html: str) -> list[tuple[str, str]]:
+    """What each head says of itself, and its words."""
+    found = re.findall(r"<th ([^>]*)>(.*?)</th>", html, re.DOTALL)
+    return [
+        (re.sub(r' ?class="[^"]*"', "", said), re.sub(r"<[^>]+>", "", words).strip())
+        for said, words in found
+    ]
+
+
+def test_a_table_is_numbered_and_found(page: str):
+    assert re.search(r'href="#tab-x"><span[^>]*>Table 1</span>', page)
+    assert '<span class="caption-number">Table 1 </span>' in page
+
+
+def test_heads_say_what_they_are_heads_of(page: str):
+    own, row = 'scope="col"', 'scope="row"'
+    assert heads(page) == [
+        (f'{own} rowspan="2"', "optimizer"),
+        (f'{own} rowspan="2"', "rule"),
+        ('scope="colgroup" colspan="2"', "size"),
+        (f'{own} rowspan="2"', "drift"),
+        (own, "a"),
+        (own, "\\(x\\)"),
+        ('scope="rowgroup" rowspan="2"', "SGD"),
+        (row, "\\(k = 1\\)"),
+        (row, "\\(k \\ge 2\\)"),
+        ('scope="rowgroup" rowspan="2"', "AdamW"),
+        (row, "\\(k = 1\\)"),
+        (row, "\\(k \\ge 2\\)"),
+        (own, "a"),
+    ]
+
+
+def test_a_table_without_caption_keeps_its_cells(page: str):
+    assert "<td><p>b</p></td>" in page
+
+
+@pytest.mark.parametrize(
+    "cell", ["<td>1</td>", '<td class="rowhead"></td>', '<th scope="row">a</th>', "<tr></tr>"]
+)
+def test_what_needs_no_scope_has_none_added(cell: str):
+    assert scoped(cell) == cell
