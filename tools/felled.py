@@ -91,5 +91,5 @@ def told(mutant: Mutant, report: Report) -> str:
     some = ", ".join(fallen[:4]) + ", …" * (len(fallen) > 4)
     return (
         f"{outcome}: {mutant.kind} {mutant.name}: {len(fallen)} claims fell in {len(found)} "
-        f"chapters, cells failed in {failed}" + f" ({some})" * bool(some)
+        f"pages, cells failed in {failed}" + f" ({some})" * bool(some)
     )

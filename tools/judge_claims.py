@@ -1,9 +1,9 @@
 """Judge the book's claims by the stored results at hand, and say what became of each.
 
 ``python tools/judge_claims.py --register`` notes every claim that the pages make now, with its
-value, in ``book/replication/claims.json``. Without it every chapter is executed to its end,
+value, in ``book/replication/claims.json``. Without it every page is executed to its end,
 whatever falls, and each noted claim is judged: held, fell, cannot tell, or not reached, where a
-cell before it failed. The verdicts are written beside it. Naming chapters, as in
+cell before it failed. The verdicts are written beside it. Naming pages, as in
 ``judge_claims.py 02 05``, judges no others and leaves the others' verdicts as they are.
 """
 
@@ -19,7 +19,7 @@ from tempfile import TemporaryDirectory
 
 from execute_chapters import EXECUTED, ROOT, execute
 from outcomes import Outcome, in_words
-from pages import Page, Settings, chapters, chosen, read_pages
+from pages import Page, Settings, chosen, read_pages, sources
 from records import Records
 
 sys.path.append(str(ROOT / "book" / "_ext"))
@@ -95,7 +95,7 @@ def write(path: Path, claims: Claims) -> None:
 def main(wanted: list[str], root: Path = ROOT) -> int:
     """Register or judge, print what became of the claims, and return the status."""
     named = [word for word in wanted if not word.startswith("-")]
-    pages = read_pages(chosen(chapters(root), named), root, Settings.of(root))
+    pages = read_pages(chosen(sources(root), named), root, Settings.of(root))
     if "--register" in wanted:
         failed = register(root, pages)
         print("\n\n".join(failed) or f"noted in {root / NOTED}")

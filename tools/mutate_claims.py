@@ -1,13 +1,13 @@
 """Break the book in one place at a time, and count which of its claims fall.
 
 ``python tools/mutate_claims.py`` puts each mutant of ``tools/mutants.toml`` into a copy of the book
-and executes the chapters that depend on it, judging their claims to the end. A mutant is killed if
+and executes the pages that depend on it, judging their claims to the end. A mutant is killed if
 a claim that held no longer does, or a cell fails. The rate of kills is printed, and the claims that
 no fault fells; all of it passes if neither a mutant nor a claim survives. What was found is kept
 under ``_build/mutations``, so a stopped run goes on.
 
-Naming mutants runs no others; ``--chapters 1 05`` executes no others; ``--first`` goes on to the
-next mutant once a chapter, the quickest first, has killed one: that tells the rate, not the claims.
+Naming mutants runs no others; ``--pages 1 05`` executes no others; ``--first`` goes on to the
+next mutant once a page, the quickest first, has killed one: that tells the rate, not the claims.
 ``--plan`` only says what would be executed, and how long that takes.
 """
 
@@ -33,7 +33,7 @@ from judge_claims import JUDGE, failures, made_by
 from modules import MODULES, imports_of, rests_on
 from mutants import RESULTS, Mutant, declared
 from outcomes import Outcome
-from pages import Page, Settings, chapters, chosen, code_cells, read_pages
+from pages import Page, Settings, chosen, code_cells, read_pages, sources
 from records import Records
 
 KEPT = Path("_build") / "mutations"
@@ -66,7 +66,7 @@ def strings_in(source: str) -> set[str]:
 
 
 def copied(folder: Path) -> Path:
-    """A copy of all that a chapter is executed with."""
+    """A copy of all that a page is executed with."""
     for name in COPIED:
         if (ROOT / name).is_dir():
             shutil.copytree(ROOT / name, folder / name, ignore=NOT_COPIED)
@@ -151,15 +151,15 @@ def main(words: Sequence[str]) -> int:
     """Run mutants, print what became of each and of all claims, and return the status."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("names", nargs="*", help="mutants; all of them by default")
-    parser.add_argument("--chapters", nargs="+", default=[], help="how their files begin")
-    parser.add_argument("--first", action="store_true", help="stop at the first chapter that kills")
+    parser.add_argument("--pages", nargs="+", default=[], help="how their files begin")
+    parser.add_argument("--first", action="store_true", help="stop at the first page that kills")
     parser.add_argument("--plan", action="store_true", help="only say what would be executed")
     asked = parser.parse_args(words)
     mutants = [m for m in declared() if m.name in (asked.names or [m.name])]
     if unknown := set(asked.names) - {mutant.name for mutant in mutants}:
         parser.error(f"no mutant is named {', '.join(sorted(unknown))}")
     settings, records = Settings.of(ROOT), Records(ROOT / EXECUTED, ROOT)
-    pages = read_pages(chosen(chapters(ROOT), asked.chapters), ROOT, settings)
+    pages = read_pages(chosen(sources(ROOT), asked.pages), ROOT, settings)
     seconds = records.seconds()
     pages.sort(key=lambda page: seconds.get(page.name, 0.0))
     needed = {page.name: depends_on(page) for page in pages}
@@ -167,7 +167,7 @@ def main(words: Sequence[str]) -> int:
     if asked.plan:
         for mutant, some in meet.items():
             took = sum(seconds.get(page.name, 0.0) for page in some)
-            print(f"{mutant.kind:<10} {mutant.name:<36} {len(some):>2} chapters, {took:.0f} s")
+            print(f"{mutant.kind:<10} {mutant.name:<36} {len(some):>2} pages, {took:.0f} s")
         return 0
     control = execute(pages, records=records, seconds_per_cell=settings.seconds_per_cell)
     if failed := failures(control):
@@ -181,11 +181,11 @@ def main(words: Sequence[str]) -> int:
             for name in report.unmoved(mutant):
                 print(f"  {name} should have fallen")
         else:
-            print(f"no chapter of these depends on {mutant.name}")
+            print(f"no page of these depends on {mutant.name}")
     if not report.found:
         return 1
     print("", *report.lines(), sep="\n")
-    whole = not (asked.names or asked.chapters or asked.first)
+    whole = not (asked.names or asked.pages or asked.first)
     survived = any(not report.killed(m) or report.unmoved(m) for m in report.found)
     return int(survived or (whole and bool(report.never())))
 

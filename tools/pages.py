@@ -145,6 +145,11 @@ def chapters(root: Path) -> list[Path]:
     return sorted((root / "chapters").glob("*.md"))
 
 
+def sources(root: Path) -> list[Path]:
+    """Every chapter's source, then those of the book's other pages."""
+    return list(dict.fromkeys([*chapters(root), *listed(root)]))
+
+
 def chosen(paths: list[Path], beginnings: list[str]) -> list[Path]:
     """Those of the files whose names begin as asked; all of them where nothing is asked.
 

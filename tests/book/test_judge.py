@@ -68,3 +68,13 @@ def test_pages_that_are_not_named_keep_their_verdicts(book):
         ("ch01-c", "held"),
         ("ch02-a", "held"),
     ]
+
+
+def test_pages_beside_the_chapters_are_judged_too(book):
+    book.add_page("book/counts", "# Counts", book.claim("counts-a", 0.5))
+    assert main(["--register"], book.root) == 0
+    noted = json.loads((book.root / NOTED).read_text())
+    assert [one["page"] for one in noted][-1] == "book/counts"
+    assert main(["counts"], book.root) == 0
+    (judged,) = json.loads((book.root / JUDGED).read_text())
+    assert (judged["name"], judged["verdict"]) == ("counts-a", "held")

@@ -131,7 +131,7 @@ def test_claims_are_judged_in_a_copy_and_the_book_stays_as_it_is(broken_book, ca
     breaks("VALUE = 2.0")
     assert main(["changed"]) == 0
     said = capfd.readouterr().out
-    assert "killed: rule changed: 1 claims fell in 1 chapters, cells failed in 0 (ch01-a)" in said
+    assert "killed: rule changed: 1 claims fell in 1 pages, cells failed in 0 (ch01-a)" in said
     assert "1 of 2 claims were felled by none of these faults\n  ch01-b: It is." in said
     assert (book.root / "specmup" / "__init__.py").read_text() == "VALUE = 0.5\n"
     (kept,) = (book.root / KEPT).glob("*.json")
