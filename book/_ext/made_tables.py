@@ -3,7 +3,8 @@
 A table with a caption heads its rows by their first cell, one of the class ``stubs-N`` by N. Where
 these repeat the row above, one cell stands for all; so does a head that neighbouring columns share,
 which Markdown holds before a bar in each (``experiments.reading.tables`` makes both). Every head
-says in its HTML whether it is of a row or of a column, or of several.
+says in its HTML whether it is of a row or of a column, or of several. In a table that would be
+wider than the page, what follows the ± stands below the number.
 """
 
 from __future__ import annotations
@@ -20,6 +21,11 @@ STUBS = re.compile(r"stubs-(\d+)")
 BAR = "¦"
 OF_ROW = "rowhead"
 CELL = re.compile(r"<t([dh])((?: [^>]*)?)>(.*?)</t\1>", re.DOTALL)
+TABLE = re.compile(r'<table class="(?P<classes>[^"]*)".*?</table>', re.DOTALL)
+# The half-width behind a number, or the blanks that keep its place where there is none.
+HALF = re.compile("(\xa0[±\u2007]\xa0[^<]*)(?=</td>)")
+LETTERS = 67  # so many fit beside each other where a window of 1,280 pixels shows both side bars
+BETWEEN = 2.5  # letters that a cell's two margins take
 
 
 class MadeTables(SphinxTransform):
@@ -118,8 +124,28 @@ def _scope(cell: re.Match[str]) -> str:
     return f'<th scope="{scope}"{attributes}>{inside}</th>'
 
 
+def stacked(html: str) -> str:
+    """The HTML of a page, in tables that are too wide each half-width below its number."""
+    return TABLE.sub(_stack, html)
+
+
+def _stack(table: re.Match[str]) -> str:
+    rows = (CELL.findall(row) for row in table[0].split("<tr"))
+    if max(map(_letters, rows)) <= LETTERS:
+        return table[0]
+    wide = table[0].replace(table["classes"], f"{table['classes']} wide", 1)
+    return HALF.sub(r'<span class="half">\1</span>', wide)
+
+
+def _letters(row: list[tuple[str, str, str]]) -> float:
+    """How many letters a row takes whose cells break where they can."""
+    texts = (re.sub(r"<[^>]+>", "", cell).strip(" \n") for *_, cell in row)
+    return sum(max(map(len, text.split(" "))) + BETWEEN for text in texts)
+
+
 def setup(app: Sphinx) -> dict[str, bool]:
     """Register the transform, and the handler behind what makes empty heads ordinary cells."""
     app.add_transform(MadeTables)
     rewrite_pages(app, scoped, priority=600)
+    rewrite_pages(app, stacked, priority=600)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from made_tables import scoped
+from made_tables import scoped, stacked
 from one_page import built
 
 from experiments.reading.tables import table
@@ -70,3 +70,25 @@ def test_a_table_without_caption_keeps_its_cells(page: str):
 )
 def test_what_needs_no_scope_has_none_added(cell: str):
     assert scoped(cell) == cell
+
+
+def row_of(*cells: str) -> str:
+    return (
+        '<table class="numbers table"><tr>'
+        + "".join(f"<td>{c}</td>" for c in cells)
+        + "</tr></table>"
+    )
+
+
+def test_a_wide_table_has_each_half_width_below_its_number():
+    narrow = row_of(*["−0.51\xa0±\xa00.12"] * 4)
+    assert stacked(narrow) == narrow
+    wide = stacked(row_of(*["−0.51\xa0±\xa00.12"] * 4, "−0.51\xa0\u2007\xa0\u2007", "over 10"))
+    assert 'class="numbers table wide"' in wide
+    assert wide.count('<td>−0.51<span class="half">\xa0±\xa00.12</span></td>') == 4
+    assert '<td>−0.51<span class="half">\xa0\u2007\xa0\u2007</span></td><td>over 10</td>' in wide
+
+
+def test_words_that_may_break_make_no_table_wide():
+    words = row_of("nothing that is longer than a page is wide", *["−0.51\xa0±\xa00.12"] * 3)
+    assert stacked(words) == words

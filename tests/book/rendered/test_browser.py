@@ -122,6 +122,10 @@ CUT_FORMULAS = """() => [...document.querySelectorAll('.bd-article math:not([dis
         && formula.getBoundingClientRect().right > document.documentElement.clientWidth)
     .map(formula => formula.textContent)"""
 
+WIDE_TABLES = """() => [...document.querySelectorAll('.pst-scrollable-table-container')]
+    .filter(box => box.scrollWidth > box.clientWidth + 1)
+    .map(box => box.querySelector('table').innerText.slice(0, 60))"""
+
 CUT_CODE = """() => [...document.querySelectorAll('div.highlight pre')]
     .filter(code => !code.closest('.source-lines, .cell_output'))
     .filter(code => code.checkVisibility() && code.scrollWidth > code.clientWidth).length"""
@@ -152,6 +156,8 @@ def test_a_page(site: str, visit: Visit, name: str):
     page.set_viewport_size({"width": DESK, "height": 850})
     if (wider := visit.overflow()) > 0:
         faults.append(f"{wider} pixels wider than a desktop window")
+    if wide := page.evaluate(WIDE_TABLES):
+        faults.append(f"tables that scroll in a desktop window: {wide}")
     if cut := page.evaluate(CUT_CODE):
         faults.append(f"listings of which something is cut off: {cut}")
     page.emulate_media(color_scheme="dark")
