@@ -7,6 +7,7 @@ from book_pages import documents
 from bs4 import BeautifulSoup
 
 WORDS = 2200
+PRACTICE = 900
 CHAPTERS = [name for name in documents() if name.startswith("chapters/")]
 # What is no running text: folds and code, what cells print, tables, formulas, scripts.
 LEFT_OUT = "details, pre, table, math, svg, script, style, noscript, .cell_input, .headerlink"
@@ -32,6 +33,11 @@ def test_a_chapter_tells_its_story_in_few_words(html, name: str):
     words = re.findall(r"\S*\w\S*", main_text((html / f"{name}.html").read_text()))
     print(f"{name:50} {len(words)} words")
     assert 1000 < len(words) <= WORDS
+
+
+def test_the_page_for_practitioners_is_short(html):
+    words = re.findall(r"\S*\w\S*", main_text((html / "book/practice.html").read_text()))
+    assert 500 < len(words) <= PRACTICE
 
 
 def test_what_is_left_out_is_not_counted():
