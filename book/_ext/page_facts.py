@@ -56,6 +56,8 @@ def name_version(app: Sphinx, config: Config) -> None:
     """Let the package say its version, and git the day."""
     config.version = config.release = specmup.__version__
     config.html_context["made"] = day_of(Path(app.srcdir))
+    if config.html_baseurl:  # sites that preview a link ask for the whole address of its image
+        config.html_context["image"] = f"{config.html_baseurl.rstrip('/')}/_static/preview.png"
 
 
 def describe(

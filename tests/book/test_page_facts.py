@@ -4,8 +4,9 @@ import subprocess
 from datetime import date
 from types import SimpleNamespace
 
+import pytest
 from docutils import nodes
-from page_facts import LONGEST, day_of, describe, description
+from page_facts import LONGEST, day_of, describe, description, name_version
 
 
 def page(*paragraphs: nodes.Node) -> nodes.document:
@@ -34,6 +35,20 @@ def test_a_page_without_text_has_none():
     describe(SimpleNamespace(), "search", "search.html", context, None)
     assert "description" not in context
     assert description(page()) == ""
+
+
+@pytest.mark.parametrize(
+    ("address", "image"),
+    [
+        ("", None),
+        ("https://book.example/mup/", "https://book.example/mup/_static/preview.png"),
+        ("https://book.example", "https://book.example/_static/preview.png"),
+    ],
+)
+def test_the_image_has_a_whole_address_where_the_book_has_one(tmp_path, address, image):
+    config = SimpleNamespace(html_context={}, html_baseurl=address)
+    name_version(SimpleNamespace(srcdir=tmp_path), config)
+    assert config.html_context.get("image") == image
 
 
 def test_the_day_is_that_of_the_last_commit(tmp_path):
