@@ -133,7 +133,7 @@ def _stack(table: re.Match[str]) -> str:
     rows = (CELL.findall(row) for row in table[0].split("<tr"))
     if max(map(_letters, rows)) <= LETTERS:
         return table[0]
-    wide = table[0].replace(table["classes"], f"{table['classes']} wide", 1)
+    wide = f'<table class="{table["classes"]} wide"' + table[0].split('"', 2)[2]
     return HALF.sub(r'<span class="half">\1</span>', wide)
 
 
@@ -147,5 +147,5 @@ def setup(app: Sphinx) -> dict[str, bool]:
     """Register the transform, and the handler behind what makes empty heads ordinary cells."""
     app.add_transform(MadeTables)
     rewrite_pages(app, scoped, priority=600)
-    rewrite_pages(app, stacked, priority=600)
+    rewrite_pages(app, stacked, priority=750)  # of cells that hold a number and no more
     return {"parallel_read_safe": True, "parallel_write_safe": True}
