@@ -8,7 +8,7 @@ export MPLCONFIGDIR := $(CURDIR)/.venv/matplotlib
 book test sync: export OMP_NUM_THREADS := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup book pdf test sync bench gpu lowest newest clean
+.PHONY: help setup book pdf epub test sync bench gpu lowest newest clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "make %-7s %s\n", $$1, $$2}' Makefile
@@ -21,6 +21,9 @@ book: setup ## execute the chapters that changed and build _build/html
 
 pdf: book ## print the whole book into _build/specmup.pdf; needs Chromium, takes some minutes
 	@$(RUN) tools/make_pdf.py
+
+epub: book ## write the whole book into _build/specmup.epub, in half a minute
+	@$(RUN) tools/make_epub.py
 
 test: setup ## run every check; one stage: make test STAGES=units
 	@$(RUN) tools/run_checks.py $(STAGES)

@@ -39,11 +39,7 @@ def render(root: Path, staged: Path) -> str:
             staged,
             noconfig=True,
             path_config=root / "_config.yml",
-            confoverrides={
-                "external_toc_path": (root / "_toc.yml").as_posix(),
-                "latex_individualpages": False,
-                "nitpicky": True,  # a reference that leads nowhere warns
-            },
+            confoverrides=overrides(root),
             doctreedir=parsed,
             warningiserror=True,
             keep_going=True,  # tell of all warnings
@@ -53,6 +49,15 @@ def render(root: Path, staged: Path) -> str:
         return "\n".join(in_words(line, root) for line in said.getvalue().splitlines())
     passed.touch()
     return ""
+
+
+def overrides(root: Path) -> dict[str, object]:
+    """What a build of the book sets beside its configuration."""
+    return {
+        "external_toc_path": (root / "_toc.yml").as_posix(),
+        "latex_individualpages": False,
+        "nitpicky": True,  # a reference that leads nowhere warns
+    }
 
 
 def left_over(root: Path, staged: Path) -> list[Path]:
