@@ -14,6 +14,7 @@ from specmup.inspection.names import canonical
 from specmup.inspection.specs import ModelSpec, ParamSpec, dimensions
 from specmup.tracing.dimensions import Layout
 from specmup.tracing.reading import Reading
+from specmup.tracing.ways import Way
 
 
 @dataclass(frozen=True)
@@ -87,9 +88,14 @@ def _ends(one: Reading) -> Iterator[str]:
     """What stands last on each way into the stream, and what is added there."""
     for branch in one.branches:
         for way in branch.ways:
-            if way.names and len(way.names[0]) == 1:
-                yield way.names[0][0]
+            if way.names and (len(way.names[0]) == 1 or _are_a_norms(way)):
+                yield from way.names[0]
             yield from (name for name, _ in way.added)
+
+
+def _are_a_norms(way: Way) -> bool:
+    """Whether what stands last on a way is a normalisation's own gain and bias."""
+    return way.stop == "norm" and len(way.names) == 1
 
 
 def _rows(one: Reading, known: Mapping[str, ParamSpec]) -> Iterator[str]:

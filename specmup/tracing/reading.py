@@ -24,7 +24,7 @@ class Reading:
         layouts: What the dimensions of a matrix, or of a stack of them, are to its maps.
         parts: Sizes of what a parameter's map reads side by side, where that is several things.
         normalised: Parameters of maps whose output meets a normalisation before another map.
-        gains: Vectors that multiply what flows, and are not added to it.
+        gains: Vectors and tables that multiply what flows, and are not added to it.
         entrywise: Parameters that act entry by entry, as bare vectors do: no map sums over them.
         offsets: The constant that is added to a vector before it acts, of gains kept as 1 + w.
         constants: Product of the constants in series with a parameter, by parameter and whether it
@@ -149,7 +149,7 @@ def _normalised(flow: Dataflow) -> Iterator[str]:
 
 
 def _gains(flow: Dataflow) -> Iterator[str]:
-    """Vectors that multiply data as they are, or with a constant added; those of norms included."""
+    """What multiplies data as it is, or with a constant added; gains of norms included."""
     for op in flow.trace.ops:
         if op.kind in NORMS:
             # The gain stands before the bias; where the gain is left out, its place holds None.
@@ -159,34 +159,48 @@ def _gains(flow: Dataflow) -> Iterator[str]:
             gains = [value for value in op.inputs if flow.is_weight(value)]
         else:
             continue
-        yield from (name for gain in gains if (name := _vector(flow, gain)) is not None)
+        yield from (name for gain in gains if (name := _own(flow, gain)) is not None)
 
 
 def _entrywise(flow: Dataflow) -> Iterator[str]:
     """Parameters of which every entry reaches the output, and that no map sums over."""
     in_maps = {n for use in flow.maps.values() if use.op.kind not in LOOKUPS for n in use.names}
-    scaling = {
+    written_out = {
         name
         for op in flow.trace.ops
         if op.kind in ("mul", "div") and any(map(flow.is_data, op.inputs))
         for value in op.inputs
         if flow.is_weight(value) and (name := flow.trace.parameters.get(flow.root(value)))
+        if _is_summed(flow, op.outputs[0])
     }
     for value, name in flow.trace.parameters.items():
         # A table that multiplies data may be a map that is written out: its products, summed.
         table = sum(size > 1 for size in value.shape) > 1
-        if value in flow.trace.live and name not in in_maps and not (table and name in scaling):
+        if value in flow.trace.live and name not in in_maps and not (table and name in written_out):
             yield name
 
 
-def _vector(flow: Dataflow, value: Value) -> str | None:
-    """The vector that a value is, but for moves and for a constant that was added."""
+def _is_summed(flow: Dataflow, value: Value) -> bool:
+    """Whether entries of a value are summed before they meet a map or a non-linearity."""
+    following, seen = [value], {value}
+    while following:
+        for op in flow.trace.consumers.get(following.pop(), ()):
+            if op.kind in ("sum", "mean", "cumsum"):
+                return True
+            if op.kind in MOVES | {"add", "sub", "neg", "mul", "div"}:
+                following.extend(set(op.outputs) - seen)
+                seen |= set(op.outputs)
+    return False
+
+
+def _own(flow: Dataflow, value: Value) -> str | None:
+    """The parameter that a value is, but for moves and for a constant that was added."""
     while (op := flow.trace.producer.get(value)) is not None:
         weights = [v for v in op.inputs if flow.is_weight(v)]
         if op.kind not in MOVES | {"add"} or len(weights) != 1:
             return None
         value = weights[0]
-    return flow.trace.parameters.get(value) if sum(n > 1 for n in value.shape) <= 1 else None
+    return flow.trace.parameters.get(value)
 
 
 def _offsets(flow: Dataflow) -> dict[str, float]:
