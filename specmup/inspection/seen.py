@@ -55,7 +55,8 @@ def _uses(one: Reading, known: Mapping[str, ParamSpec]) -> Iterator[tuple[str, s
     maps = {canonical(n) for n, own in one.layouts.items() if _is_read_so(known[canonical(n)], own)}
     for name in in_branches:
         param = known[canonical(name)]
-        acts = param.is_vector or param.is_convolution or maps & {*param.names, *param.aliases}
+        row = param.is_vector or dimensions(param.shape) <= 1
+        acts = row or param.is_convolution or maps & {*param.names, *param.aliases}
         if param.blocks is None or not acts:
             continue  # outside, or a matrix that does not act as one
         if name in one.entering and name not in ends:
@@ -88,8 +89,10 @@ def _ends(one: Reading) -> Iterator[str]:
     """What stands last on each way into the stream, and what is added there."""
     for branch in one.branches:
         for way in branch.ways:
-            if way.names and (len(way.names[0]) == 1 or _are_a_norms(way)):
-                yield from way.names[0]
+            last = way.names[0] if way.names else ()
+            holding = [name for name in last if name not in one.bent] or last
+            if len(holding) == 1 or _are_a_norms(way):
+                yield from holding
             yield from (name for name, _ in way.added)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from specmup.tracing.attention import Attention, attentions
+from specmup.tracing.bent import bent
 from specmup.tracing.branches import Branch, Branches
 from specmup.tracing.constants import constants
 from specmup.tracing.dataflow import CONTRACTIONS, LOOKUPS, MOVES, NORMS, Dataflow, Map
@@ -26,6 +27,7 @@ class Reading:
         normalised: Parameters of maps whose output meets a normalisation before another map.
         gains: Vectors and tables that multiply what flows, and are not added to it.
         entrywise: Parameters that act entry by entry, as bare vectors do: no map sums over them.
+        bent: Parameters of which a factor does not reach what they do, as their size is lost.
         offsets: The constant that is added to a vector before it acts, of gains kept as 1 + w.
         constants: Product of the constants in series with a parameter, by parameter and whether it
             is read as an embedding; several where its uses differ, None where it is not known.
@@ -33,7 +35,7 @@ class Reading:
         nested: The most residual additions that any branch holds inside.
         entries: Ways back from the first addition of each stream.
         exits: Ways back from the outputs.
-        entering: Parameters on which the stream depends before anything is added to it.
+        entering: Parameters on which a stream depends before anything is added to it.
         attentions: Scales of the attention logits.
         made_up: Operations that parameters steer, whose answers were made up.
     """
@@ -45,6 +47,7 @@ class Reading:
     normalised: frozenset[str]
     gains: frozenset[str]
     entrywise: frozenset[str]
+    bent: frozenset[str]
     offsets: Mapping[str, float]
     constants: Mapping[tuple[str, bool], frozenset[float | None]]
     branches: tuple[Branch, ...]
@@ -68,37 +71,49 @@ def read(trace: Trace) -> Reading:
         normalised=frozenset(_normalised(flow)),
         gains=frozenset(_gains(flow)),
         entrywise=frozenset(_entrywise(flow)),
+        bent=frozenset(bent(flow)),
         offsets=_offsets(flow),
         constants=constants(flow, branches),
         branches=branches.found,
         nested=branches.nested,
         entries=branches.entries(),
         exits=tuple(way for value in trace.outputs for way in branches.ways(value)),
-        entering=tuple(dict.fromkeys(n for v in branches.starts() for n in flow.parameters(v))),
+        entering=tuple(_entering(flow, branches)),
         attentions=tuple(attentions(flow)),
         made_up=trace.made_up,
     )
 
 
-def _uses(flow: Dataflow) -> dict[str, list[Map]]:
-    """The maps that each parameter makes, in order."""
-    found: dict[str, list[Map]] = {}
-    for used in flow.maps.values():
-        for name in used.names:
-            found.setdefault(name, []).append(used)
-    return found
+def _entering(flow: Dataflow, branches: Branches) -> Iterator[str]:
+    """Parameters on which a stream depends where it begins, not by way of another's sums."""
+    sums = {branch.op.outputs[0] for branch in branches.found}
+    following = list(branches.starts())
+    seen = set(following)
+    while following:
+        value = following.pop()
+        op = flow.trace.producer.get(value)
+        if op is not None and value not in sums:
+            following.extend(set(op.inputs) - seen)
+            seen |= set(op.inputs)
+    yield from (name for own, name in flow.trace.parameters.items() if own in seen)
 
 
 def _repeats(flow: Dataflow) -> dict[str, int]:
-    """Length of the longest chain of a parameter's maps, each computed from the one before."""
-    longest = {}
-    for name, uses in _uses(flow).items():
+    """Length of the longest chain of a weight's maps, each computed from the one before.
+
+    A parameter from which every block makes a weight of its own is not repeated.
+    """
+    uses_of: dict[tuple[str, ...], list[Map]] = {}
+    for used in flow.maps.values():
+        uses_of.setdefault(used.names, []).append(used)
+    longest: dict[str, int] = {}
+    for names, uses in uses_of.items():
         lengths: dict[Map, int] = {}
         for use in uses if len(uses) > 1 else ():
             before = (n for m, n in lengths.items() if flow.depends(use.data, m.op.outputs[0]))
             lengths[use] = 1 + max(before, default=0)
         if (most := max(lengths.values(), default=1)) > 1:
-            longest[name] = most
+            longest |= {name: max(most, longest.get(name, 1)) for name in names}
     return longest
 
 

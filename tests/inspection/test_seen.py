@@ -5,6 +5,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from specmup.inspection.questions import Undeclared
 from specmup.parametrization.plan import make_plan
 
 V, T, HEAD = 12, 5, 4
@@ -29,10 +30,10 @@ class Stack(nn.Module):
         return self.speak(self.end(h))
 
 
-def planned(block, *, kind=Stack, example=None, **options):
+def planned(block, *, kind=Stack, example=None, told=None, **options):
     """Four times as wide and four times as deep, by AdamW."""
     model, base = (kind(block, *sizes, **options) for sizes in ((64, 8), (16, 2)))
-    return make_plan(model, base=base, learning_rate=1.0, example=example)
+    return make_plan(model, base=base, learning_rate=1.0, example=example, **told or {})
 
 
 def numbers(plan, name):
@@ -223,3 +224,125 @@ def test_a_table_of_gains_acts_entry_by_entry():
     gain = plan["body.0.gain"]
     assert (gain.role, gain.start, numbers(plan, "gain")) == ("norm_gain", "constant", (1, 1))
     assert gain.factors.epsilon == 1 / 4 / 4  # the gradient of each entry falls with both
+
+
+class Spectral(TwoMaps):
+    """Maps that torch parametrises."""
+
+    norm = staticmethod(nn.utils.parametrizations.spectral_norm)
+
+    def __init__(self, width):
+        super().__init__(width)
+        self.fill, self.pour = self.norm(self.fill), self.norm(self.pour)
+
+    def forward(self, h):
+        return h + self.inner(h)
+
+
+class Weighted(Spectral):
+    norm = staticmethod(nn.utils.parametrizations.weight_norm)
+
+
+def test_a_weight_that_is_divided_by_its_own_size_holds_no_factor():
+    says = r"body\.0\.pour\.parametrizations\.weight\.original .*divides it by a size of its own"
+    with pytest.raises(ValueError, match=says):
+        planned(Spectral)
+
+
+def test_of_a_length_and_a_direction_the_length_holds_the_factor():
+    """Weight normalisation: what multiplies each row is a parameter of its own."""
+    with pytest.raises(Undeclared) as asked:
+        planned(Weighted)
+    plan = planned(Weighted, told=asked.value.proposal.given)
+    length, direction = (f"pour.parametrizations.weight.original{n}" for n in (0, 1))
+    assert numbers(plan, length) == (1 / 4, 1 / 4)
+    assert numbers(plan, direction) == (1 / 2, 1 / 4)
+    assert numbers(plan, length.replace("pour", "fill")) == (1, 1)
+
+
+class Distances(nn.Module):
+    """One table of distances, from which each block makes keys by a map of its own."""
+
+    def __init__(self, width, depth):
+        super().__init__()
+        self.words, self.far = nn.Embedding(V, width), nn.Embedding(T, width)
+        self.body = nn.ModuleList(Relative(width) for _ in range(depth))
+        self.speak = nn.Linear(width, V, bias=False)
+
+    def forward(self, tokens):
+        h = self.words(tokens)
+        for block in self.body:
+            h = block(h, self.far.weight)
+        return self.speak(h)
+
+
+class Relative(nn.Module):
+    def __init__(self, width):
+        super().__init__()
+        self.asks, self.tells, self.writes = (nn.Linear(width, width) for _ in "abc")
+
+    def forward(self, h, far):
+        scores = (self.asks(h) @ self.tells(far).T).softmax(-1)
+        return h + self.writes(scores @ self.tells(far))
+
+
+def test_a_table_of_which_each_block_makes_its_own_is_no_repetition():
+    """As DeBERTa has it. Its L gradients of 1/(n L) add up as those of a table in front."""
+    base, model = (Distances(*sizes) for sizes in ((16, 2), (64, 8)))
+    far = make_plan(model, base=base, learning_rate=1.0)["far.weight"]
+    assert far.role == "input"
+    assert (far.factors.init_std, far.factors.learning_rate, far.factors.epsilon) == (1, 1, 1 / 4)
+
+
+class TwoStages(nn.Module):
+    """As in Swin and ConvNeXt: a second stream, twice as wide, that begins in the first."""
+
+    def __init__(self, width, depth):
+        super().__init__()
+        self.words, self.wider = nn.Embedding(V, width), nn.Linear(width, 2 * width)
+        self.low, self.high = (
+            nn.ModuleList(WithGains(n) for _ in range(depth)) for n in (width, 2 * width)
+        )
+        self.speak = nn.Linear(2 * width, V)
+
+    def forward(self, tokens):
+        h = self.words(tokens)
+        for stage in (self.low, self.high):
+            for block in stage:
+                block.bias = 0.0
+                h = block(h)
+            h = self.wider(h) if stage is self.low else h
+        return self.speak(h)
+
+
+def test_blocks_before_a_second_stream_are_seen_as_those_of_it():
+    base, model = (TwoStages(*sizes) for sizes in ((16, 2), (64, 8)))
+    plan = make_plan(model, base=base, learning_rate=1.0, example=TOKENS)
+    for stage in ("low", "high"):
+        assert plan[f"{stage}.3.gain"].role == "norm_gain"
+        assert plan[f"{stage}.3.writes.weight"].factors.folded == 1 / 4
+    assert plan["wider.weight"].factors.folded == 1
+
+
+class Unused(Stack):
+    """Another head, which reads no stream and is not reached, as in ESM."""
+
+    def __init__(self, *args, **options):
+        super().__init__(*args, **options)
+        self.contacts = nn.Linear(self.words.weight.shape[1], 1)
+
+
+def test_a_head_that_is_not_reached_is_divided_by_nobody():
+    plan = planned(OneMap, kind=Unused, tied=True)
+    assert plan["end.weight"].factors.folded == 1 / 4
+    assert any("contacts" in note and "not reached" in note for note in plan.notes)
+
+
+def test_what_is_asked_for_says_why_the_pass_did_not_answer():
+    class Odd(Distances):
+        def forward(self, videos):
+            raise RuntimeError("five dimensions, please")
+
+    with pytest.raises(Undeclared, match=r"five dimensions, please.*example=") as asked:
+        make_plan(Odd(64, 8), base=Odd(16, 2))
+    assert asked.value.proposal.branch_ends
