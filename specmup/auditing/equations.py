@@ -77,12 +77,13 @@ def broken(pair: ModelPair, deviations: Mapping[str, Deviation]) -> list[Broken]
     """
     found: list[Broken] = []
     for param in pair.params:
-        if param.role in ("input", "output", "input_bias"):
-            found += _at_an_end(param, deviations)
+        end = _end_of(param, pair)
+        if param.role in ("input", "output", "input_bias") or end is None:
+            found += _at_an_end(param, deviations)  # a network without branches has ends alone
         elif param.role != "hidden":
-            found += _vector(param, pair, deviations)
+            found += _vector(param, end, pair, deviations)
         elif param.place != "branch_end" or param.spec.stacked or not _before(param, pair):
-            found += _in_branch(param, _end_of(param, pair), pair.block_depth, deviations)
+            found += _in_branch(param, end, pair.block_depth, deviations)
     return list({(b.statement.name, *b.where.values()): b for b in found}.values())
 
 
@@ -170,11 +171,11 @@ def _branch_update(off: Order, order: int, kind: str = "map") -> str:
 
 
 def _vector(
-    param: ScaledParam, pair: ModelPair, all_of: Mapping[str, Deviation]
+    param: ScaledParam, end: ScaledParam, pair: ModelPair, all_of: Mapping[str, Deviation]
 ) -> Iterator[Broken]:
     """A bias or a gain of a block: in a branch, its term meets the map at the branch's end."""
     condition = _condition(pair.block_depth)
-    end, letter = _end_of(param, pair), "g" if param.role == "norm_gain" else "b"
+    letter = "g" if param.role == "norm_gain" else "b"
     ends = param.place in ("branch_end", "stream_norm")
     inside = not ends and (letter == "g" or pair.block_depth > 1)
     path = Path((letter, "W") if inside else (letter,))
@@ -206,9 +207,13 @@ def _product(term: Term, sizes: Mapping[str, Deviation]) -> Order:
     return off
 
 
-def _end_of(param: ScaledParam, pair: ModelPair) -> ScaledParam:
-    """The map that ends the branch in which a parameter stands: the next of kin by name."""
-    ends = [p for p in pair.params if p.place == "branch_end" and p.role == "hidden"]
+def _end_of(param: ScaledParam, pair: ModelPair) -> ScaledParam | None:
+    """The map or gain that ends the branch in which a parameter stands: the next of kin by name.
+
+    None where there are no branches.
+    """
+    kinds = ("hidden", "norm_gain")
+    ends = [p for p in pair.params if p.place == "branch_end" and p.role in kinds]
     after = pair.params.index(param)
 
     def kinship(end: ScaledParam) -> tuple[int, bool, int]:
@@ -217,7 +222,7 @@ def _end_of(param: ScaledParam, pair: ModelPair) -> ScaledParam:
         place = pair.params.index(end)
         return common, place > after, -place
 
-    return max(ends, key=kinship)
+    return max(ends, key=kinship, default=None)
 
 
 def _grown(off: Order) -> Order:

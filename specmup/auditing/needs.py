@@ -131,18 +131,27 @@ def at_size(pair: ModelPair, reading: Reading) -> ModelPair:
                 depth=dim(param.depth, depth(param)),
             )
         )
-    stream = next(
-        after.fan_out.target
-        for before, after in zip(pair.params, params, strict=True)
-        if before.place == "branch_end" and before.fan_out == pair.width
-    )
     deepest = max(pair.params, key=lambda param: param.depth.target)
     return replace(
         pair,
         params=tuple(params),
-        width=dim(pair.width, stream),
+        width=dim(pair.width, _stream(pair, params)),
         depth=dim(pair.depth, depth(deepest)),
     )
+
+
+def _stream(pair: ModelPair, params: Sequence[ScaledParam]) -> float:
+    """Width of the stream at another size: of what has the pair's, of a branch's end if there is.
+
+    Networks without branches have none, and other ends may be a single number, as in ReZero.
+    """
+    found = [
+        (before.place != "branch_end", now.target)
+        for before, after in zip(pair.params, params, strict=True)
+        for size, now in ((before.fan_out, after.fan_out), (before.fan_in, after.fan_in))
+        if size == pair.width
+    ]
+    return min(found, key=lambda each: each[0])[1]
 
 
 def _blocks(pair: ModelPair, reading: Reading, path: str | None) -> float:

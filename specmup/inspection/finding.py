@@ -126,7 +126,8 @@ def _place(spec: ParamSpec, evidence: Evidence) -> str | None:
     if found is not None and spec.pattern not in evidence.declared:
         adapter, place = found
         declared = evidence.declared.get(adapter.first.pattern)
-        return adapter.place(spec, place, first_holds=declared == "branch_end")
+        told = adapter.place(spec, place, first_holds=declared == "branch_end")
+        return evidence.seen.get(spec.pattern) if told is None else told
     return _own_place(spec, evidence)
 
 

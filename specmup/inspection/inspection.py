@@ -9,6 +9,7 @@ from typing import Any
 from torch import nn
 
 from specmup.inspection.model_pair import ModelPair
+from specmup.inspection.names import canonical
 from specmup.inspection.observation import Observation, as_seen, is_cheap, observe
 from specmup.inspection.own_start import draws
 from specmup.inspection.pairing import pair_models
@@ -30,12 +31,14 @@ class Inspection:
         starts: Models as the base starts, with memory; empty where none was looked at.
         notes: What could not be seen, and what was put right.
         seen: The forward passes; None where none was looked at.
+        unreached: Names of parameters that do not reach the output, whose places nobody declared.
     """
 
     pair: ModelPair
     starts: Sequence[nn.Module] = ()
     notes: tuple[str, ...] = ()
     seen: Observation | None = None
+    unreached: frozenset[str] = frozenset()
 
 
 def inspect_models(
@@ -67,13 +70,13 @@ def inspect_models(
     """
     seen, notes = _observed(model, base, verify, example)
     try:
-        pair = pair_models(model, base, law, declared, seen=seen)
+        pair = _paired(model, base, law, declared, seen, notes)
     except Undeclared:
-        if seen is not None or verify is False:
+        if seen is not None or notes or verify is False:
             raise
         # What names do not tell, the forward pass may show, though it takes its time.
         seen, notes = _observed(model, base, True, example)
-        pair = pair_models(model, base, law, declared, seen=seen)
+        pair = _paired(model, base, law, declared, seen, notes)
     if seen is None:
         return Inspection(pair, notes=notes)
     of_pass = tuple(_told_otherwise(base, declared, seen))
@@ -82,7 +85,24 @@ def inspect_models(
         of_pass += held
     starts = draws(base, rebuild)
     pair, of_start = with_own_starts(pair, starts)
-    return Inspection(pair, starts, (*notes, *of_pass, *of_start), seen)
+    told = declared_places(spec_of(model), (), declared.places)
+    unreached = frozenset(map(canonical, seen.target.unreached)) - told.keys()
+    return Inspection(pair, starts, (*notes, *of_pass, *of_start), seen, unreached)
+
+
+def _paired(
+    model: nn.Module,
+    base: nn.Module,
+    law: UpdateLaw,
+    declared: Declaration,
+    seen: Observation | None,
+    notes: tuple[str, ...],
+) -> ModelPair:
+    """The pair; what is asked for tells as well why the forward pass did not answer it."""
+    try:
+        return pair_models(model, base, law, declared, seen=seen)
+    except Undeclared as asked:
+        raise asked.because(notes) from None
 
 
 def _told_otherwise(base: nn.Module, declared: Declaration, seen: Observation) -> Iterator[str]:

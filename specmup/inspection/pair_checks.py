@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from specmup.inspection.blocks import in_list
 from specmup.inspection.counts import OF_EXPERTS
 from specmup.inspection.model_pair import ModelPair
 from specmup.inspection.names import abbreviated
@@ -39,9 +40,15 @@ def _why(target: ModelSpec, small: ModelSpec) -> str:
     for name, now in target.lists.items():
         if name not in target.depths and (before := small.lists.get(name, now)) != now:
             known = f"; {OF_EXPERTS}" if "expert" in name else ""
+            within = any(in_list(f"{name}.", {path: 1}) for path in target.depths)
+            kind = (
+                "stands within a block, where only sizes may grow, not numbers of modules"
+                if within
+                else "is no list of blocks, in which most hold the same"
+            )
             return (
-                f", as {name} has {now} elements and {before} in the base, but is no list of "
-                f"blocks, in which most hold the same{known}"
+                f", as {name or 'the model itself'} has {now} elements and {before} in the base, "
+                f"but {kind}{known}"
             )
     return ""
 

@@ -95,7 +95,9 @@ def pair_models(
 def _with_streams(evidence: Evidence) -> Evidence:
     """The evidence, and the sizes in which branches that are known by name end."""
     ends = (s for s in evidence.target.params.values() if told_place(s, evidence) == "branch_end")
-    return replace(evidence, streams=frozenset(evidence.fans(spec)[0] for spec in ends))
+    # A single number that multiplies what a branch adds tells nothing of the stream's width.
+    sizes = {evidence.fans(spec)[0] for spec in ends} - {(1, 1)}
+    return replace(evidence, streams=frozenset(sizes))
 
 
 def _scaled(
@@ -131,7 +133,7 @@ def _width(evidence: Evidence, places: Mapping[str, str]) -> ScaledDim:
     found: dict[ScaledDim, str] = {}
     for name, spec in evidence.target.params.items():
         out, into = evidence.fans(spec)
-        if places[name] == "branch_end":
+        if places[name] == "branch_end" and out in evidence.streams:
             found.setdefault(ScaledDim(*out), name)
         elif not evidence.streams and places[name] == "head" and not spec.is_vector:
             found.setdefault(ScaledDim(*into), name)

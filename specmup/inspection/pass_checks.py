@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from specmup.inspection.branch_ends import Named
 from specmup.inspection.model_pair import ModelPair
-from specmup.inspection.names import abbreviated
+from specmup.inspection.names import abbreviated, canonical
 from specmup.inspection.observation import Observation, names_of
 from specmup.tracing.reading import Reading
 
@@ -82,6 +82,32 @@ def _check_heads(pair: ModelPair, one: Reading) -> None:
                 "entries that are normalised before they are read: a head starts smaller than what "
                 "it learns, and the normalisation undoes that; let those entries grow with the "
                 "width, so that the map behind them is the head, or take the normalisation away"
+            )
+
+
+def check_kept(pair: ModelPair, found: Named, one: Reading) -> None:
+    """What shall hold a folded multiplier must pass it on.
+
+    Args:
+        pair: The parameters.
+        found: The same by name.
+        one: The model's forward pass.
+
+    Raises:
+        ValueError: If the pass divides one of these by a size of its own.
+    """
+    lost = {canonical(name) for name in one.bent}
+    for param in pair.params:
+        name = param.spec.names[0]
+        ends = param.place == "branch_end" and param.depth.ratio != 1
+        reads = param.role == "output" and param.fan_in.ratio != 1
+        if (ends or reads) and name in lost and not found.is_declared(name):
+            raise ValueError(
+                f"{name} shall hold the multiplier of a {'branch' if ends else 'readout'}, but the "
+                "forward pass divides it by a size of its own, or bends it otherwise, so a factor "
+                "in it is lost: put a gain behind it and let that be the branch_end, give the "
+                "model a `multipliers` dictionary and gauge='forward', or declare it in places if "
+                "a factor passes all the same"
             )
 
 

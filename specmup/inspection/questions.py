@@ -72,7 +72,7 @@ class Undeclared(ValueError):
         self, proposal: Declaration, reasons: Sequence[str], architecture: str | None
     ) -> None:
         """Put the message together: the proposal first, the reasons below."""
-        self.proposal, self.reasons = proposal, tuple(reasons)
+        self.proposal, self.reasons, self.architecture = proposal, tuple(reasons), architecture
         known = "of this architecture" if architecture is None else f"in a {architecture}"
         lines = "\n".join(f"- {reason}" for reason in reasons)
         if len(proposal.places):
@@ -81,3 +81,7 @@ class Undeclared(ValueError):
             f"not all is known {known}: check this proposal and declare it, "
             f"{proposal.as_python()}\n{lines}"
         )
+
+    def because(self, notes: Sequence[str]) -> Undeclared:
+        """The same with further reasons."""
+        return Undeclared(self.proposal, (*self.reasons, *notes), self.architecture)

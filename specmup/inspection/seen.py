@@ -14,6 +14,7 @@ from specmup.inspection.names import canonical
 from specmup.inspection.specs import ModelSpec, ParamSpec, dimensions
 from specmup.tracing.dimensions import Layout
 from specmup.tracing.reading import Reading
+from specmup.tracing.ways import Way
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,8 @@ def _uses(one: Reading, known: Mapping[str, ParamSpec]) -> Iterator[tuple[str, s
     maps = {canonical(n) for n, own in one.layouts.items() if _is_read_so(known[canonical(n)], own)}
     for name in in_branches:
         param = known[canonical(name)]
-        acts = param.is_vector or param.is_convolution or maps & {*param.names, *param.aliases}
+        row = param.is_vector or dimensions(param.shape) <= 1
+        acts = row or param.is_convolution or maps & {*param.names, *param.aliases}
         if param.blocks is None or not acts:
             continue  # outside, or a matrix that does not act as one
         if name in one.entering and name not in ends:
@@ -87,9 +89,16 @@ def _ends(one: Reading) -> Iterator[str]:
     """What stands last on each way into the stream, and what is added there."""
     for branch in one.branches:
         for way in branch.ways:
-            if way.names and len(way.names[0]) == 1:
-                yield way.names[0][0]
+            last = way.names[0] if way.names else ()
+            holding = [name for name in last if name not in one.bent] or last
+            if len(holding) == 1 or _are_a_norms(way):
+                yield from holding
             yield from (name for name, _ in way.added)
+
+
+def _are_a_norms(way: Way) -> bool:
+    """Whether what stands last on a way is a normalisation's own gain and bias."""
+    return way.stop == "norm" and len(way.names) == 1
 
 
 def _rows(one: Reading, known: Mapping[str, ParamSpec]) -> Iterator[str]:

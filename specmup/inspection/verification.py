@@ -16,7 +16,7 @@ from specmup.inspection.model_pair import ModelPair, ScaledDim, ScaledParam
 from specmup.inspection.names import abbreviated, canonical
 from specmup.inspection.observation import Observation, names_of
 from specmup.inspection.own_start import own_start
-from specmup.inspection.pass_checks import check_pass, told_of
+from specmup.inspection.pass_checks import check_kept, check_pass, told_of
 from specmup.tracing.reading import Reading
 
 # What a vector that acts on the stream itself is taken for by its class and its blocks.
@@ -45,7 +45,10 @@ def hold_against(
     pair, more = with_stream_norms(pair, seen.target, places)
     pair = _with_uses(_with_offsets(pair, seen.target), seen)
     found = Named(pair, places)
-    ends = check_ends(found, seen.target) if gauge == "folded" and pair.depth.ratio != 1 else ()
+    ends: Iterator[str] = iter(())
+    if gauge == "folded":
+        check_kept(pair, found, seen.target)
+        ends = check_ends(found, seen.target) if pair.depth.ratio != 1 else ends
     return pair, (*notes, *more, *ends, *_unreached(found, seen.target))
 
 
@@ -144,10 +147,17 @@ def _with_uses(pair: ModelPair, seen: Observation) -> ModelPair:
 
 def _unreached(found: Named, one: Reading) -> Iterator[str]:
     names = {found.pattern(name) for name in one.unreached}
+    heads = any(found[name].role == "output" for name in one.unreached)
+    twice = (
+        " A head among these is divided by r_n twice if it reads from the gain that holds the tied "
+        "head's share."
+    )
     if names and not one.made_up:
         yield (
             f"{abbreviated(sorted(names))}: not reached from the output on the example input, so "
             "nothing was seen of it; give make_plan an example= that uses it, or leave it out."
+            + twice
+            * (heads and any(param.tied for param in found.params.values()))
         )
 
 

@@ -7,6 +7,7 @@ keeps the identity from being exact in the library's code is said here.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from math import log2
 
@@ -79,8 +80,13 @@ def gauge_change(law: UpdateLaw) -> GaugeChange:
 # The readout's multiplier 1/r_n cannot be folded into a matrix that is also the embedding: only one
 # of its two uses may shrink. If a normalisation with a gain stands directly before the head, it
 # fits into that gain and bias instead, and the tie stays exact.
-def check_foldable(pair: ModelPair, gauge: str) -> None:
+def check_foldable(pair: ModelPair, gauge: str, unreached: Collection[str] = ()) -> None:
     """Refuse what the folded gauge cannot express.
+
+    Args:
+        pair: Model and base.
+        gauge: Of the plan.
+        unreached: Names of parameters that were seen not to reach the output.
 
     Raises:
         ValueError: If the head is tied and no gain stands before it, or biases of several maps
@@ -98,7 +104,11 @@ def check_foldable(pair: ModelPair, gauge: str) -> None:
             "normalisation with a gain stands directly before the head, declare "
             "places={'its name': 'final_norm'}"
         )
-    heads = [m.spec.pattern for m in pair.params if m.role == "output"]
+    heads = [
+        m.spec.pattern
+        for m in pair.params
+        if m.role == "output" and not set(unreached).issuperset(m.spec.names)
+    ]
     if pair.tied and heads and pair.width.ratio != 1:
         raise ValueError(
             f"the readout's multiplier 1/r_n of the tied head stands in the gain before it, and "

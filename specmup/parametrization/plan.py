@@ -113,7 +113,7 @@ def make_plan(
     given = {"learning_rate": learning_rate, "std": std, "weight_decay": weight_decay}
     values = base_values({**given, "epsilon": epsilon}, pair)
     if spectral:
-        check_foldable(pair, gauge)
+        check_foldable(pair, gauge, found.unreached)
     own, scaled = _base_multipliers(base, model), multiplier_factors(parametrization, pair, gauge)
     multipliers = {role: own[role] * scaled[role] for role in own}
     starts = own_initial_sizes(base, pair, found.starts)

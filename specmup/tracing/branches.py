@@ -81,11 +81,18 @@ class Branches:
         if one.shape != shape or other.shape != shape:
             return None
         for skip, branch in ((one, other), (other, one)):
+            if not self._may_stream(skip):
+                continue
             for start in self._stream_points(skip):
                 if start is not branch and flow.depends(branch, start):
                     if flow.map_between(start, branch):
                         return skip, branch
         return None
+
+    def _may_stream(self, value: Value) -> bool:
+        """Whether parameters made it, or it is an input: no mask or bias of attention logits."""
+        *_, first = self._stream_points(value)
+        return bool(self.flow.parameters(value)) or first in self.flow.trace.inputs
 
     def _stream_points(self, value: Value) -> Iterator[Value]:
         """A value and what it was before moves, factors and additions to the same stream."""
@@ -176,7 +183,9 @@ class Branches:
         names: dict[str, None] = {}
         for op in flow.trace.ops:
             out = op.outputs[0] if op.outputs else None
-            if out is None or not flow.depends(branch.value, out) or not flow.depends(out, start):
+            if out is None or out is start:  # what makes the stream is none of its branches
+                continue
+            if not flow.depends(branch.value, out) or not flow.depends(out, start):
                 continue
             for value in op.inputs:
                 if flow.is_weight(value):

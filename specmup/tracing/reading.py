@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from specmup.tracing.attention import Attention, attentions
+from specmup.tracing.bent import bent
 from specmup.tracing.branches import Branch, Branches
 from specmup.tracing.constants import constants
 from specmup.tracing.dataflow import CONTRACTIONS, LOOKUPS, MOVES, NORMS, Dataflow, Map
@@ -24,8 +25,9 @@ class Reading:
         layouts: What the dimensions of a matrix, or of a stack of them, are to its maps.
         parts: Sizes of what a parameter's map reads side by side, where that is several things.
         normalised: Parameters of maps whose output meets a normalisation before another map.
-        gains: Vectors that multiply what flows, and are not added to it.
+        gains: Vectors and tables that multiply what flows, and are not added to it.
         entrywise: Parameters that act entry by entry, as bare vectors do: no map sums over them.
+        bent: Parameters of which a factor does not reach what they do, as their size is lost.
         offsets: The constant that is added to a vector before it acts, of gains kept as 1 + w.
         constants: Product of the constants in series with a parameter, by parameter and whether it
             is read as an embedding; several where its uses differ, None where it is not known.
@@ -33,7 +35,7 @@ class Reading:
         nested: The most residual additions that any branch holds inside.
         entries: Ways back from the first addition of each stream.
         exits: Ways back from the outputs.
-        entering: Parameters on which the stream depends before anything is added to it.
+        entering: Parameters on which a stream depends before anything is added to it.
         attentions: Scales of the attention logits.
         made_up: Operations that parameters steer, whose answers were made up.
     """
@@ -45,6 +47,7 @@ class Reading:
     normalised: frozenset[str]
     gains: frozenset[str]
     entrywise: frozenset[str]
+    bent: frozenset[str]
     offsets: Mapping[str, float]
     constants: Mapping[tuple[str, bool], frozenset[float | None]]
     branches: tuple[Branch, ...]
@@ -68,37 +71,49 @@ def read(trace: Trace) -> Reading:
         normalised=frozenset(_normalised(flow)),
         gains=frozenset(_gains(flow)),
         entrywise=frozenset(_entrywise(flow)),
+        bent=frozenset(bent(flow)),
         offsets=_offsets(flow),
         constants=constants(flow, branches),
         branches=branches.found,
         nested=branches.nested,
         entries=branches.entries(),
         exits=tuple(way for value in trace.outputs for way in branches.ways(value)),
-        entering=tuple(dict.fromkeys(n for v in branches.starts() for n in flow.parameters(v))),
+        entering=tuple(_entering(flow, branches)),
         attentions=tuple(attentions(flow)),
         made_up=trace.made_up,
     )
 
 
-def _uses(flow: Dataflow) -> dict[str, list[Map]]:
-    """The maps that each parameter makes, in order."""
-    found: dict[str, list[Map]] = {}
-    for used in flow.maps.values():
-        for name in used.names:
-            found.setdefault(name, []).append(used)
-    return found
+def _entering(flow: Dataflow, branches: Branches) -> Iterator[str]:
+    """Parameters on which a stream depends where it begins, not by way of another's sums."""
+    sums = {branch.op.outputs[0] for branch in branches.found}
+    following = list(branches.starts())
+    seen = set(following)
+    while following:
+        value = following.pop()
+        op = flow.trace.producer.get(value)
+        if op is not None and value not in sums:
+            following.extend(set(op.inputs) - seen)
+            seen |= set(op.inputs)
+    yield from (name for own, name in flow.trace.parameters.items() if own in seen)
 
 
 def _repeats(flow: Dataflow) -> dict[str, int]:
-    """Length of the longest chain of a parameter's maps, each computed from the one before."""
-    longest = {}
-    for name, uses in _uses(flow).items():
+    """Length of the longest chain of a weight's maps, each computed from the one before.
+
+    A parameter from which every block makes a weight of its own is not repeated.
+    """
+    uses_of: dict[tuple[str, ...], list[Map]] = {}
+    for used in flow.maps.values():
+        uses_of.setdefault(used.names, []).append(used)
+    longest: dict[str, int] = {}
+    for names, uses in uses_of.items():
         lengths: dict[Map, int] = {}
         for use in uses if len(uses) > 1 else ():
             before = (n for m, n in lengths.items() if flow.depends(use.data, m.op.outputs[0]))
             lengths[use] = 1 + max(before, default=0)
         if (most := max(lengths.values(), default=1)) > 1:
-            longest[name] = most
+            longest |= {name: max(most, longest.get(name, 1)) for name in names}
     return longest
 
 
@@ -149,7 +164,7 @@ def _normalised(flow: Dataflow) -> Iterator[str]:
 
 
 def _gains(flow: Dataflow) -> Iterator[str]:
-    """Vectors that multiply data as they are, or with a constant added; those of norms included."""
+    """What multiplies data as it is, or with a constant added; gains of norms included."""
     for op in flow.trace.ops:
         if op.kind in NORMS:
             # The gain stands before the bias; where the gain is left out, its place holds None.
@@ -159,34 +174,48 @@ def _gains(flow: Dataflow) -> Iterator[str]:
             gains = [value for value in op.inputs if flow.is_weight(value)]
         else:
             continue
-        yield from (name for gain in gains if (name := _vector(flow, gain)) is not None)
+        yield from (name for gain in gains if (name := _own(flow, gain)) is not None)
 
 
 def _entrywise(flow: Dataflow) -> Iterator[str]:
     """Parameters of which every entry reaches the output, and that no map sums over."""
     in_maps = {n for use in flow.maps.values() if use.op.kind not in LOOKUPS for n in use.names}
-    scaling = {
+    written_out = {
         name
         for op in flow.trace.ops
         if op.kind in ("mul", "div") and any(map(flow.is_data, op.inputs))
         for value in op.inputs
         if flow.is_weight(value) and (name := flow.trace.parameters.get(flow.root(value)))
+        if _is_summed(flow, op.outputs[0])
     }
     for value, name in flow.trace.parameters.items():
         # A table that multiplies data may be a map that is written out: its products, summed.
         table = sum(size > 1 for size in value.shape) > 1
-        if value in flow.trace.live and name not in in_maps and not (table and name in scaling):
+        if value in flow.trace.live and name not in in_maps and not (table and name in written_out):
             yield name
 
 
-def _vector(flow: Dataflow, value: Value) -> str | None:
-    """The vector that a value is, but for moves and for a constant that was added."""
+def _is_summed(flow: Dataflow, value: Value) -> bool:
+    """Whether entries of a value are summed before they meet a map or a non-linearity."""
+    following, seen = [value], {value}
+    while following:
+        for op in flow.trace.consumers.get(following.pop(), ()):
+            if op.kind in ("sum", "mean", "cumsum"):
+                return True
+            if op.kind in MOVES | {"add", "sub", "neg", "mul", "div"}:
+                following.extend(set(op.outputs) - seen)
+                seen |= set(op.outputs)
+    return False
+
+
+def _own(flow: Dataflow, value: Value) -> str | None:
+    """The parameter that a value is, but for moves and for a constant that was added."""
     while (op := flow.trace.producer.get(value)) is not None:
         weights = [v for v in op.inputs if flow.is_weight(v)]
         if op.kind not in MOVES | {"add"} or len(weights) != 1:
             return None
         value = weights[0]
-    return flow.trace.parameters.get(value) if sum(n > 1 for n in value.shape) <= 1 else None
+    return flow.trace.parameters.get(value)
 
 
 def _offsets(flow: Dataflow) -> dict[str, float]:

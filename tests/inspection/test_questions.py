@@ -60,7 +60,7 @@ def test_all_is_asked_at_once_and_the_second_call_plans():
         "layers.*.bare": "branch",
         "layers.*.table.weight": "branch",
     }
-    assert len(problem.reasons) == 6  # the ends, four places, the number of maps
+    assert len(problem.reasons) == 7  # the ends, four places, the number of maps, why none is seen
     plan = make_plan(model, base=base, **problem.proposal.given)
     assert plan["layers.0.feed.2.weight"].factors.folded == 1 / 2
     assert plan["pool.bias"].role == "hidden_bias"
