@@ -4,7 +4,7 @@ A table with a caption heads its rows by their first cell, one of the class ``st
 these repeat the row above, one cell stands for all; so does a head that neighbouring columns share,
 which Markdown holds before a bar in each (``experiments.reading.tables`` makes both). Every head
 says in its HTML whether it is of a row or of a column, or of several. In a table that would be
-wider than the page, what follows the ± stands below the number.
+wider than the page, what follows the ± stands below the number, and long names may break.
 """
 
 from __future__ import annotations
@@ -22,8 +22,9 @@ BAR = "¦"
 OF_ROW = "rowhead"
 CELL = re.compile(r"<t([dh])((?: [^>]*)?)>(.*?)</t\1>", re.DOTALL)
 TABLE = re.compile(r'<table class="(?P<classes>[^"]*)".*?</table>', re.DOTALL)
-# The half-width behind a number, or the blanks that keep its place where there is none.
-HALF = re.compile("(\xa0[±\u2007]\xa0[^<]*)(?=</td>)")
+# The half-width behind a number, or the blanks that kept its place where there is none.
+HALF = re.compile("\xa0(?:(±\xa0[^<]*)|\u2007\xa0[^<]*)(?=</td>)")
+NAME = re.compile(r"[\w.*]{24,}(?=[^<>]*<)")  # of a parameter, in a text
 LETTERS = 67  # so many fit beside each other where a window of 1,280 pixels shows both side bars
 BETWEEN = 2.5  # letters that a cell's two margins take
 
@@ -134,7 +135,8 @@ def _stack(table: re.Match[str]) -> str:
     if max(map(_letters, rows)) <= LETTERS:
         return table[0]
     wide = f'<table class="{table["classes"]} wide"' + table[0].split('"', 2)[2]
-    return HALF.sub(r'<span class="half">\1</span>', wide)
+    wide = NAME.sub(lambda name: name[0].replace(".", ".<wbr/>"), wide)
+    return HALF.sub(lambda half: f"<br/>{half[1]}" if half[1] else "", wide)
 
 
 def _letters(row: list[tuple[str, str, str]]) -> float:

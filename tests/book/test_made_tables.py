@@ -88,10 +88,17 @@ def test_a_wide_table_has_each_half_width_below_its_number():
     assert stacked(wide.replace("numbers table wide", "table")).startswith(
         '<table class="table wide">'
     )
-    assert wide.count('<td>−0.51<span class="half">\xa0±\xa00.12</span></td>') == 4
-    assert '<td>−0.51<span class="half">\xa0\u2007\xa0\u2007</span></td><td>over 10</td>' in wide
+    assert wide.count("<td>−0.51<br/>±\xa00.12</td>") == 4
+    assert "<td>−0.51</td><td>over 10</td>" in wide
 
 
 def test_words_that_may_break_make_no_table_wide():
     words = row_of("nothing that is longer than a page is wide", *["−0.51\xa0±\xa00.12"] * 3)
     assert stacked(words) == words
+
+
+def test_a_long_name_in_a_wide_table_breaks_after_its_points_and_its_address_does_not():
+    name = "model.layers.self_attn.indexer.weight"
+    wide = stacked(row_of(f'<a href="{name}">{name}</a>', name, "1"))
+    broken = name.replace(".", ".<wbr/>")
+    assert f'<a href="{name}">{broken}</a></td><td>{broken}</td>' in wide

@@ -122,6 +122,9 @@ CUT_FORMULAS = """() => [...document.querySelectorAll('.bd-article math:not([dis
         && formula.getBoundingClientRect().right > document.documentElement.clientWidth)
     .map(formula => formula.textContent)"""
 
+# Until then a resized page has the places that it had.
+NEXT_FRAME = "new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))"
+
 WIDE_TABLES = """() => [...document.querySelectorAll('.pst-scrollable-table-container')]
     .filter(box => box.scrollWidth > box.clientWidth + 1)
     .map(box => box.querySelector('table').innerText.slice(0, 60))"""
@@ -154,6 +157,7 @@ def test_a_page(site: str, visit: Visit, name: str):
     if (wider := visit.overflow()) > 0:
         faults.append(f"{wider} pixels wider than a phone")
     page.set_viewport_size({"width": DESK, "height": 850})
+    page.evaluate(NEXT_FRAME)
     if (wider := visit.overflow()) > 0:
         faults.append(f"{wider} pixels wider than a desktop window")
     if wide := page.evaluate(WIDE_TABLES):
