@@ -7,39 +7,13 @@ through a map. No name is asked.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 from specmup.tracing.dataflow import HOMOGENEOUS, LOOKUPS, MOVES, SUMS, Dataflow, moved
 from specmup.tracing.trace import Op, Value
-from specmup.tracing.ways import Way, times
+from specmup.tracing.ways import Branch, Way, times
 
 MANY = 256  # ways back that are followed from one addition
-
-
-@dataclass(frozen=True, eq=False)
-class Branch:
-    """One addition to the residual stream.
-
-    Args:
-        op: The addition.
-        skip: The stream before.
-        value: What is added.
-        ways: Back from what is added.
-        skip_scale: Product of the constants that multiply the stream on its way from the addition
-            before; None if not known.
-        stream_gains: Parameters of normalisations on that way.
-        stream_norm: Whether there is one.
-        inside: Parameters that act between the stream and the addition.
-    """
-
-    op: Op
-    skip: Value
-    value: Value
-    ways: tuple[Way, ...]
-    skip_scale: float | None
-    stream_gains: tuple[str, ...]
-    stream_norm: bool
-    inside: tuple[str, ...] = field(default=())
 
 
 class Branches:
@@ -83,7 +57,7 @@ class Branches:
         for skip, branch in ((one, other), (other, one)):
             if not self._may_stream(skip):
                 continue
-            for start in self._stream_points(skip):
+            for start in self._beginnings(skip):
                 if start is not branch and flow.depends(branch, start):
                     if flow.map_between(start, branch):
                         return skip, branch
@@ -112,6 +86,14 @@ class Branches:
                 value = data
             else:
                 return
+
+    def _beginnings(self, skip: Value) -> Iterator[Value]:
+        """The points of a stream, and where it is joined of parts, these: a branch reads either."""
+        points = list(self._stream_points(skip))
+        yield from points
+        op = self.flow.trace.producer.get(points[-1])
+        if op is not None and op.kind == "cat":
+            yield from filter(self.flow.is_data, op.inputs)
 
     def _beside_weight(self, op: Op) -> Value | None:
         """The data that an operation multiplies by a weight."""
@@ -178,8 +160,7 @@ class Branches:
     def _inside(self, branch: Branch) -> tuple[str, ...]:
         """Parameters that act between the stream and the addition."""
         flow = self.flow
-        points = list(self._stream_points(branch.skip))
-        start = next(p for p in points if flow.depends(branch.value, p))
+        start = next(p for p in self._beginnings(branch.skip) if flow.depends(branch.value, p))
         names: dict[str, None] = {}
         for op in flow.trace.ops:
             out = op.outputs[0] if op.outputs else None

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 from specmup.tracing.attention import Attention, attentions
 from specmup.tracing.bent import bent
-from specmup.tracing.branches import Branch, Branches
+from specmup.tracing.branches import Branches
 from specmup.tracing.constants import constants
 from specmup.tracing.dataflow import CONTRACTIONS, LOOKUPS, MOVES, NORMS, Dataflow, Map
 from specmup.tracing.dimensions import Layout, dimensions_of
 from specmup.tracing.trace import Trace, Value
-from specmup.tracing.ways import Way
+from specmup.tracing.ways import Branch, Way
 
 
 @dataclass(frozen=True)

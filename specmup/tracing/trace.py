@@ -55,7 +55,8 @@ def trace(
         args, options = replaced([list(args), options], to_meta)
     named = {recorder.value(p): name for name, p in copy.named_parameters()}
     buffers = {recorder.value(b): name for name, b in copy.named_buffers()}
-    given = tuple(recorder.value(t) for t in tensors_in([args, options]))
+    # One tensor may be given twice, as tokens and as their labels.
+    given = tuple(dict.fromkeys(recorder.value(t) for t in tensors_in([args, options])))
     for path, module in copy.named_modules():
         _follow(module, path, recorder.path)
     with torch.no_grad(), recorder:

@@ -1,8 +1,10 @@
-"""Ways back from a value, over operations that a factor passes."""
+"""Ways back from a value, over operations that a factor passes, and the branches that hold them."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+
+from specmup.tracing.records import Op, Value
 
 DIGITS = 7
 
@@ -40,6 +42,32 @@ class Way:
     def plus(self, added: tuple[str, ...]) -> Way:
         """With parameters that are added to it."""
         return replace(self, added=(*self.added, *((name, 1.0) for name in added)))
+
+
+@dataclass(frozen=True, eq=False)
+class Branch:
+    """One addition to the residual stream.
+
+    Args:
+        op: The addition.
+        skip: The stream before.
+        value: What is added.
+        ways: Back from what is added.
+        skip_scale: Product of the constants that multiply the stream on its way from the addition
+            before; None if not known.
+        stream_gains: Parameters of normalisations on that way.
+        stream_norm: Whether there is one.
+        inside: Parameters that act between the stream and the addition.
+    """
+
+    op: Op
+    skip: Value
+    value: Value
+    ways: tuple[Way, ...]
+    skip_scale: float | None
+    stream_gains: tuple[str, ...]
+    stream_norm: bool
+    inside: tuple[str, ...] = field(default=())
 
 
 def times(one: float | None, other: float | None) -> float | None:

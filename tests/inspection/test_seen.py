@@ -346,3 +346,31 @@ def test_what_is_asked_for_says_why_the_pass_did_not_answer():
     with pytest.raises(Undeclared, match=r"five dimensions, please.*example=") as asked:
         make_plan(Odd(64, 8), base=Odd(16, 2))
     assert asked.value.proposal.branch_ends
+
+
+def test_one_tensor_may_be_given_for_several_arguments():
+    """As tokens and labels are, or the two sides of an encoder and a decoder."""
+
+    class Sides(Stack):
+        def forward(self, tokens, others):
+            side = self.words(tokens)
+            return super().forward(others) + self.speak(side)
+
+    plan = planned(OneMap, kind=Sides, example=(TOKENS, TOKENS))
+    assert numbers(plan, "map.weight") == (1 / 2 / 2, 1 / 4 / 4)
+
+
+class InParts(TwoMaps):
+    """As in TimeSformer: first and other tokens take their own way, and are joined and added."""
+
+    def forward(self, h):
+        first, others = h[:, :1], h[:, 1:]
+        added = self.inner(torch.cat([first, others], 1))
+        more = torch.cat([added[:, :1].mean(1, keepdim=True), added[:, 1:]], 1)
+        return torch.cat([first, others], 1) + more
+
+
+def test_a_stream_may_be_taken_apart_and_joined():
+    plan = planned(InParts)
+    assert numbers(plan, "pour.weight") == (1 / 2 / 4, 1 / 4 / 4)
+    assert numbers(plan, "fill.weight") == (1 / 2, 1 / 4)
