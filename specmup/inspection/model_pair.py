@@ -68,6 +68,11 @@ class ScaledParam:
         return self.role not in ("input", "hidden", "output")
 
     @property
+    def groups(self) -> ScaledDim:
+        """Of a convolution: how many parts of the channels are mapped each for itself."""
+        return ScaledDim(self.spec.groups, self.before.groups)
+
+    @property
     def start_kind(self) -> str:
         """How it starts: as was seen, or a constant for a gain and drawn for all else."""
         if self.own_start is not None:

@@ -34,6 +34,7 @@ class ParamSpec:
         count: Number of blocks in that list; 1 outside.
         in_norm: Whether its module is a normalisation: by the name of its class, and by holding
             no matrix.
+        groups: Of a convolution: so many parts of the channels are mapped each for itself.
         layout: What its dimensions are to the map that it makes, where that was seen.
         multiplies: Whether the forward pass was seen to multiply by it.
         entrywise: Whether it was seen to act entry by entry in a block, whatever its shape.
@@ -47,6 +48,7 @@ class ParamSpec:
     blocks: str | None
     count: int
     in_norm: bool
+    groups: int = 1
     layout: Layout | None = None
     multiplies: bool = False
     entrywise: bool = False
@@ -103,7 +105,10 @@ class ParamSpec:
         return self.blocks is not None and len(self.names) == 1 < self.count
 
     def fans(self, *, one_hot: bool = False) -> tuple[int, int]:
-        """(fan_out, fan_in); fan_in is 1 for vectors and for one-hot inputs."""
+        """(fan_out, fan_in); fan_in is 1 for vectors and for one-hot inputs.
+
+        Of a convolution in groups, fan_out counts all channels, and fan_in those of one group.
+        """
         shape = self.shape or (1,)
         if self.entrywise:
             return prod(shape), 1
@@ -115,10 +120,12 @@ class ParamSpec:
             sides = self.layout.outputs, self.layout.inputs
             return prod(shape[d] for d in sides[0]), prod(shape[d] for d in sides[1])
         if self.is_convolution:
-            out, into, kernel = shape[0], shape[1], prod(shape[2:])
-        else:
-            out, into, kernel = shape[-2], shape[-1], 1  # leading dimensions stack maps
-        return (into, out * kernel) if self.transposed else (out, into * kernel)
+            first, second, kernel = shape[0], shape[1], prod(shape[2:])
+            if self.transposed:  # (n_in, n_out of a group, …)
+                return second * self.groups, first // self.groups * kernel
+            return first, second * kernel
+        out, into = shape[-2:]  # leading dimensions stack maps
+        return (into, out) if self.transposed else (out, into)
 
 
 def dimensions(shape: tuple[int, ...]) -> int:
@@ -189,6 +196,7 @@ def spec_of(model: nn.Module) -> ModelSpec:
             blocks=None if place is None else place[0],
             count=1 if place is None else depths[place[0]],
             in_norm=owner in norms,
+            groups=getattr(modules[owner], "groups", 1) if issubclass(kinds[owner], _ConvNd) else 1,
         )
     spec = ModelSpec(params, depths, kinds, numbered)
     for param in params.values():

@@ -124,7 +124,11 @@ def _rule(
     if param.place == "stream_norm":
         # It moves as little as a gain that holds the multiplier, but is as large as any.
         solved = replace(solved, layer=replace(solved.layer, weight_norm=Number(1.0)))
-    return solved.rule(param.law), c
+    rule = solved.rule(param.law)
+    if (groups := side(param.groups)) > 1:  # each starts as a map of its own
+        own = replace(solved.layer, fan_out=solved.layer.fan_out / Number(groups))
+        rule = replace(rule, init_variance=own.init_std**2)
+    return rule, c
 
 
 def _own_constant(param: ScaledParam, pair: ModelPair, side: Side) -> Number:
