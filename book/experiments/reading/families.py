@@ -30,7 +30,7 @@ from specmup.theory.update import update_law
 
 # What tells the families of one table apart, and how its heads call their drift.
 FAMILY = ["optimizer", "normalisation", "weight_decay", "rule"]
-DRIFTS = [("drift ($\\log_2$)", word) for word in ("whole", "a doubling")]
+DRIFTS = [("drift ($\\log_2$)", word) for word in ("whole", "per doubling")]
 
 
 @dataclass(frozen=True, repr=False)
