@@ -6,7 +6,7 @@ a claim that held no longer does, or a cell fails. The rate of kills is printed,
 no fault fells; all of it passes if neither a mutant nor a claim survives. What was found is kept
 under ``_build/mutations``, so a stopped run goes on.
 
-Naming mutants runs no others; ``--pages 1 05`` executes no others; ``--first`` goes on to the
+Naming mutants runs no others; ``--pages 01 05`` executes no others; ``--first`` goes on to the
 next mutant once a page, the quickest first, has killed one: that tells the rate, not the claims.
 ``--plan`` only says what would be executed, and how long that takes.
 """
