@@ -196,7 +196,7 @@ def spec_of(model: nn.Module) -> ModelSpec:
             blocks=None if place is None else place[0],
             count=1 if place is None else depths[place[0]],
             in_norm=owner in norms,
-            groups=getattr(modules[owner], "groups", 1) if issubclass(kinds[owner], _ConvNd) else 1,
+            groups=module.groups if isinstance(module := modules[owner], _ConvNd) else 1,
         )
     spec = ModelSpec(params, depths, kinds, numbered)
     for param in params.values():

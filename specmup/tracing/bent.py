@@ -10,22 +10,22 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from specmup.tracing.dataflow import CONTRACTIONS, MOVES, SUMS, Dataflow
-from specmup.tracing.trace import Op, Value
+from specmup.tracing.records import Op, Value, reached
 
 
 def bent(flow: Dataflow) -> Iterator[str]:
     """Names of the parameters of which a factor does not reach what they do to data."""
+
+    def making(value: Value) -> list[Op]:
+        return [op for op in flow.trace.consumers.get(value, ()) if _makes_a_weight(op, flow)]
+
+    def onward(value: Value) -> Iterator[Value]:
+        return (out for op in making(value) for out in op.outputs)
+
     for own, name in flow.trace.parameters.items():
-        following, seen = [own], {own}
-        while following:
-            value = following.pop()
-            ops = [op for op in flow.trace.consumers.get(value, ()) if _makes_a_weight(op, flow)]
-            if not all(_passes(op, value, own, flow) for op in ops):
-                yield name
-                break
-            made = {out for op in ops for out in op.outputs} - seen
-            following.extend(made)
-            seen |= made
+        steps = ((op, value) for value in reached([own], onward) for op in making(value))
+        if not all(_passes(op, value, own, flow) for op, value in steps):
+            yield name
 
 
 def _makes_a_weight(op: Op, flow: Dataflow) -> bool:

@@ -11,7 +11,7 @@ from specmup.tracing.branches import Branches
 from specmup.tracing.constants import constants
 from specmup.tracing.dataflow import CONTRACTIONS, LOOKUPS, MOVES, NORMS, Dataflow, Map
 from specmup.tracing.dimensions import Layout, dimensions_of
-from specmup.tracing.trace import Trace, Value
+from specmup.tracing.records import Trace, Value, reached
 from specmup.tracing.ways import Branch, Way
 
 
@@ -87,15 +87,13 @@ def read(trace: Trace) -> Reading:
 def _entering(flow: Dataflow, branches: Branches) -> Iterator[str]:
     """Parameters on which a stream depends where it begins, not by way of another's sums."""
     sums = {branch.op.outputs[0] for branch in branches.found}
-    following = list(branches.starts())
-    seen = set(following)
-    while following:
-        value = following.pop()
+
+    def before(value: Value) -> tuple[Value, ...]:
         op = flow.trace.producer.get(value)
-        if op is not None and value not in sums:
-            following.extend(set(op.inputs) - seen)
-            seen |= set(op.inputs)
-    yield from (name for own, name in flow.trace.parameters.items() if own in seen)
+        return () if op is None or value in sums else op.inputs
+
+    found = set(reached(branches.starts(), before))
+    yield from (name for own, name in flow.trace.parameters.items() if own in found)
 
 
 def _repeats(flow: Dataflow) -> dict[str, int]:
@@ -151,16 +149,16 @@ def _parts(flow: Dataflow) -> dict[str, tuple[int, ...]]:
 
 def _normalised(flow: Dataflow) -> Iterator[str]:
     """Parameters of maps that a normalisation follows, with no other map between."""
+    readers = flow.trace.consumers
+
+    def onward(value: Value) -> Iterator[Value]:
+        passed = (op for op in readers.get(value, ()) if op.kind not in CONTRACTIONS)
+        return (out for op in passed for out in op.outputs)
+
     for value, use in flow.maps.items():
-        following, seen = [value], {value}
-        while following:
-            readers = flow.trace.consumers.get(following.pop(), ())
-            if any(flow.norm(op) is not None for op in readers):
-                yield from use.names
-                break
-            out = {v for op in readers if op.kind not in CONTRACTIONS for v in op.outputs}
-            following.extend(out - seen)
-            seen |= out
+        following = (op for v in reached([value], onward) for op in readers.get(v, ()))
+        if any(flow.norm(op) is not None for op in following):
+            yield from use.names
 
 
 def _gains(flow: Dataflow) -> Iterator[str]:
@@ -197,15 +195,13 @@ def _entrywise(flow: Dataflow) -> Iterator[str]:
 
 def _is_summed(flow: Dataflow, value: Value) -> bool:
     """Whether entries of a value are summed before they meet a map or a non-linearity."""
-    following, seen = [value], {value}
-    while following:
-        for op in flow.trace.consumers.get(following.pop(), ()):
-            if op.kind in ("sum", "mean", "cumsum"):
-                return True
-            if op.kind in MOVES | {"add", "sub", "neg", "mul", "div"}:
-                following.extend(set(op.outputs) - seen)
-                seen |= set(op.outputs)
-    return False
+    readers, passing = flow.trace.consumers, MOVES | {"add", "sub", "neg", "mul", "div"}
+
+    def onward(value: Value) -> Iterator[Value]:
+        return (out for op in readers.get(value, ()) if op.kind in passing for out in op.outputs)
+
+    following = (op for v in reached([value], onward) for op in readers.get(v, ()))
+    return any(op.kind in ("sum", "mean", "cumsum") for op in following)
 
 
 def _own(flow: Dataflow, value: Value) -> str | None:

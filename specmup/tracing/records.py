@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, is_dataclass
 from functools import cached_property
 from typing import Any
@@ -107,6 +107,23 @@ class Trace:
             if not found.isdisjoint(op.outputs):
                 found.update(op.inputs)
         return frozenset(found)
+
+
+def reached(starts: Iterable[Value], onward: Callable[[Value], Iterable[Value]]) -> Iterator[Value]:
+    """Every value to which steps lead from some, each once, these included.
+
+    Args:
+        starts: Where to begin.
+        onward: From a value to those of the next step.
+    """
+    following = list(dict.fromkeys(starts))
+    seen = set(following)
+    while following:
+        value = following.pop()
+        yield value
+        new = set(onward(value)) - seen
+        following.extend(new)
+        seen |= new
 
 
 def leaves(tree: Any, kind: type) -> Iterator[Any]:
