@@ -123,7 +123,10 @@ def verdict(audit: Audit) -> list[str]:
     right = sum(row.pattern not in wrong for row in audit.rows)
     verdict = f"{sizes}: this is {audit.rule} for {audit.optimizer}"
     if audit.rule != audit.asked:
-        verdict += f", but branches of {_maps(audit.block_depth)} need {audit.asked}"
+        needs = f"branches of {_maps(audit.block_depth)} need"
+        verdict += (
+            f", but {needs if DEPTH in audit.sizes else 'the condition asks for'} {audit.asked}"
+        )
     elif not audit.agrees:
         verdict += ", but for what is said below"
     elif audit.faults:

@@ -186,17 +186,18 @@ def spec_of(model: nn.Module) -> ModelSpec:
     params = {}
     for pattern, same in found.items():
         owner = same[0].rpartition(".")[0]
+        user = owner.partition(".parametrizations.")[0]  # the module whose weight torch makes of it
         place = in_list(same[0], depths)
         params[pattern] = ParamSpec(
             pattern=pattern,
             names=tuple(same),
             aliases=tuple(alias for name in same for alias in firsts[name][0]),
             shape=firsts[same[0]][1],
-            module=kinds[owner],
+            module=kinds[user],
             blocks=None if place is None else place[0],
             count=1 if place is None else depths[place[0]],
             in_norm=owner in norms,
-            groups=module.groups if isinstance(module := modules[owner], _ConvNd) else 1,
+            groups=module.groups if isinstance(module := modules[user], _ConvNd) else 1,
         )
     spec = ModelSpec(params, depths, kinds, numbered)
     for param in params.values():

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from specmup.tracing.dataflow import HOMOGENEOUS, LOOKUPS, MOVES, SUMS, Dataflow, moved
+from specmup.tracing.dataflow import HOMOGENEOUS, LOOKUPS, MOVES, SUMS, Dataflow, Map, moved
+from specmup.tracing.terms import terms
 from specmup.tracing.trace import Op, Value
 from specmup.tracing.ways import Branch, Way, times
 
@@ -191,7 +192,7 @@ class Branches:
         if (found := flow.maps.get(value)) is not None:
             if op.kind in LOOKUPS:
                 return [Way((found.names,))]
-            return [way.behind(found.names, found.bias) for way in self._back(found.data, seen)]
+            return self._through_map(found, self._back(found.data, seen))
         if (norm := flow.norm(op)) is not None:
             own = norm[1]
             return [Way(stop="norm").behind(own)] if own else [Way(stop="norm")]
@@ -207,6 +208,16 @@ class Branches:
         if op.kind in ("mul", "div"):
             return self._gated(op, seen)
         return [Way(stop=op.kind)]
+
+    def _through_map(self, found: Map, ways: list[Way]) -> list[Way]:
+        """Each way once for each summand of the map's weight."""
+        through = []
+        for term in terms(self.flow, found):
+            for way in ways:
+                for factor in reversed(term.factors):
+                    way = way.behind(factor.names)
+                through.append(way.scaled(term.scale).plus(found.bias))
+        return through
 
     def _summed(self, op: Op, seen: dict[Value, list[Way]]) -> list[Way]:
         flow = self.flow

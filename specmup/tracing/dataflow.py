@@ -1,7 +1,8 @@
 """What depends on what in a trace, and what each operation does to the size of its input.
 
 Three kinds of values: data depends on the inputs; weights depend on parameters and on no input; all
-else is constant. A map is an operation that contracts data with a weight.
+else is constant. A map is an operation that contracts data with a weight; or a weight with one of
+the module's own, as a table of positions with keys' map. Else a product of weights is a weight.
 """
 
 from __future__ import annotations
@@ -129,13 +130,19 @@ class Dataflow:
         if places is None:
             return None
         one, other = (op.args[place] for place in places)
-        if self.is_weight(one) and not self.is_weight(other):
+        if self.is_weight(one) and (not self.is_weight(other) or self._is_own(one, op)):
             one, other = other, one
-        if not self.is_weight(other):
+        of_weights = self.is_weight(one) and (self._is_own(one, op) or not self._is_own(other, op))
+        if not self.is_weight(other) or of_weights:
             return None
         bias = [v for v in op.inputs if v not in (one, other) and self.is_weight(v)]
         names = tuple(n for v in bias for n in self.parameters(v))
         return Map(op, one, other, self.parameters(other), names)
+
+    def _is_own(self, value: Value, op: Op) -> bool:
+        """Whether a weight is made of parameters of the very module in which it is used."""
+        homes = {name.rpartition(".")[0] for name in self.parameters(value)}
+        return homes == {op.module}
 
     def norm(self, op: Op) -> tuple[Value, tuple[str, ...]] | None:
         """What an operation normalises and the parameters that it applies; None if it is no norm.

@@ -12,6 +12,7 @@ from specmup.tracing.constants import constants
 from specmup.tracing.dataflow import CONTRACTIONS, LOOKUPS, MOVES, NORMS, Dataflow, Map
 from specmup.tracing.dimensions import Layout, dimensions_of
 from specmup.tracing.records import Trace, Value, reached
+from specmup.tracing.terms import COLUMNS, ROWS, terms
 from specmup.tracing.ways import Branch, Way
 
 
@@ -119,18 +120,23 @@ def _layouts(flow: Dataflow) -> dict[str, Layout]:
     """The layout of each parameter of which all maps agree."""
     found: dict[str, set[Layout]] = {}
     by_name = {name: value for value, name in flow.trace.parameters.items()}
-    for use in flow.maps.values():
-        if len(use.names) != 1 or use.op.kind in (*LOOKUPS, "convolution"):
+    factors = (
+        factor
+        for use in flow.maps.values()
+        if use.op.kind not in (*LOOKUPS, "convolution")
+        for term in terms(flow, use)
+        for factor in term.factors
+        if len(factor.names) == 1
+    )
+    for factor in factors:
+        own, made = by_name[factor.names[0]], factor.value
+        if len(own.shape) < 2 or len(made.shape) < 2:
             continue
-        own, weight = by_name[use.names[0]], use.weight
-        if len(own.shape) < 2 or len(weight.shape) < 2:
-            continue
-        outputs, inputs = dimensions_of(flow, weight, own)[-2:]
-        if use.op.inputs.index(weight) > use.op.inputs.index(use.data):
-            outputs, inputs = inputs, outputs  # of a right operand the last but one is summed over
+        labels = dimensions_of(flow, made, own)
+        outputs, inputs = labels[factor.outputs], labels[ROWS + COLUMNS - factor.outputs]
         if inputs and not inputs & outputs:
             layout = Layout(tuple(sorted(outputs)), tuple(sorted(inputs)), own.shape)
-            found.setdefault(use.names[0], set()).add(layout)
+            found.setdefault(factor.names[0], set()).add(layout)
     return {name: seen.pop() for name, seen in found.items() if len(seen) == 1}
 
 

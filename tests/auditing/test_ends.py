@@ -98,3 +98,12 @@ def test_a_plan_is_agreed_with_and_one_rate_that_stays_is_named(kind):
     (fault,) = found.faults
     assert (fault.pattern, fault.number, dict(fault.factors)) == (pattern, "learning_rate", factors)
     assert pattern in {name for b in found.broken for name in b.where.values()}
+
+
+def test_a_network_without_branches_is_not_told_of_them():
+    def one_rate(width, depth):
+        model = Plain(width, depth)
+        return model, torch.optim.AdamW(model.parameters(), lr=0.01)
+
+    told = str(audit(one_rate, widths=WIDTHS, depths=(2,))).splitlines()[0]
+    assert told.endswith("in width for AdamW, but the condition asks for μP in width")

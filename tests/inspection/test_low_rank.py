@@ -43,7 +43,28 @@ class Own(nn.Linear):
     names = "weight", "down.weight", "up.weight"
 
 
-KINDS = pytest.mark.parametrize("kind", [Peft, Loralib, Own])
+class Merged(Loralib):
+    """W + B·A is made first, and applied as one map."""
+
+    def forward(self, x):
+        return nn.functional.linear(x, self.weight + 2 * (self.lora_B @ self.lora_A))
+
+
+class MergedOtherWay(nn.Linear):
+    """The same, with A and B stored as (n_in, r) and (r, n_out), under other names."""
+
+    def __init__(self, base):
+        super().__init__(base.in_features, base.out_features, bias=False)
+        self.down = nn.Parameter(torch.zeros(base.in_features, RANK))
+        self.up = nn.Parameter(torch.zeros(RANK, base.out_features))
+
+    names = "weight", "down", "up"
+
+    def forward(self, x):
+        return nn.functional.linear(x, torch.addmm(self.weight.T, self.down, self.up).T)
+
+
+KINDS = pytest.mark.parametrize("kind", [Peft, Loralib, Own, Merged, MergedOtherWay])
 
 
 def adapted(nano_gpt, kind, width, depth):
@@ -52,6 +73,18 @@ def adapted(nano_gpt, kind, width, depth):
         for name in ("c_attn", "c_proj"):
             setattr(block.attn, name, kind(getattr(block.attn, name)))
     return model
+
+
+def narrowed(residual, kind):
+    """Residual networks by their size, of which a wrapped map ends each branch."""
+
+    def build(width, depth):
+        model = residual(width, depth)
+        for layer in model.layers:
+            layer.narrow = kind(layer.narrow)
+        return model
+
+    return build
 
 
 @KINDS
@@ -71,12 +104,7 @@ def test_the_product_has_the_factor_once(nano_gpt, kind):
 
 @KINDS
 def test_so_it_has_under_a_declaration(residual, kind):
-    def build(width, depth):
-        model = residual(width, depth)
-        for layer in model.layers:
-            layer.narrow = kind(layer.narrow)
-        return model
-
+    build = narrowed(residual, kind)
     models = {"model": build(64, 8), "base": build(16, 2), "block_depth": 2}
     says = r"'narrow' is declared as branch_end, but layers\.\*\.narrow holds 3 matrices.*3 times"
     with pytest.raises(ValueError, match=says):
@@ -84,6 +112,32 @@ def test_so_it_has_under_a_declaration(residual, kind):
     plan = make_plan(**models, branch_ends=[f"narrow.{kind.names[0]}"])
     folded = [plan[f"layers.0.narrow.{name}"].factors.folded for name in kind.names]
     assert folded == [1 / 4, 1, 1 / 4]
+
+
+@pytest.mark.parametrize("kind", [Merged, MergedOtherWay])
+def test_what_is_merged_is_seen_without_a_declaration(residual, kind):
+    build = narrowed(residual, kind)
+    plan = make_plan(build(64, 8), base=build(16, 2))
+    weight, first, last = (plan[f"layers.0.narrow.{name}"].factors for name in kind.names)
+    assert (weight.folded, first.folded, last.folded) == (1 / 4, 1, 1 / 4)
+    assert (first.learning_rate, last.learning_rate) == (1 / 4, 1 / 4)
+
+
+def test_a_map_of_two_factors_holds_its_branch_in_the_outer_one(residual):
+    class Product(nn.Module):
+        def __init__(self, base):
+            super().__init__()
+            self.inner = nn.Parameter(torch.randn(RANK, base.in_features))
+            self.outer = nn.Parameter(torch.randn(base.out_features, RANK))
+
+        def forward(self, x):
+            return x @ (self.outer @ self.inner).T
+
+    build = narrowed(residual, Product)
+    plan = make_plan(build(64, 8), base=build(16, 2))
+    inner, outer = (plan[f"layers.0.narrow.{name}"].factors for name in ("inner", "outer"))
+    assert (inner.folded, outer.folded) == (1, 1 / 4)
+    assert (inner.init_std, outer.init_std) == (1 / 4, 1 / 4)  # 1/r_n to what stays; α alone
 
 
 def test_what_else_stands_inside_a_known_map_is_asked_for(nano_gpt):

@@ -251,9 +251,7 @@ def test_a_weight_that_is_divided_by_its_own_size_holds_no_factor():
 
 def test_of_a_length_and_a_direction_the_length_holds_the_factor():
     """Weight normalisation: what multiplies each row is a parameter of its own."""
-    with pytest.raises(Undeclared) as asked:
-        planned(Weighted)
-    plan = planned(Weighted, told=asked.value.proposal.given)
+    plan = planned(Weighted)
     length, direction = (f"pour.parametrizations.weight.original{n}" for n in (0, 1))
     assert numbers(plan, length) == (1 / 4, 1 / 4)
     assert numbers(plan, direction) == (1 / 2, 1 / 4)

@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import nn
 from torch.nn import functional as F
+from torch.nn.utils.parametrizations import weight_norm
 
 from specmup.parametrization.plan import make_plan
 
@@ -49,6 +50,12 @@ KERNELS = {
         2**-0.5,
         0.5,
     ),
+    # Which torch keeps as a length and a direction, in a module that is no convolution itself.
+    "4 groups, weight-normalised": (
+        lambda n: weight_norm(nn.Conv2d(n, n, 3, padding=1, groups=4, bias=False), dim=2),
+        2**-0.5,
+        0.5,
+    ),
     "one group": (lambda n: nn.Conv2d(n, n, 7, padding=3, bias=False), 2**-0.5, 0.5),
 }
 
@@ -58,6 +65,7 @@ def test_its_start_and_its_rate_follow_the_channels_of_one_group(kernel, start, 
     torch.manual_seed(0)
     small, large = Model(kernel, 32), Model(kernel, 64)
     plan = make_plan(large, base=small, learning_rate=0.01, example=torch.randn(2, 3, 8, 8))
-    entry = plan["blocks.0.kernel.weight"]
+    (name,) = (n for n in plan if n.startswith("blocks.0.kernel") and not n.endswith("original0"))
+    entry = plan[name]
     assert entry.factors.init_std == pytest.approx(start)
     assert entry.factors.learning_rate == pytest.approx(rate)
