@@ -101,7 +101,7 @@ def _larger_heads(seen: Observation, model: nn.Module) -> Iterator[str]:
     (dimension, *more), (scale, *others) = dimensions, {s for _, s in now}
     right = own_before.pop() if len(own_before) == 1 else None
     if right and scale and not more and not others:
-        names = [n for n, v in entries(model).items() if type(v) is float and isclose(v, scale)]
+        names = told_as(scale, model)
         where = f" by {' or '.join(names)}, of the configuration" if names else ""
         remedy = (
             f"multiply them by {right / dimension:.4g} in place of {scale:.4g}{where}, or {remedy}"
@@ -120,6 +120,11 @@ def entries(model: nn.Module) -> Mapping[str, Any]:
     own = to_dict() if callable(to_dict) else dict(getattr(config, "__dict__", {}))
     parts = [value for value in own.values() if isinstance(value, dict)]
     return {name: value for some in (*parts, own) for name, value in some.items()}
+
+
+def told_as(number: float, model: nn.Module) -> list[str]:
+    """Names of the configuration's entries that hold a number."""
+    return [n for n, v in entries(model).items() if type(v) is float and isclose(v, number)]
 
 
 def _counts_experts(name: str) -> bool:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from math import isclose
 
 from torch import nn
 
-from specmup.inspection.counts import counts_that_grow, entries, heads_that_grow
+from specmup.inspection.counts import counts_that_grow, heads_that_grow, told_as
 from specmup.inspection.model_pair import ModelPair
 from specmup.inspection.names import abbreviated
 from specmup.inspection.observation import Observation
@@ -55,7 +54,7 @@ def _scaled(scales: Sequence[AttentionScale], model: nn.Module, seen: Observatio
         abbreviated(sorted({str(found.dimension) for found in one.attentions}))
         for one in (seen.base, seen.target)
     )
-    told = [n for n, v in entries(model).items() if type(v) is float and isclose(v, scales[0].own)]
+    told = told_as(scales[0].own, model)
     lasts = f" What is given as {' or '.join(told)} in the configuration lasts." if told else ""
     values = f"{scales[0].value:.4g} in place of {scales[0].own:.4g}"
     yield (

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
 from functools import cached_property
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
-from torch import Tensor, nn
+from torch import nn
 from torch.optim import Optimizer
 
 from specmup.foreign import in_one_line
@@ -19,21 +19,14 @@ from specmup.inspection.model_pair import ScaledDim
 from specmup.inspection.names import abbreviated, spellings
 from specmup.parametrization import plan_json
 from specmup.parametrization.attention import AttentionScale, check_scales, set_scales
-from specmup.parametrization.cutting import cuts
 from specmup.parametrization.initial import Start, redraw, rescale, set_multipliers
 from specmup.parametrization.parameter_plan import ParameterPlan
+from specmup.parametrization.plan_optimizer import cut_apart, grouped, made_optimizer
 from specmup.parametrization.report import Report
 from specmup.parametrization.schedules import base_numbers, schedule_factor
 from specmup.parametrization.tensors import tensors_of
-from specmup.theory.update import update_law
-
-if TYPE_CHECKING:
-    from specmup.optimizers.of_matrices import Views
 
 M = TypeVar("M", bound=nn.Module)
-
-# An optimizer's options that a plan decides, and what make_plan calls them.
-RESERVED_OPTIONS = {"lr": "learning_rate", "weight_decay": "weight_decay", "eps": "epsilon"}
 
 
 @dataclass(frozen=True)
@@ -147,16 +140,7 @@ class Plan(Mapping[str, ParameterPlan]):
                 no learning rate was given.
         """
         check_scales(model, self.attention)
-        groups: dict[tuple[tuple[str, float], ...], list[nn.Parameter]] = {}
-        for entry, parameter in self._trained(model):
-            assert entry.learning_rate is not None
-            numbers = {"lr": entry.learning_rate, "weight_decay": entry.weight_decay}
-            if entry.epsilon is not None:
-                numbers["eps"] = entry.epsilon
-            if entry.optimizer != self.optimizer_name:
-                numbers["companion"] = True
-            groups.setdefault(tuple(numbers.items()), []).append(parameter)
-        return [{"params": params, **dict(numbers)} for numbers, params in groups.items()]
+        return grouped(self._trained(model), self.optimizer_name)
 
     def optimizer(
         self,
@@ -188,21 +172,9 @@ class Plan(Mapping[str, ParameterPlan]):
                 if an option is a number that the plan holds for each group; or if a tensor cannot
                 be taken apart.
         """
-        from specmup.optimizers.of_matrices import OfMatrices  # libraries load for seconds
-        from specmup.optimizers.registry import make_optimizer
-
-        for key, kind in RESERVED_OPTIONS.items():
-            if key in {**options, **(companion or {})}:
-                raise ValueError(
-                    f"{key} is a number of the plan, one for each group: give it to make_plan, as "
-                    f"{kind}"
-                )
-
-        def make(groups: list[dict]) -> Optimizer:
-            return make_optimizer(self.optimizer_name, groups, companion=companion, **options)
-
-        groups, cut = self.groups(model), self._cuts(model, split or {})
-        made = OfMatrices(groups, make, cut) if cut else make(groups)
+        groups, trained = self.groups(model), self._trained(model)
+        cut = cut_apart(trained, self.optimizer_name, model, split or {})
+        made = made_optimizer(self.optimizer_name, groups, cut, companion, options)
         made.defaults.update(base_numbers(self.entries))
         return made
 
@@ -267,16 +239,6 @@ class Plan(Mapping[str, ParameterPlan]):
         rules = f"k = {self.block_depth}" if self.parametrization == "spectral" else "SP"
         kind = self.architecture or "declared architecture"
         return f"{kind}: {sizes}; {self.optimizer_name}, {rules}, {self.gauge} gauge"
-
-    def _cuts(self, model: nn.Module, split: Mapping[str, int]) -> dict[Tensor, Views]:
-        if update_law(self.optimizer_name).matrices_only:
-            own = [
-                both for both in self._trained(model) if both[0].optimizer == self.optimizer_name
-            ]
-            return cuts(own, model, split)
-        if split:
-            raise ValueError(f"split= is for optimizers of matrices, not {self.optimizer_name}")
-        return {}
 
     def _trained(self, model: nn.Module) -> list[tuple[ParameterPlan, nn.Parameter]]:
         """The parameters that are not frozen, each with its numbers."""
