@@ -30,6 +30,7 @@ def test_a_name_leads_to_its_line(tmp_path: Path):
     assert 'href="#module-5"' in page
     line = page.split('id="module-5"')[1].split('id="module-6"')[0]
     assert ">second</span>" in line
+    assert page.count('href="#module-') == 1  # the name's: a number of a line is no tab stop
     assert complaints == ""
 
 

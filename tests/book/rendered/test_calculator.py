@@ -131,3 +131,22 @@ def test_an_optimizer_without_epsilon_is_given_none(page):
 def test_rates_are_read_as_people_write_them(page, typed):
     rows = calculated(page, lr=typed, width=256, depth=4)
     assert {row["learning_rate"] for row in rows} == {2.0**-9}
+
+
+def test_a_keyboard_reaches_every_field_and_what_it_types_counts(page):
+    names = page.evaluate(
+        "() => [...document.querySelectorAll('.calculator [name]')].map(one => one.name)"
+    )
+    page.focus(f".calculator [name={names[0]}]")
+    reached = []
+    for _ in names:
+        reached.append(page.evaluate("() => document.activeElement.name"))
+        page.keyboard.press("Tab")
+    assert reached == names
+    before = page.input_value("input[name=width]")
+    page.focus("input[name=width]")
+    page.keyboard.press("Control+A")
+    page.keyboard.type("4100")
+    assert "=4100" in page.inner_text(".calculator-output")
+    page.keyboard.press("Control+A")
+    page.keyboard.type(before)
