@@ -8,7 +8,7 @@ from importlib.util import find_spec
 from types import ModuleType
 
 # What [lab] brings, by the names under which it is imported; torch brings filelock already.
-LAB = ("pandas", "scipy", "sklearn", "matplotlib", "tqdm", "msgspec")
+LAB = ("pandas", "scipy", "sklearn", "matplotlib", "fontTools", "tqdm", "msgspec")
 
 
 class MissingExtra(ImportError, ValueError):

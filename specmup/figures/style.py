@@ -15,9 +15,11 @@ from typing import TYPE_CHECKING, Any
 
 import matplotlib as mpl
 import numpy as np
+from matplotlib.backend_bases import register_backend
 from matplotlib.colors import LinearSegmentedColormap, to_hex
 from matplotlib.figure import Figure
 
+from specmup.figures.letters import CanvasOfText
 from specmup.runs.files import replacing
 
 if TYPE_CHECKING:
@@ -56,7 +58,6 @@ STYLE: dict[RcKeyType, Any] = {
     "savefig.facecolor": "none",
     "savefig.transparent": True,
     "savefig.format": "svg",
-    "svg.fonttype": "path",  # letters as outlines: the same page on every machine
     "svg.hashsalt": "specmup",  # element names do not change from build to build
     "font.family": "DejaVu Sans",  # shipped with matplotlib
     "font.size": 10.5,
@@ -84,8 +85,9 @@ STYLE: dict[RcKeyType, Any] = {
 
 
 def use_style() -> None:
-    """Set the book's style; in a notebook also make figures reproducible SVG."""
+    """Set the book's style, SVG with letters as text; in a notebook also make it reproducible."""
     mpl.rcParams.update(STYLE)
+    register_backend("svg", CanvasOfText)
     try:
         from IPython import get_ipython
         from matplotlib_inline.backend_inline import set_matplotlib_formats
