@@ -89,7 +89,7 @@ def near(centre: float, tolerance: float) -> Criterion:
 def open_at(value: float) -> Criterion:
     """The interval holds the value: the data cannot tell it from that."""
     return Criterion(
-        f"not told from {number(value)}",
+        f"its interval holds {number(value)}",
         lambda found: "held" if value in interval_of(found) else "fell",
     )
 
@@ -118,7 +118,7 @@ def says(expected: str, words: Mapping[str, Criterion]) -> Criterion:
 
 
 def compared(low: str, high: str, neither: str, at: float = 0.0) -> dict[str, Criterion]:
-    """Words for a difference: surely below, surely above, or not told from ``at``.
+    """Words for a difference: surely below, surely above, or neither.
 
     Raises:
         ValueError: If a word is there twice, for then one would stand for two answers.
