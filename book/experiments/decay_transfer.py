@@ -1,7 +1,8 @@
 """Chapter to come: does weight decay transfer, over width and depth, and by whose rule?
 
 A small GPT is trained at the base's tuned rate under several decays λ, so long that decay matters:
-the sum of η·λ over the steps is about one in the middle of the grid. Beside the solver's rule for λ
+the sum of η·λ over the steps is about one in the middle of the grid. Under one of these decays the
+rate is swept as well: does it transfer with decay, and by whose rule for λ? Beside the solver's
 stand those that others propose. All are the same at the base:
 
 - ``solved``: what the condition gives, which for k ≥ 2 keeps η·λ;
@@ -15,10 +16,10 @@ Along the run, matrices are measured as these papers measure them
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import pandas as pd
-from torch import Tensor
+from torch import Tensor, nn
 
 from experiments.brief_gpt import BASE_DEPTH, BASE_WIDTH, run_of, trained
 from experiments.declared import Axes, Experiment
@@ -27,12 +28,15 @@ from experiments.instruments.weights_along import WeightsAlong
 from specmup.parametrization.factors import Factors
 from specmup.sweeps.run import Run
 from specmup.sweeps.work import plan_of, text_of_run
+from specmup.training.language import validation_loss
 
-STEPS = 500
-LOOKS = 5  # at equal distances, the last at the end
+# Updates after which a run is looked at: some early, where alignment is said to hold, then at equal
+# distances to the end.
+MOMENTS = (1, 10, 30, 100, 200, 300, 400, 500)
 PROBED_WINDOWS = 4
 # Of the base, where the sweep of optimizers has its best; the other rates of Muon-Kimi are AdamW's.
-LOG2_LR: Mapping[str, float] = {"adamw": -8, "muon-kimi": -6}
+LOG2_LR: Mapping[str, int] = {"adamw": -8, "muon-kimi": -6}
+SWEPT = 2.0  # the base's λ of AdamW under which its rate is swept: two forgettings in a run
 MATRICES: Mapping[str, str] = {
     "tokens": "tokens",
     "query": "attention.query",
@@ -62,36 +66,41 @@ def train_with_decay(
     width: int,
     depth: int,
     weight_decay: float,
+    log2_lr: float,
     seed: int,
-    steps: int = STEPS,
+    moments: Sequence[int] = MOMENTS,
 ) -> pd.DataFrame:
-    """One run: a row a look and matrix.
+    """One run, which ends at the last of the moments: a row a moment and matrix.
 
-    Columns: optimizer, rule, decay (of :data:`DECAYS`), width, depth, weight_decay (of the base),
-    seed, step, ``loss`` on held-out windows after it, matrix, and what
+    Columns: optimizer, rule, decay (of :data:`DECAYS`), width, depth, weight_decay and log2_lr (of
+    the base), seed, step, ``loss`` on held-out windows after it, matrix, and what
     :class:`~experiments.instruments.weights_along.WeightsAlong` measures of the matrix and of that
     step; ``inf`` from a divergence on.
     """
-    every = steps // LOOKS
     run = run_of(
-        *(rule, optimizer, LOG2_LR[optimizer]),
+        *(rule, optimizer, log2_lr),
         width=width,
         depth=depth,
         seed=seed,
         weight_decay=weight_decay,
-        steps=steps,
-        validate_every=every,
+        steps=max(moments),
     )
-    moments = [every * look for look in range(1, LOOKS + 1)]
-    along = WeightsAlong(MATRICES, probe(run), moments)
-    model, history = trained(run, along, weight_decay=base_decays(run, decay))
-    frame = pd.DataFrame(along.rows(model))
+    along, losses = WeightsAlong(MATRICES, probe(run), moments), {}
+
+    def look(step: int, model: nn.Module) -> None:
+        along(step, model)
+        if step in moments:
+            losses[step] = held_out_loss(run, model)
+
+    model, history = trained(run, look, weight_decay=base_decays(run, decay))
+    losses[max(moments)] = history.loss
     everything = pd.MultiIndex.from_product([moments, MATRICES], names=["step", "matrix"])
-    frame = frame.set_index(["step", "matrix"]).reindex(everything).fillna(float("inf"))
-    losses = {**history.validation, steps: history.loss}
+    frame = pd.DataFrame(along.rows(model)).set_index(["step", "matrix"])
+    frame = frame.reindex(everything).fillna(float("inf"))
     frame.insert(0, "loss", [losses.get(step, float("inf")) for step, _ in everything])
     about = {"optimizer": optimizer, "rule": rule, "decay": decay, "width": width, "depth": depth}
-    return labelled(frame.reset_index(), **about, weight_decay=weight_decay, seed=seed)
+    numbers = {"weight_decay": weight_decay, "log2_lr": log2_lr}
+    return labelled(frame.reset_index(), **about, **numbers, seed=seed)
 
 
 def base_decays(run: Run, decay: str) -> dict[str, float]:
@@ -115,65 +124,70 @@ def probe(run: Run) -> Tensor:
     return text.windows("val", text.fixed_windows(context, PROBED_WINDOWS), context)[0]
 
 
-_SEEDS = {"seed": [0, 1]}
-_NONE = {"weight_decay": 0.0, "decay": "solved"}
+def held_out_loss(run: Run, model: nn.Module) -> float:
+    """What the run is judged by, of a model on the way."""
+    text, context = text_of_run(run, None), run.shape.context
+    return validation_loss(model, text, run.recipe, context=context)
+
+
+_SEEDS = {"seed": [0, 1, 2]}  # Student's t of two is 12.7 standard errors wide, and says nothing
 _BASE = {"width": BASE_WIDTH, "depth": BASE_DEPTH}
 _GRID: Mapping[str, list[float]] = {
     "adamw": [0.5, 1.0, 2.0, 4.0],
-    "muon-kimi": [0.0625, 0.125, 0.25, 0.5],
+    "muon-kimi": [0.0625, 0.25, 1.0],
 }
+
+
+def _case(
+    optimizer: str, size: Mapping[str, int], rule: str, decay: str, decays: object, rates: object
+) -> Axes:
+    """The jobs of one rule and one rule of decay, of several seeds."""
+    told = {"optimizer": optimizer, **_BASE, **size, "rule": rule, "decay": decay}
+    return {**told, "weight_decay": decays, "log2_lr": rates, **_SEEDS}
 
 
 def _cases(optimizer: str, size: Mapping[str, int], asked: Mapping[str, list[str]]) -> list[Axes]:
     """Without decay, and over λ, for every rule and its rules of decay at one size."""
-    told = {"optimizer": optimizer, **_BASE, **size}
-    without: list[Axes] = [{**told, "rule": list(asked), **_NONE, **_SEEDS}]
-    return without + [
-        {**told, "rule": rule, "decay": decays, "weight_decay": _GRID[optimizer], **_SEEDS}
+    rate = LOG2_LR[optimizer]
+    return [
+        _case(optimizer, size, rule, decay, grid, rate)
         for rule, decays in asked.items()
+        for decay, grid in [("solved", 0.0), *((decay, _GRID[optimizer]) for decay in decays)]
     ]
 
 
 WIDE, DEEP = {"width": 256}, {"depth": 16}
+_RATES, _SP_RATES = [-10, -9, -8, -7], [-11, -10, -9, -8]
 EXPERIMENT = Experiment(
     point=train_with_decay,
     version=1,
     keys=(
-        *("optimizer", "rule", "decay", "width", "depth", "weight_decay", "seed"),
+        *("optimizer", "rule", "decay", "width", "depth", "weight_decay", "log2_lr", "seed"),
         *("step", "matrix"),
     ),
     smallest_first=True,
     rounded=True,
     scales={
-        "quick": {
-            "optimizer": "adamw",
-            **_BASE,
-            "rule": "k2",
-            "decay": "solved",
-            "weight_decay": [1.0, 4.0],
-            "seed": 0,
-        },
-        # At the base all rules are one. The others' rules over depth, and over the width of an SP
-        # whose rate stays, say what some rule here says.
+        "quick": {**_case("adamw", {}, "k2", "solved", [1.0, 4.0], -8), "seed": 0},
+        # At the base all rules are one. Over depth that of k ≥ 2 says what the others say, and so
+        # does SP over width, whose rate stays. What others propose, they propose for AdamW.
         "reference": [
             *_cases("adamw", {}, {"k2": ["solved"]}),
             *_cases(
-                "adamw",
-                WIDE,
-                {"sp": ["solved", "square root"], "k2": ["solved", "unchanged", "square root"]},
+                *("adamw", WIDE),
+                {"sp": ["solved"], "k2": ["solved", "unchanged", "square root"]},
             ),
             *_cases(
-                "adamw",
-                DEEP,
+                *("adamw", DEEP),
                 {"sp": ["solved"], "k1": ["solved", "independent"], "k2": ["solved"]},
             ),
+            _case("adamw", {}, "k2", "solved", SWEPT, _RATES),
+            _case("adamw", WIDE, "sp", "solved", SWEPT, _SP_RATES),
+            _case("adamw", WIDE, "k2", "solved", SWEPT, _RATES),
+            _case("adamw", WIDE, "k2", "unchanged", SWEPT, _RATES),
             *_cases("muon-kimi", {}, {"k2": ["solved"]}),
             *_cases("muon-kimi", WIDE, {"sp": ["solved"], "k2": ["solved", "unchanged"]}),
-            *_cases(
-                "muon-kimi",
-                DEEP,
-                {"sp": ["solved"], "k1": ["solved", "independent"], "k2": ["solved"]},
-            ),
+            *_cases("muon-kimi", DEEP, {"sp": ["solved"], "k1": ["solved"], "k2": ["solved"]}),
         ],
     },
 )

@@ -1,7 +1,7 @@
 """Chapter to come: how far tuned rates move with the length of training and with the batch.
 
 The rules say how numbers change with width and depth, at one number of steps and one batch. Here
-both grow, at two widths under the rule for k ≥ 2, and the base's learning rate is swept at each.
+both grow, at three widths under the rule for k ≥ 2, and the base's learning rate is swept at each.
 """
 
 from __future__ import annotations
@@ -56,8 +56,8 @@ EXPERIMENT = Experiment(
                 **_USUAL,
                 **longer,
                 "log2_lr": rates,
-                "width": [BASE_WIDTH, 128],
-                "seed": [0, 1],
+                "width": [32, BASE_WIDTH, 128],
+                "seed": [0, 1, 2],
             }
             for longer, rates in _CASES
         ],

@@ -13,6 +13,7 @@ from typing import Literal, cast
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 
 from specmup.aligned import aligned
 from specmup.analysis.comparable import check_comparable
@@ -190,8 +191,8 @@ def transfer(
         ),
         base=base,
         carried_log2_lr=carried,
-        drift=_contrast(np.r_[-1.0, np.zeros(len(sizes) - 2), 1.0], usable),
-        slope=_contrast(doublings / (doublings @ doublings), usable),
+        drift=contrast(np.r_[-1.0, np.zeros(len(sizes) - 2), 1.0], usable),
+        slope=contrast(doublings / (doublings @ doublings), usable),
         seeds=len(usable),
     )
 
@@ -211,7 +212,7 @@ def _size_transfer(
         cost = Interval(0.0, 0.0, 0.0) if is_base else regret(curve, carried)
     return SizeTransfer(
         size=size,
-        optimum=_contrast(np.ones(1), [(o,) for o in optima if not o.diverged]),
+        optimum=contrast(np.ones(1), [(o,) for o in optima if not o.diverged]),
         seeds=len(optima),
         low_edge=sum(o.edge == "low" for o in optima),
         high_edge=sum(o.edge == "high" for o in optima),
@@ -224,14 +225,19 @@ def _size_transfer(
     )
 
 
-def _contrast(weights: np.ndarray, optima: Sequence[Sequence[Optimum]]) -> Interval:
-    """Mean over seeds of Σ_j weights[j]·optimum[j], with what the bounds leave open."""
+def contrast(weights: ArrayLike, optima: Sequence[Sequence[Optimum]]) -> Interval:
+    """Mean over seeds of Σ_j weights[j]·optimum[j], with what the bounds leave open.
+
+    Args:
+        weights: One a size, such as (−1, 1) for how far an optimum moves between two.
+        optima: One row a seed, one optimum a size; none of them diverged.
+    """
     if not optima:
         return Interval(nan, nan, nan)
     estimates, lows, highs = [], [], []
     for of_seed in optima:
         # An axis with weight zero must not turn an infinite bound into nan.
-        terms = [(w, o) for w, o in zip(weights, of_seed, strict=True) if w != 0]
+        terms = [(w, o) for w, o in zip(np.asarray(weights), of_seed, strict=True) if w != 0]
         estimates.append(sum(w * o.log2_lr for w, o in terms))
         lows.append(sum(w * (o.low if w > 0 else o.high) for w, o in terms))
         highs.append(sum(w * (o.high if w > 0 else o.low) for w, o in terms))

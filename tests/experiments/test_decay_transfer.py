@@ -11,14 +11,14 @@ from experiments.brief_gpt import BASE_DEPTH, BASE_WIDTH, run_of
 from experiments.decay_transfer import (
     DECAYS,
     EXPERIMENT,
-    LOOKS,
     MATRICES,
     base_decays,
     train_with_decay,
 )
-from specmup.sweeps.work import plan_of
+from specmup.sweeps.work import execute, plan_of
 
 R_N, R_L = 4, 8
+SHORT = [1, 4, 10]
 
 
 @cache
@@ -80,20 +80,31 @@ def short(monkeypatch):
 
     monkeypatch.setattr(decay_transfer, "run_of", brief)
     job = {"optimizer": "adamw", "rule": "k2", "decay": "solved", "width": 32, "depth": 1}
-    return lambda **more: train_with_decay(**{**job, "seed": 0, "steps": 10, **more})
+    job |= {"log2_lr": -8, "seed": 0, "moments": SHORT}
+    return lambda **more: train_with_decay(**{**job, **more})
 
 
 def test_a_row_a_look_and_matrix_and_decay_makes_weights_smaller(short):
     without, strong = short(weight_decay=0.0), short(weight_decay=8.0)
-    assert len(without) == LOOKS * len(MATRICES)
+    assert len(without) == len(SHORT) * len(MATRICES)
     assert without[["step", "matrix"]].drop_duplicates().shape[0] == len(without)
-    assert without.groupby("step").loss.nunique().eq(1).all() and without.loss.nunique() == LOOKS
+    assert without.groupby("step").loss.nunique().eq(1).all()
+    assert without.loss.nunique() == len(SHORT)
     assert np.isfinite(without.select_dtypes("number")).all(axis=None)
     last = [frame[frame.step == 10].set_index("matrix").entry for frame in (without, strong)]
     assert (last[1] < last[0]).all()
 
 
-def test_a_divergence_is_infinite_from_there_on(short, monkeypatch):
-    monkeypatch.setitem(decay_transfer.LOG2_LR, "adamw", 100)
+def test_the_loss_at_a_moment_is_that_of_a_run_judged_on_the_way(short):
     frame = short(weight_decay=0.5)
-    assert len(frame) == LOOKS * len(MATRICES) and (frame.loss == inf).all()
+    run = decay_transfer.run_of(
+        *("k2", "adamw", -8), width=32, depth=1, weight_decay=0.5, steps=10, validate_every=4
+    )
+    history = execute(run)
+    found = frame.groupby("step").loss.first()
+    assert found[4] == history["validation"]["4"] and found[10] == history["loss"]
+
+
+def test_a_divergence_is_infinite_from_there_on(short):
+    frame = short(weight_decay=0.5, log2_lr=100)
+    assert len(frame) == len(SHORT) * len(MATRICES) and (frame.loss == inf).all()
