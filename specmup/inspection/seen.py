@@ -65,7 +65,8 @@ def _uses(one: Reading, known: Mapping[str, ParamSpec]) -> Iterator[tuple[str, s
         yield name, "branch_end" if name in ends else inside
     on_stream = {canonical(name) for branch in one.branches for name in branch.stream_gains}
     yield from ((name, "stream_norm") for name in on_stream if known[name].blocks is not None)
-    behind = dict(_behind(one, known))
+    returned = {*map(canonical, one.returned)}  # these lead in and out: other evidence tells more
+    behind = {name: place for name, place in _behind(one, known) if name not in returned}
     rows = set(_rows(one, known))
     for name in known:
         param = known[name]
@@ -89,7 +90,7 @@ def _ends(one: Reading) -> Iterator[str]:
     """What stands last on each way into the stream, and what is added there."""
     for branch in one.branches:
         for way in branch.ways:
-            last = way.names[0] if way.names else ()
+            last = way.names[0] if way.names and not way.gated else ()
             holding = [name for name in last if name not in one.bent] or last
             if len(holding) == 1 or _are_a_norms(way):
                 yield from holding
@@ -119,7 +120,7 @@ def _behind(one: Reading, known: Mapping[str, ParamSpec]) -> Iterator[tuple[str,
     """The head, and the normalisation directly before it."""
     for way in one.exits:
         first, *more = [canonical(name) for names in way.names for name in names] or [""]
-        if not first or known[first].is_vector:
+        if way.gated or not first or known[first].is_vector:
             continue
         yield first, "head"
         yield from ((canonical(name), "head") for name, _ in way.added)
