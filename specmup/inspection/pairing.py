@@ -70,7 +70,7 @@ def pair_models(
         declared = replace(declared, block_depth=shown.block_depth)
     # Where branches end is then the caller's word alone; what was seen there is but proposed.
     told = {n: place for n, place in shown.places.items() if not by_name or place != "branch_end"}
-    evidence = Evidence(target, small, architecture, places, seen=told, likely=shown.places)
+    evidence = Evidence(target, small, architecture, places, seen=told, likely=shown.likely)
     evidence = _with_streams(evidence)
     found = {pattern: place_of(spec, evidence) for pattern, spec in target.params.items()}
     if (problem := questions(evidence, found, declared, deeper=deeper)) is not None:

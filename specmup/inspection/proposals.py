@@ -36,7 +36,8 @@ def questions(
     """
     reasons: list[str] = []
     ends, depth, told = declared.branch_ends, declared.block_depth, dict(declared.places)
-    if deeper and "branch_end" not in places.values():
+    likely = (evidence.likely.get(name) for name, place in places.items() if place is None)
+    if deeper and "branch_end" not in (*places.values(), *likely):
         found = _last_maps(evidence)
         ends = (*ends, *found)
         reasons.append(
@@ -85,6 +86,8 @@ def _by_module(evidence: Evidence) -> dict[str, list[ParamSpec]]:
             start = 2 + spec.blocks.count(".") if spec.blocks else 1
             words = spec.pattern.split(".")
             inside = words[start:-1]  # the path of its module in the block
+            if "parametrizations" in inside:  # in the module whose weight torch makes of it
+                inside = inside[: inside.index("parametrizations")]
             if not inside or issubclass(spec.module, nn.Embedding):
                 continue
             # A list in a block holds modules of the block, too.
@@ -138,7 +141,7 @@ def _one_map(evidence: Evidence, ends: tuple[str, ...]) -> bool:
 def _proposed(spec: ParamSpec, evidence: Evidence) -> tuple[str, str]:
     """A place, and why."""
     if (place := evidence.likely.get(spec.pattern)) is not None:
-        return place, "it was seen to stand so"
+        return place, "it was seen to stand so, alone or with others of which one may be it"
     if spec.blocks is None:
         return _proposed_outside(spec, evidence)
     if spec.is_vector and spec.alone:
