@@ -117,13 +117,14 @@ def sums_that_grow(pair: ModelPair, seen: Observation | None) -> Iterator[str]:
     """A product of data with data, in no attention, that sums over a size that grows."""
     if seen is None or pair.width.ratio == 1:
         return
-    before = dict(seen.base.summed)
-    for where, now in sorted(seen.target.summed):
-        if where in before and now / before[where] == pair.width.ratio:
+    before = seen.base.summed
+    for where, now in sorted(seen.target.summed - before):
+        small = now / pair.width.ratio
+        if (where, small) in before:
             yield (
                 f"{where or 'The model'} contracts data with data over {now} entries, in the base "
-                f"over {before[where]}: such a sum grows with the width, and this plan gives it no "
-                f"factor; see that the forward pass divides it by {now / before[where]:g} times "
+                f"over {small:g}: such a sum grows with the width, and this plan gives it no "
+                f"factor; see that the forward pass divides it by {now / small:g} times "
                 "what the base's does, unless it is normalised."
             )
             return
