@@ -113,6 +113,23 @@ def _larger_heads(seen: Observation, model: nn.Module) -> Iterator[str]:
     )
 
 
+def sums_that_grow(pair: ModelPair, seen: Observation | None) -> Iterator[str]:
+    """A product of data with data, in no attention, that sums over a size that grows."""
+    if seen is None or pair.width.ratio == 1:
+        return
+    before = seen.base.summed
+    for where, now in sorted(seen.target.summed - before):
+        small = now / pair.width.ratio
+        if (where, small) in before:
+            yield (
+                f"{where or 'The model'} contracts data with data over {now} entries, in the base "
+                f"over {small:g}: such a sum grows with the width, and this plan gives it no "
+                f"factor; see that the forward pass divides it by {now / small:g} times "
+                "what the base's does, unless it is normalised."
+            )
+            return
+
+
 def entries(model: nn.Module) -> Mapping[str, Any]:
     """The entries of the configuration that a model keeps, those of its parts included."""
     config = getattr(model, "config", None) or getattr(model, "shape", None)

@@ -29,6 +29,7 @@ class Evidence:
         declared: Place by name, of parameters that were declared.
         streams: Sizes in which branches end; empty where none is known to.
         seen: Place by pattern, as the forward pass shows it.
+        likely: The same, with the ends of branches that count for nothing beside those declared.
     """
 
     target: ModelSpec
@@ -37,6 +38,7 @@ class Evidence:
     declared: Mapping[str, str]
     streams: frozenset[Pair] = frozenset()
     seen: Mapping[str, str] = field(default_factory=dict)
+    likely: Mapping[str, str] = field(default_factory=dict)
 
     def fans(self, spec: ParamSpec) -> tuple[Pair, Pair]:
         """Outputs and inputs of a parameter, each at the target and at the base."""
@@ -145,10 +147,18 @@ def told_place(spec: ParamSpec, evidence: Evidence) -> str | None:
         return place
     if spec.pattern.endswith("bias"):
         # A bias stands where its module's matrix or gain does.
-        weight = evidence.target.params.get(f"{spec.pattern.removesuffix('bias')}weight")
+        weight = weight_beside(spec.pattern, evidence.target)
         if weight is not None and (architecture is None or weight.pattern in declared):
             return _own_place(weight, evidence)
     return None if architecture is None else architecture.place(spec.pattern)
+
+
+def weight_beside(bias: str, target: ModelSpec) -> ParamSpec | None:
+    """The weight in the module of a bias, or what torch makes it of where it is parametrised."""
+    module = bias.removesuffix("bias")
+    made = f"{module}parametrizations.weight.original"
+    names = (f"{module}weight", made, f"{made}0", f"{module}weight_orig")
+    return next((target.params[name] for name in names if name in target.params), None)
 
 
 def _in_block(spec: ParamSpec, evidence: Evidence) -> str | None:
@@ -181,6 +191,8 @@ def _outside(spec: ParamSpec, evidence: Evidence) -> str | None:
     writes, reads = out in streams, into in streams
     if not writes and not reads:  # of no stream, or of one before the blocks widen it
         writes, reads = evidence.grows(spec)
+    if reads and not writes and out[0] * into[1] == out[1] * into[0] != out[1] * into[1]:
+        return "branch"  # what it writes grows as what it reads: no head, whose outputs stay
     if writes != reads:
         return "input" if writes else "head"
     if evidence.any_width_grows():

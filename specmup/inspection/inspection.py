@@ -128,5 +128,6 @@ def _observed(
     except NotTraced as problem:
         return None, (
             f"Nothing was held against the forward pass: {problem}. Give make_plan an input that "
-            "the model takes, example=… (a tensor, a tuple, or a mapping by name).",
+            "the model takes, example=… (a tensor, a tuple, or a mapping by name), or, if it "
+            "does not run where parameters have no memory, the models in place of factories.",
         )

@@ -54,8 +54,8 @@ class ScaledParam:
     fan_out: ScaledDim
     fan_in: ScaledDim
     depth: ScaledDim
-    tied: bool
     law: UpdateLaw
+    tied: bool = False
     own: ScaledDim = ScaledDim(1, 1)
     own_as_head: ScaledDim = ScaledDim(1, 1)
     offset: float = 0.0

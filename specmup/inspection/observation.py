@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -51,10 +51,11 @@ def observe(model: nn.Module, base: nn.Module, example: Any = None) -> Observati
     Raises:
         NotTraced: If one of them does not run on the example, or on what was found for it.
     """
-    return Observation(_reading(model, example), _reading(base, example))
+    target = _reading(model, example)
+    return Observation(target, _reading(base, example, target.handed))
 
 
-def _reading(model: nn.Module, example: Any) -> Reading:
+def _reading(model: nn.Module, example: Any, handed: Collection[str] = ()) -> Reading:
     if offered_multipliers(model) is not None:
         # A plan sets these: what is looked for is what the model multiplies by besides.
         model = without_memory(model)
@@ -62,7 +63,7 @@ def _reading(model: nn.Module, example: Any) -> Reading:
         assert offered is not None
         offered.update(dict.fromkeys(offered, 1.0))
     try:
-        return read(trace_example(model, example))
+        return read(trace_example(model, example), handed)
     except RecursionError as problem:  # ways back through hundreds of experts, one by one
         raise NotTraced(f"{type(model).__name__}: it is too long to be followed") from problem
     except NotTraced as problem:

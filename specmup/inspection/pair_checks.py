@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from specmup.inspection.blocks import in_list
 from specmup.inspection.counts import OF_EXPERTS
 from specmup.inspection.model_pair import ModelPair
@@ -76,6 +78,30 @@ def check_orientation(pair: ModelPair) -> None:
             raise ValueError(
                 f"{said} {param.place}, but its last dimension stays, and a map is read as "
                 "(n_out, n_in): store it transposed"
+            )
+
+
+def check_generators(pair: ModelPair, declared: Mapping[str, str]) -> None:
+    """Refuse a map that writes as much as the square of the width, as one that makes weights does.
+
+    Args:
+        pair: Model and base.
+        declared: Place by name, of parameters that were declared.
+
+    Raises:
+        ValueError: If there is one, and nothing reads as much.
+    """
+    square = pair.width.ratio**2
+    read = {param.fan_in.ratio for param in pair.params}
+    for param in pair.params:
+        makes = not param.is_vector and param.fan_out.ratio == square
+        if square != 1 and makes and square not in read and param.spec.pattern not in declared:
+            raise ValueError(
+                f"{param.spec.names[0]} writes {param.fan_out.target:g} entries, in the base "
+                f"{param.fan_out.base:g}, the square of how the width grows, and no map reads as "
+                "many: if it makes the weights of another map, no rule here speaks of it, and its "
+                "start and rate would be too large; let that map have parameters of its own, or "
+                "declare its place by name if it is none"
             )
 
 

@@ -7,7 +7,7 @@ say. A parameter that nothing speaks for raises.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 
 from torch import nn
@@ -15,8 +15,10 @@ from torch import nn
 from specmup.inspection.architectures import Architecture, find_architecture
 from specmup.inspection.finding import Evidence, Pair, place_of, place_of_alias, told_place
 from specmup.inspection.model_pair import ModelPair, ScaledDim, ScaledParam
+from specmup.inspection.names import canonical
 from specmup.inspection.observation import Observation, as_seen
 from specmup.inspection.pair_checks import (
+    check_generators,
     check_growth,
     check_orientation,
     check_same_parameters,
@@ -62,10 +64,14 @@ def pair_models(
         depths = {None: ScaledDim(architecture.depth(model), architecture.depth(base))}
     deeper = any(size.ratio != 1 for size in depths.values())
     places = declared_places(target, declared.branch_ends, declared.places)
-    shown = Seen() if seen is None or declared.branch_ends else places_seen(seen.base, small)
-    if declared.block_depth is None and architecture is None:
+    shown = Seen() if seen is None else places_seen(seen.base, small)
+    by_name = bool(declared.branch_ends)
+    if declared.block_depth is None and architecture is None and not by_name:
         declared = replace(declared, block_depth=shown.block_depth)
-    evidence = _with_streams(Evidence(target, small, architecture, places, seen=shown.places))
+    # Where branches end is then the caller's word alone; what was seen there is but proposed.
+    told = {n: place for n, place in shown.places.items() if not by_name or place != "branch_end"}
+    evidence = Evidence(target, small, architecture, places, seen=told, likely=shown.likely)
+    evidence = _with_streams(evidence)
     found = {pattern: place_of(spec, evidence) for pattern, spec in target.params.items()}
     if (problem := questions(evidence, found, declared, deeper=deeper)) is not None:
         raise problem
@@ -75,18 +81,21 @@ def pair_models(
             "no repeated blocks: a plan counts the residual blocks in an nn.ModuleList or "
             "nn.Sequential whose elements have the same parameters; put them in one"
         )
+    width = _width(evidence, known)
+    returned = set() if seen is None else {*map(canonical, seen.target.returned)}
+    scaled = [
+        _scaled(spec, evidence, known[name], depths, law) for name, spec in target.params.items()
+    ]
     pair = ModelPair(
-        params=tuple(
-            _scaled(spec, evidence, known[name], depths, law)
-            for name, spec in target.params.items()
-        ),
-        width=_width(evidence, known),
+        params=tuple(replace(one, tied=_is_tied(one, evidence, returned, width)) for one in scaled),
+        width=width,
         depth=max(depths.values(), key=lambda size: size.target, default=ScaledDim(1, 1)),
         block_depth=_block_depth(architecture, model, declared.block_depth),
         architecture=architecture,
         told_by=architecture.name if architecture else "as traced" if evidence.seen else None,
         law=law,
     )
+    check_generators(pair, places)
     check_growth(pair)
     check_orientation(pair)
     return pair
@@ -119,9 +128,21 @@ def _scaled(
         fan_out=fan_out,
         fan_in=fan_in,
         depth=depths.get(spec.blocks, ScaledDim(1, 1)),
-        tied=role == "input" and any(place_of_alias(a, evidence) == "head" for a in spec.aliases),
         law=law_as_run(laws_of(law)[role], transposed=spec.transposed),
     )
+
+
+def _is_tied(
+    param: ScaledParam, evidence: Evidence, returned: Collection[str], width: ScaledDim
+) -> bool:
+    """Whether what leads into the stream also reads out of it, by another name or by its use.
+
+    A table whose rows do not grow with the stream reads out of no sum that grows.
+    """
+    spec = param.spec
+    aliased = any(place_of_alias(alias, evidence) == "head" for alias in spec.aliases)
+    reads = aliased or not {*spec.names, *spec.aliases}.isdisjoint(returned)
+    return param.role == "input" and reads and (param.fan_out.ratio != 1 or width.ratio == 1)
 
 
 def _width(evidence: Evidence, places: Mapping[str, str]) -> ScaledDim:
@@ -140,6 +161,10 @@ def _width(evidence: Evidence, places: Mapping[str, str]) -> ScaledDim:
         elif not evidence.streams and places[name] in ("embedding", "input"):
             found.setdefault(ScaledDim(*_written(spec, evidence)), name)
     growing = {size: name for size, name in found.items() if size.ratio != 1}
+    if not growing:  # each branch mixes tokens, or small groups of channels: a head tells
+        read = (p for n, p in evidence.target.params.items() if places[n] == "head")
+        fans = (evidence.fans(spec)[1] for spec in read if not spec.is_vector)
+        growing = {size: "" for into in fans if (size := ScaledDim(*into)).ratio != 1}
     if len({size.ratio for size in growing}) > 1:
         several = ", ".join(f"{name} {s.base} → {s.target}" for s, name in growing.items())
         raise ValueError(

@@ -97,9 +97,25 @@ def check_kept(pair: ModelPair, found: Named, one: Reading) -> None:
         ValueError: If the pass divides one of these by a size of its own.
     """
     lost = {canonical(name) for name in one.bent}
+    # What stands last on a way into the stream must hold it, wherever it was thought to stand.
+    last = {
+        canonical(way.names[0][0])
+        for branch in one.branches
+        for way in branch.ways
+        if way.names and lost.issuperset(map(canonical, way.names[0]))
+    }
+    again = {canonical(name) for branch in one.branches for name in branch.again}
     for param in pair.params:
         name = param.spec.names[0]
-        ends = param.place == "branch_end" and param.depth.ratio != 1
+        ends = param.place == "branch_end" or not last.isdisjoint(param.spec.names)
+        ends = ends and param.depth.ratio != 1
+        if ends and again.intersection(param.spec.names) and not param.spec.stacked:
+            raise ValueError(
+                f"{name} shall hold the multiplier of a branch, but the forward pass applies it "
+                "more than once in a row there, so a factor in it counts as often: give each map a "
+                "weight of its own, put a gain behind the last and let that be the branch_end, or "
+                "give the model a `multipliers` dictionary and gauge='forward'"
+            )
         reads = param.role == "output" and param.fan_in.ratio != 1
         if (ends or reads) and name in lost and not found.is_declared(name):
             raise ValueError(

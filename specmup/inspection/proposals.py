@@ -13,6 +13,11 @@ from specmup.inspection.places import names_match
 from specmup.inspection.questions import Declaration, Undeclared
 from specmup.inspection.specs import ParamSpec
 
+NO_LAST = (
+    "none; name what does in branch_ends, or, if no factor passes on from there to the stream, "
+    "give the model a `multipliers` dictionary"
+)
+
 
 def questions(
     evidence: Evidence,
@@ -31,12 +36,13 @@ def questions(
     """
     reasons: list[str] = []
     ends, depth, told = declared.branch_ends, declared.block_depth, dict(declared.places)
-    if deeper and "branch_end" not in places.values():
+    likely = (evidence.likely.get(name) for name, place in places.items() if place is None)
+    if deeper and "branch_end" not in (*places.values(), *likely):
         found = _last_maps(evidence)
         ends = (*ends, *found)
         reasons.append(
             "no parameter is known to end a branch, that is to write what is added to the stream; "
-            f"the last of that size in their modules: {', '.join(found.values()) or 'none'}"
+            f"the last of that size in their modules: {', '.join(found.values()) or NO_LAST}"
         )
     for pattern, place in places.items():
         spec = evidence.target.params[pattern]
@@ -80,6 +86,8 @@ def _by_module(evidence: Evidence) -> dict[str, list[ParamSpec]]:
             start = 2 + spec.blocks.count(".") if spec.blocks else 1
             words = spec.pattern.split(".")
             inside = words[start:-1]  # the path of its module in the block
+            if "parametrizations" in inside:  # in the module whose weight torch makes of it
+                inside = inside[: inside.index("parametrizations")]
             if not inside or issubclass(spec.module, nn.Embedding):
                 continue
             # A list in a block holds modules of the block, too.
@@ -103,15 +111,22 @@ def _stream(evidence: Evidence) -> Pair | None:
 
 
 def _short(pattern: str, evidence: Evidence) -> str:
-    """The shortest end of a module's name that names just what the whole would, in any block."""
-    words = pattern.split(".")[:-1]
+    """The shortest end of a name that names just what the whole would, in any block.
+
+    The name is that of the module, or of the parameter where its module holds several matrices.
+    """
+    module = pattern.rpartition(".")[0]
+    inside = (p for n, p in evidence.target.params.items() if n.startswith(f"{module}."))
+    alone = sum(not spec.is_vector for spec in inside) == 1
+    words = pattern.split(".")[: -1 if alone else None]
     words = ["*" if word.isdigit() else word for word in words[:-1]] + words[-1:]
     for length in range(1, len(words)):
         short = ".".join(words[-length:])
         if words[-length].strip("*").isdigit() or words[-length] == "*":
             continue
         named = [n for n, p in evidence.target.params.items() if names_match(n, short)]
-        if all(fnmatchcase(n, ".".join([*words, "*"])) for n in named):
+        whole = ".".join(words)
+        if all(fnmatchcase(n, whole) or fnmatchcase(n, f"{whole}.*") for n in named):
             return short
     return ".".join(words)
 
@@ -125,6 +140,8 @@ def _one_map(evidence: Evidence, ends: tuple[str, ...]) -> bool:
 
 def _proposed(spec: ParamSpec, evidence: Evidence) -> tuple[str, str]:
     """A place, and why."""
+    if (place := evidence.likely.get(spec.pattern)) is not None:
+        return place, "it was seen to stand so, alone or with others of which one may be it"
     if spec.blocks is None:
         return _proposed_outside(spec, evidence)
     if spec.is_vector and spec.alone:

@@ -5,7 +5,7 @@ No name is asked. What was not seen, or was seen to do several things, is left t
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from torch import nn
@@ -23,11 +23,19 @@ class Seen:
 
     Args:
         places: Place by pattern.
+        perhaps: Patterns of one of several that make a map's weight in a way not understood,
+            where that map ends a branch: it may hold the multiplier.
         block_depth: Number of maps in a branch, 2 for two or more; None where branches differ.
     """
 
     places: Mapping[str, str] = field(default_factory=dict)
+    perhaps: frozenset[str] = frozenset()
     block_depth: int | None = None
+
+    @property
+    def likely(self) -> Mapping[str, str]:
+        """Places to propose where nothing else tells."""
+        return dict.fromkeys(self.perhaps, "branch_end") | dict(self.places)
 
 
 def places_seen(one: Reading, spec: ModelSpec) -> Seen:
@@ -45,7 +53,8 @@ def places_seen(one: Reading, spec: ModelSpec) -> Seen:
     places = {name: told.pop() for name, told in found.items() if len(told) == 1}
     inside = ([known[canonical(name)] for name in branch.inside] for branch in one.branches)
     depths = {min(2, sum(not param.is_vector for param in params)) for params in inside}
-    return Seen(places, depths.pop() if len(depths) == 1 else None)
+    perhaps = frozenset(known[canonical(holding[0])].pattern for holding in _unsettled(one))
+    return Seen(places, perhaps, depths.pop() if len(depths) == 1 else None)
 
 
 def _uses(one: Reading, known: Mapping[str, ParamSpec]) -> Iterator[tuple[str, str]]:
@@ -65,7 +74,8 @@ def _uses(one: Reading, known: Mapping[str, ParamSpec]) -> Iterator[tuple[str, s
         yield name, "branch_end" if name in ends else inside
     on_stream = {canonical(name) for branch in one.branches for name in branch.stream_gains}
     yield from ((name, "stream_norm") for name in on_stream if known[name].blocks is not None)
-    behind = dict(_behind(one, known))
+    returned = {*map(canonical, one.returned)}  # these lead in and out: other evidence tells more
+    behind = {name: place for name, place in _behind(one, known) if name not in returned}
     rows = set(_rows(one, known))
     for name in known:
         param = known[name]
@@ -87,13 +97,25 @@ def _is_read_so(param: ParamSpec, layout: Layout) -> bool:
 
 def _ends(one: Reading) -> Iterator[str]:
     """What stands last on each way into the stream, and what is added there."""
-    for branch in one.branches:
-        for way in branch.ways:
-            last = way.names[0] if way.names else ()
-            holding = [name for name in last if name not in one.bent] or last
-            if len(holding) == 1 or _are_a_norms(way):
-                yield from holding
-            yield from (name for name, _ in way.added)
+    for way in (way for branch in one.branches for way in branch.ways):
+        holding = _holding(way, one)
+        if len(holding) == 1 or _are_a_norms(way):
+            yield from holding
+        yield from (name for name, _ in way.added)
+
+
+def _unsettled(one: Reading) -> Iterator[Sequence[str]]:
+    """What stands last on a way where it is several, of which one may hold the multiplier."""
+    for way in (way for branch in one.branches for way in branch.ways):
+        holding = _holding(way, one)
+        if len(holding) > 1 and not _are_a_norms(way) and one.bent.isdisjoint(holding):
+            yield holding
+
+
+def _holding(way: Way, one: Reading) -> Sequence[str]:
+    """What stands last on a way, but for what does not keep a factor."""
+    last = way.names[0] if way.names and not way.gated else ()
+    return [name for name in last if name not in one.bent] or last
 
 
 def _are_a_norms(way: Way) -> bool:
@@ -119,7 +141,7 @@ def _behind(one: Reading, known: Mapping[str, ParamSpec]) -> Iterator[tuple[str,
     """The head, and the normalisation directly before it."""
     for way in one.exits:
         first, *more = [canonical(name) for names in way.names for name in names] or [""]
-        if not first or known[first].is_vector:
+        if way.gated or not first or known[first].is_vector:
             continue
         yield first, "head"
         yield from ((canonical(name), "head") for name, _ in way.added)

@@ -8,7 +8,6 @@ one of 0.02, the whole stream falls like 1/√L, and all that training changes o
 
 from __future__ import annotations
 
-import copy
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -24,6 +23,7 @@ from specmup.parametrization.initial import Start, rescale
 from specmup.parametrization.parameter_plan import ParameterPlan
 from specmup.streams import stream
 from specmup.theory.rules import solved_layers
+from specmup.tracing.copies import copied
 from specmup.tracing.examples import calls
 from specmup.tracing.recorder import replaced, tensors_in
 
@@ -51,7 +51,7 @@ def fading(
     sums = {path: _sum_factor(pair.block_depth, ratio) for path, ratio in ratios.items()}
     if not starts or all(math.isclose(factor, 1) for factor in sums.values()):
         return
-    base = copy.deepcopy(starts[-1]).eval()
+    base = copied(starts[-1]).eval()
     by_name = parameters_by_name(base)
     _start(by_name, pair, {entry.pattern: entry for entry in entries})
     before = _streams(base, sums, example)

@@ -97,9 +97,14 @@ def check_foldable(pair: ModelPair, gauge: str, unreached: Collection[str] = ())
     gain = any(m.place == "final_norm" and m.spec.is_gain for m in pair.params)
     if pair.tied and not gain and pair.width.ratio != 1:  # 1/r_n is something
         tied = next(m.spec for m in pair.params if m.tied)
+        told = (
+            f"{tied.names[0]} and {tied.aliases[0]} are one tensor"
+            if tied.aliases
+            else f"{tied.names[0]} leads into the stream and out of it"
+        )
         raise ValueError(
-            f"{tied.names[0]} and {tied.aliases[0]} are one tensor, and the readout's multiplier "
-            "1/r_n can be folded into neither: it would shrink the embedding as well. Untie them; "
+            f"{told}, and the readout's multiplier 1/r_n can be "
+            "folded into neither: it would shrink the embedding as well. Untie them; "
             "or give the model a `multipliers` dictionary and gauge='forward'; or, if a "
             "normalisation with a gain stands directly before the head, declare "
             "places={'its name': 'final_norm'}"

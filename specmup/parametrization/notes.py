@@ -6,7 +6,12 @@ from collections.abc import Iterator, Sequence
 
 from torch import nn
 
-from specmup.inspection.counts import counts_that_grow, heads_that_grow, told_as
+from specmup.inspection.counts import (
+    counts_that_grow,
+    heads_that_grow,
+    sums_that_grow,
+    told_as,
+)
 from specmup.inspection.model_pair import ModelPair
 from specmup.inspection.names import abbreviated
 from specmup.inspection.observation import Observation
@@ -31,6 +36,7 @@ def notes(
         *_optimizer(pair),
         *_one_map(pair, model),
         *counts_that_grow(pair, model, base),
+        *sums_that_grow(pair, seen),
         *(
             _scaled(scales, model, seen)
             if scales and seen
@@ -86,8 +92,9 @@ def _tie(pair: ModelPair, gauge: str) -> Iterator[str]:
     for param in pair.params:
         if param.tied:
             yield (
-                f"{param.spec.names[0]} is also {', '.join(param.spec.aliases)}: both roles ask "
-                f"the same of it, and the readout's 1/r_n = {shrinks:.4g} stands {place}."
+                f"{param.spec.names[0]} is also "
+                f"{', '.join(param.spec.aliases) or 'what reads out'}: both roles ask the same of "
+                f"it, and the readout's 1/r_n = {shrinks:.4g} stands {place}."
             )
 
 

@@ -54,6 +54,16 @@ def attentions(flow: Dataflow) -> Iterator[Attention]:
         yield Attention(product.module, rounded(scale), product.operands[0].shape[-1])
 
 
+def summed(flow: Dataflow) -> Iterator[tuple[str, int]]:
+    """Where else data is contracted with data, and over how many entries."""
+    known = {product.op for product in products(flow)}
+    for op in flow.trace.ops:
+        if op.kind in ("mm", "bmm", "mv", "dot", "matmul", "baddbmm") and op not in known:
+            operands = [op.args[place] for place in CONTRACTIONS[op.kind]]
+            if op.outputs[0] in flow.trace.live and all(map(flow.is_data, operands)):
+                yield op.module, operands[0].shape[-1]
+
+
 def products(flow: Dataflow) -> Iterator[Product]:
     """The products of data with data that a softmax takes, fused with it or not."""
     for op in flow.trace.ops:

@@ -6,35 +6,43 @@ through a map. No name is asked.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import replace
+from itertools import permutations
 
-from specmup.tracing.dataflow import HOMOGENEOUS, LOOKUPS, MOVES, SUMS, Dataflow, Map, moved
-from specmup.tracing.terms import terms
+from specmup.tracing.backwards import Backwards
+from specmup.tracing.dataflow import MOVES, Dataflow, Map, moved
 from specmup.tracing.trace import Op, Value
 from specmup.tracing.ways import Branch, Way, times
-
-MANY = 256  # ways back that are followed from one addition
 
 
 class Branches:
     """The residual additions of a trace, in order, those inside a branch left out."""
 
-    def __init__(self, flow: Dataflow) -> None:
-        """Find them."""
+    def __init__(self, flow: Dataflow, handed: Collection[str] = ()) -> None:
+        """Find them.
+
+        Args:
+            flow: Of the trace.
+            handed: Modules of which it is known that they begin no stream, as what they give is
+                handed from their branch to later ones.
+        """
         self.flow = flow
+        self.handed: set[str] = set()  # such modules, as seen
         self.nested = 0  # the most additions inside one branch
         self._sums: dict[Value, tuple[Value, Value]] = {}  # by output: skip and branch
         for op in flow.trace.ops:
             if (terms := self._terms(op)) is not None:
                 self._sums[op.outputs[0]] = terms
+        self._drop_handed_on(handed)
         self._drop_nested()
+        self._backwards = Backwards(flow, self._sums)
         producer = flow.trace.producer
         self.found = tuple(self._branch(producer[out], *terms) for out, terms in self._sums.items())
 
     def ways(self, value: Value) -> tuple[Way, ...]:
-        """The ways back from a value, at most :data:`MANY`."""
-        return tuple(dict.fromkeys(self._back(value, {})))[:MANY]
+        """The ways back from a value, to the streams at most."""
+        return self._backwards.ways(value)
 
     def starts(self) -> Iterator[Value]:
         """What a stream is before anything was added to it."""
@@ -83,7 +91,7 @@ class Branches:
                 value = moved(op, flow)
             elif (factor := flow.factor(op)) is not None:
                 value = factor[0]
-            elif op.kind in ("mul", "add") and (data := self._beside_weight(op)) is not None:
+            elif op.kind in ("mul", "add") and (data := self.flow.beside_weight(op)) is not None:
                 value = data
             else:
                 return
@@ -95,11 +103,6 @@ class Branches:
         op = self.flow.trace.producer.get(points[-1])
         if op is not None and op.kind == "cat":
             yield from filter(self.flow.is_data, op.inputs)
-
-    def _beside_weight(self, op: Op) -> Value | None:
-        """The data that an operation multiplies by a weight."""
-        data = [value for value in op.inputs if not self.flow.is_weight(value)]
-        return data[0] if len(data) == 1 and len(op.inputs) == 2 else None
 
     def _drop_nested(self) -> None:
         """An addition inside the branch of another is not on the stream."""
@@ -120,6 +123,40 @@ class Branches:
             for inner in inside:
                 self._sums.pop(inner, None)
 
+    def _drop_handed_on(self, handed: Collection[str]) -> None:
+        """What one branch hands to later ones, as the first block's values, begins no stream.
+
+        Each of those that take it adds to the same thing, and none to another's sum. Where but one
+        takes it, it may as well begin a stream: a deeper model tells.
+        """
+        takers: dict[Value, list[Value]] = {}
+        continued: set[Value] = set()
+        for out, (skip, _) in self._sums.items():
+            points = list(self._stream_points(skip))
+            continued.update(points)
+            if not any(point in self._sums for point in points):
+                takers.setdefault(points[-1], []).append(out)
+        for root, several in takers.items():
+            made = self.flow.trace.producer.get(root)
+            if made is None or not continued.isdisjoint(several):
+                continue
+            known = len(several) > 1 or made.module in handed
+            if known and all(self._passes_over(root, out) for out in several):
+                self.handed.add(made.module)
+                for out in several:
+                    del self._sums[out]
+
+    def _passes_over(self, root: Value, out: Value) -> bool:
+        """Whether an addition takes something out of a branch that was added before it."""
+        flow, branch = self.flow, self._sums[out][1]
+        return any(
+            flow.depends(branch, over)
+            and flow.depends(passed, root)
+            and flow.map_between(skip, root)
+            for over, (skip, passed) in self._sums.items()
+            if over is not out
+        )
+
     def _normed_points(self, value: Value) -> Iterator[Value]:
         """As stream points, but through normalisations as well."""
         while True:
@@ -132,110 +169,58 @@ class Branches:
             value = norm[0]
 
     def _branch(self, op: Op, skip: Value, value: Value) -> Branch:
+        flow = self.flow
         scale: float | None = 1.0
         gains: list[str] = []
         normed = False
         point = skip
-        while point not in self._sums and (made := self.flow.trace.producer.get(point)):
+        while point not in self._sums and (made := flow.trace.producer.get(point)):
             if made.kind in MOVES:
-                point = moved(made, self.flow)
-            elif (factor := self.flow.factor(made)) is not None:
+                point = moved(made, flow)
+            elif (factor := flow.factor(made)) is not None:
                 point, by = factor
                 scale = times(scale, by)
-            elif (norm := self.flow.norm(made)) is not None:
+            elif (norm := flow.norm(made)) is not None:
                 point, own = norm
                 gains.extend(own)
                 normed = True
-            elif made.kind in ("mul", "add") and (data := self._beside_weight(made)) is not None:
-                gains.extend(
-                    n for v in made.inputs if v is not data for n in self.flow.parameters(v)
-                )
+            elif made.kind in ("mul", "add") and (data := flow.beside_weight(made)) is not None:
+                gains.extend(n for v in made.inputs if v is not data for n in flow.parameters(v))
                 point = data
             else:
                 break
         if point not in self._sums:  # the first addition: what is before is the input
             scale, gains, normed = 1.0, [], False
         branch = Branch(op, skip, value, self.ways(value), scale, tuple(gains), normed)
-        return replace(branch, inside=self._inside(branch))
+        inside = self._inside(branch)
+        maps = [self.flow.maps[value] for value in inside if value in self.flow.maps]
+        return replace(
+            branch,
+            inside=tuple(dict.fromkeys(name for names in inside.values() for name in names)),
+            again=tuple(dict.fromkeys(self._applied_again(maps))),
+        )
 
-    def _inside(self, branch: Branch) -> tuple[str, ...]:
-        """Parameters that act between the stream and the addition."""
+    def _applied_again(self, maps: list[Map]) -> Iterator[str]:
+        users: dict[str, list[Map]] = {}
+        for use in maps:
+            for name in use.names:
+                users.setdefault(name, []).append(use)
+        for name, several in users.items():
+            pairs = permutations(several, 2)
+            if any(self.flow.depends(later.data, first.op.outputs[0]) for first, later in pairs):
+                yield name
+
+    def _inside(self, branch: Branch) -> dict[Value, tuple[str, ...]]:
+        """What arises between the stream and the addition, with the parameters that act there."""
         flow = self.flow
         start = next(p for p in self._beginnings(branch.skip) if flow.depends(branch.value, p))
-        names: dict[str, None] = {}
+        found: dict[Value, tuple[str, ...]] = {}
         for op in flow.trace.ops:
             out = op.outputs[0] if op.outputs else None
             if out is None or out is start:  # what makes the stream is none of its branches
                 continue
             if not flow.depends(branch.value, out) or not flow.depends(out, start):
                 continue
-            for value in op.inputs:
-                if flow.is_weight(value):
-                    names |= dict.fromkeys(flow.parameters(value))
-        return tuple(names)
-
-    def _back(self, value: Value, seen: dict[Value, list[Way]]) -> list[Way]:
-        if value not in seen:
-            seen[value] = []  # nothing goes in circles, but a value is followed once
-            seen[value] = list(dict.fromkeys(self._step(value, seen)))[:MANY]
-        return seen[value]
-
-    def _step(self, value: Value, seen: dict[Value, list[Way]]) -> list[Way]:
-        flow = self.flow
-        op = flow.trace.producer.get(value)
-        if value in self._sums:
-            return [Way(stop="stream")]
-        if flow.is_weight(value):
-            return [Way((flow.parameters(value),), stop="weight")]
-        if op is None or not flow.is_data(value):
-            return [Way(stop="input")]
-        if (found := flow.maps.get(value)) is not None:
-            if op.kind in LOOKUPS:
-                return [Way((found.names,))]
-            return self._through_map(found, self._back(found.data, seen))
-        if (norm := flow.norm(op)) is not None:
-            own = norm[1]
-            return [Way(stop="norm").behind(own)] if own else [Way(stop="norm")]
-        if (factor := flow.factor(op)) is not None:
-            return [way.scaled(factor[1]) for way in self._back(factor[0], seen)]
-        if op.kind == "mul" and (data := self._beside_weight(op)) is not None:
-            own = tuple(n for v in op.inputs if v is not data for n in flow.parameters(v))
-            return [way.behind(own) for way in self._back(data, seen)]
-        if op.kind in MOVES:
-            return self._back(moved(op, flow), seen)
-        if op.kind in SUMS or op.kind in HOMOGENEOUS:
-            return self._summed(op, seen)
-        if op.kind in ("mul", "div"):
-            return self._gated(op, seen)
-        return [Way(stop=op.kind)]
-
-    def _through_map(self, found: Map, ways: list[Way]) -> list[Way]:
-        """Each way once for each summand of the map's weight."""
-        through = []
-        for term in terms(self.flow, found):
-            for way in ways:
-                for factor in reversed(term.factors):
-                    way = way.behind(factor.names)
-                through.append(way.scaled(term.scale).plus(found.bias))
-        return through
-
-    def _summed(self, op: Op, seen: dict[Value, list[Way]]) -> list[Way]:
-        flow = self.flow
-        added = tuple(n for v in op.inputs if flow.is_weight(v) for n in flow.parameters(v))
-        alpha = op.options.get("alpha", 1.0)
-        ways = []
-        for place, value in enumerate(op.inputs):
-            if not flow.is_data(value):
-                continue
-            by = float(alpha) if place == 1 and op.kind in ("add", "sub") else 1.0
-            for way in self._back(value, seen):
-                ways.append(way.scaled(by).plus(added))
-        return ways or [Way(stop="input")]
-
-    def _gated(self, op: Op, seen: dict[Value, list[Way]]) -> list[Way]:
-        """Data times data: of the two, that which a factor passes on its way to a map."""
-        each = [self._back(value, seen) for value in op.inputs if self.flow.is_data(value)]
-        with_maps = [ways for ways in each if any(way.names for way in ways)]
-        if len(with_maps) == 1:
-            return with_maps[0]
-        return [Way(stop="product")]
+            weights = (value for value in op.inputs if flow.is_weight(value))
+            found[out] = tuple(name for value in weights for name in flow.parameters(value))
+        return found

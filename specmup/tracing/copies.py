@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 
@@ -44,4 +44,18 @@ def without_memory(model: nn.Module) -> nn.Module:
         memo[id(parameter)] = bare
     for buffer in model.buffers():
         memo[id(buffer)] = buffer if buffer.is_meta else buffer.detach().cpu().clone()
+    memo |= {id(kept): kept.detach().to("meta") for kept in _computed(model)}
     return copy.deepcopy(model, memo)
+
+
+def copied(model: nn.Module) -> nn.Module:
+    """A copy, of models too that keep what they computed."""
+    return copy.deepcopy(model, {id(kept): kept.detach().clone() for kept in _computed(model)})
+
+
+def _computed(model: nn.Module) -> Iterator[Tensor]:
+    """What modules computed of parameters and keep, as a pruned weight: torch copies no such."""
+    for module in model.modules():
+        for value in vars(module).values():
+            if isinstance(value, Tensor) and not value.is_leaf:
+                yield value

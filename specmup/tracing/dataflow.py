@@ -194,6 +194,8 @@ class Dataflow:
             return None
         one, by = op.args[:2]
         if not isinstance(by, Value):
+            if isinstance(by, complex):  # of whose size alone no rule speaks
+                return one, None
             return one, 1 / by if op.kind == "div" else float(by)
         if op.kind == "mul" and self._is_constant(one):
             one, by = by, one
@@ -203,6 +205,11 @@ class Dataflow:
         if number is not None and op.kind == "div":
             number = 1 / number if number else None
         return one, number
+
+    def beside_weight(self, op: Op) -> Value | None:
+        """The data that an operation multiplies by a weight."""
+        data = [value for value in op.inputs if not self.is_weight(value)]
+        return data[0] if len(data) == 1 and len(op.inputs) == 2 else None
 
     def _is_constant(self, value: Value) -> bool:
         return not self.above(value) & (self._inputs | self._parameters)

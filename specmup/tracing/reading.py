@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
-from specmup.tracing.attention import Attention, attentions
+from specmup.tracing.attention import Attention, attentions, summed
 from specmup.tracing.bent import bent
 from specmup.tracing.branches import Branches
 from specmup.tracing.constants import constants
 from specmup.tracing.dataflow import CONTRACTIONS, LOOKUPS, MOVES, NORMS, Dataflow, Map
-from specmup.tracing.dimensions import Layout, dimensions_of
+from specmup.tracing.dimensions import Layout
+from specmup.tracing.layouts import layouts, returned
 from specmup.tracing.records import Trace, Value, reached
-from specmup.tracing.terms import COLUMNS, ROWS, terms
 from specmup.tracing.ways import Branch, Way
 
 
@@ -23,6 +23,7 @@ class Reading:
     Args:
         unreached: Parameters that do not reach the output.
         repeats: How often a parameter is applied one after the other, of those applied repeatedly.
+        returned: Parameters that map there and, behind that, back, as a table that reads out.
         layouts: What the dimensions of a matrix, or of a stack of them, are to its maps.
         parts: Sizes of what a parameter's map reads side by side, where that is several things.
         normalised: Parameters of maps whose output meets a normalisation before another map.
@@ -33,16 +34,19 @@ class Reading:
         constants: Product of the constants in series with a parameter, by parameter and whether it
             is read as an embedding; several where its uses differ, None where it is not known.
         branches: The additions to the residual stream, in order.
+        handed: Modules of which one branch hands on to later ones what they give.
         nested: The most residual additions that any branch holds inside.
         entries: Ways back from the first addition of each stream.
         exits: Ways back from the outputs.
         entering: Parameters on which a stream depends before anything is added to it.
         attentions: Scales of the attention logits.
+        summed: Where else data is contracted with data, and over how many entries.
         made_up: Operations that parameters steer, whose answers were made up.
     """
 
     unreached: tuple[str, ...]
     repeats: Mapping[str, int]
+    returned: frozenset[str]
     layouts: Mapping[str, Layout]
     parts: Mapping[str, tuple[int, ...]]
     normalised: frozenset[str]
@@ -52,22 +56,30 @@ class Reading:
     offsets: Mapping[str, float]
     constants: Mapping[tuple[str, bool], frozenset[float | None]]
     branches: tuple[Branch, ...]
+    handed: frozenset[str]
     nested: int
     entries: tuple[Way, ...]
     exits: tuple[Way, ...]
     entering: tuple[str, ...]
     attentions: tuple[Attention, ...]
+    summed: frozenset[tuple[str, int]]
     made_up: tuple[str, ...]
 
 
-def read(trace: Trace) -> Reading:
-    """Read a trace."""
+def read(trace: Trace, handed: Collection[str] = ()) -> Reading:
+    """Read a trace.
+
+    Args:
+        trace: Of a forward pass.
+        handed: As :attr:`Reading.handed` of a deeper model tells.
+    """
     flow = Dataflow(trace)
-    branches = Branches(flow)
+    branches = Branches(flow, handed)
     return Reading(
         unreached=tuple(n for value, n in trace.parameters.items() if value not in trace.live),
         repeats=_repeats(flow),
-        layouts=_layouts(flow),
+        returned=frozenset(returned(flow)),
+        layouts=layouts(flow),
         parts=_parts(flow),
         normalised=frozenset(_normalised(flow)),
         gains=frozenset(_gains(flow)),
@@ -76,11 +88,13 @@ def read(trace: Trace) -> Reading:
         offsets=_offsets(flow),
         constants=constants(flow, branches),
         branches=branches.found,
+        handed=frozenset(branches.handed),
         nested=branches.nested,
         entries=branches.entries(),
         exits=tuple(way for value in trace.outputs for way in branches.ways(value)),
         entering=tuple(_entering(flow, branches)),
         attentions=tuple(attentions(flow)),
+        summed=frozenset(summed(flow)),
         made_up=trace.made_up,
     )
 
@@ -114,30 +128,6 @@ def _repeats(flow: Dataflow) -> dict[str, int]:
         if (most := max(lengths.values(), default=1)) > 1:
             longest |= {name: max(most, longest.get(name, 1)) for name in names}
     return longest
-
-
-def _layouts(flow: Dataflow) -> dict[str, Layout]:
-    """The layout of each parameter of which all maps agree."""
-    found: dict[str, set[Layout]] = {}
-    by_name = {name: value for value, name in flow.trace.parameters.items()}
-    factors = (
-        factor
-        for use in flow.maps.values()
-        if use.op.kind not in (*LOOKUPS, "convolution")
-        for term in terms(flow, use)
-        for factor in term.factors
-        if len(factor.names) == 1
-    )
-    for factor in factors:
-        own, made = by_name[factor.names[0]], factor.value
-        if len(own.shape) < 2 or len(made.shape) < 2:
-            continue
-        labels = dimensions_of(flow, made, own)
-        outputs, inputs = labels[factor.outputs], labels[ROWS + COLUMNS - factor.outputs]
-        if inputs and not inputs & outputs:
-            layout = Layout(tuple(sorted(outputs)), tuple(sorted(inputs)), own.shape)
-            found.setdefault(factor.names[0], set()).add(layout)
-    return {name: seen.pop() for name, seen in found.items() if len(seen) == 1}
 
 
 def _parts(flow: Dataflow) -> dict[str, tuple[int, ...]]:

@@ -20,6 +20,7 @@ class Way:
             of the constants behind it.
         scale: Product of the constants behind the first map or gain; None if one is not known.
         before: Product of the constants further back.
+        gated: Whether it is two ways whose ends are multiplied: either may hold a factor.
         stop: What no factor passes: ``norm``, a non-linearity, ``product``, ``stream``, ``input``.
     """
 
@@ -27,6 +28,7 @@ class Way:
     added: tuple[tuple[str, float | None], ...] = ()
     scale: float | None = 1.0
     before: float | None = 1.0
+    gated: bool = False
     stop: str = "input"
 
     def scaled(self, by: float | None) -> Way:
@@ -37,7 +39,18 @@ class Way:
     def behind(self, names: tuple[str, ...], added: tuple[str, ...] = ()) -> Way:
         """With one more factor, nearer to the end."""
         before = times(self.scale, self.before)
-        return Way((names, *self.names), tuple((n, 1.0) for n in added), 1.0, before, self.stop)
+        own = tuple((n, 1.0) for n in added)
+        return Way((names, *self.names), own, 1.0, before, stop=self.stop)
+
+    def beside(self, other: Way) -> Way:
+        """The way back from a product of what both end in."""
+        return Way(
+            names=(*self.names, *other.names),
+            scale=times(self.scale, other.scale),
+            before=times(self.before, other.before),
+            gated=True,
+            stop="product",
+        )
 
     def plus(self, added: tuple[str, ...]) -> Way:
         """With parameters that are added to it."""
@@ -58,6 +71,7 @@ class Branch:
         stream_gains: Parameters of normalisations on that way.
         stream_norm: Whether there is one.
         inside: Parameters that act between the stream and the addition.
+        again: Those that map there, and map again what came of it.
     """
 
     op: Op
@@ -68,6 +82,7 @@ class Branch:
     stream_gains: tuple[str, ...]
     stream_norm: bool
     inside: tuple[str, ...] = field(default=())
+    again: tuple[str, ...] = field(default=())
 
 
 def times(one: float | None, other: float | None) -> float | None:

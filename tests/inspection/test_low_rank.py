@@ -3,7 +3,9 @@
 import pytest
 import torch
 from torch import nn
+from torch.nn.utils import parametrize, prune
 
+from specmup.inspection.questions import Undeclared
 from specmup.parametrization.plan import make_plan
 
 RANK = 4
@@ -165,3 +167,102 @@ def test_a_module_of_several_maps_is_no_branch_end(residual):
     with pytest.raises(ValueError, match=r"'mlp' is declared as branch_end.*2 matrices.*the one"):
         make_plan(build(32, 4), branch_ends=["mlp"], **told)
     assert make_plan(build(32, 4), branch_ends=["mlp.2"], **told)["layers.0.mlp.2.weight"]
+
+
+class Wrapped(nn.Module):
+    """A weight that is computed from several parameters in a way that is not understood."""
+
+    def __init__(self, base):
+        super().__init__()
+        self.small = nn.Parameter(torch.randn(4, 4))
+        self.large = nn.Parameter(torch.randn(base.out_features // 4, base.in_features // 4))
+
+    def forward(self, x):
+        return nn.functional.linear(x, torch.kron(self.small, self.large))
+
+
+def test_what_is_proposed_of_a_weight_of_two_parameters_works_when_pasted(residual):
+    build = narrowed(residual, Wrapped)
+    with pytest.raises(Undeclared) as asked:
+        make_plan(build(64, 8), base=build(16, 2))
+    plan = make_plan(build(64, 8), base=build(16, 2), **asked.value.proposal.given)
+    small, large = (plan[f"layers.0.narrow.{name}"].factors for name in ("small", "large"))
+    assert sorted([small.folded, large.folded]) == [1 / 4, 1]
+    assert small.learning_rate / small.folded == 1
+    assert large.learning_rate / large.folded == 1 / 4
+
+
+class Hadamard(nn.Module):
+    """W and an entrywise product of two products of low rank."""
+
+    def __init__(self, base):
+        super().__init__()
+        n_out, n_in = base.out_features, base.in_features
+        self.weight = nn.Parameter(torch.randn(n_out, n_in))
+        self.b1, self.b2 = (nn.Parameter(torch.randn(n_out, RANK)) for _ in range(2))
+        self.a1, self.a2 = (nn.Parameter(torch.randn(RANK, n_in)) for _ in range(2))
+
+    def forward(self, x):
+        added = (self.b1 @ self.a1) * (self.b2 @ self.a2)
+        return nn.functional.linear(x, self.weight + added)
+
+
+def test_so_does_what_is_proposed_of_one_summand(residual):
+    build = narrowed(residual, Hadamard)
+    with pytest.raises(Undeclared) as asked:
+        make_plan(build(64, 8), base=build(16, 2))
+    plan = make_plan(build(64, 8), base=build(16, 2), **asked.value.proposal.given)
+    folded = [plan[f"layers.0.narrow.{name}"].factors.folded for name in ("b1", "a1", "b2", "a2")]
+    assert plan["layers.0.narrow.weight"].factors.folded == 1 / 4
+    assert sorted(folded) == [1 / 4, 1, 1, 1]
+
+
+class Rows(nn.Module):
+    """A factor for each row, as torch parametrises a weight."""
+
+    def __init__(self, rows):
+        super().__init__()
+        self.gain = nn.Parameter(torch.ones(rows, 1))
+
+    def forward(self, weight):
+        return self.gain * weight
+
+
+def parametrised(linear):
+    made = nn.Linear(linear.in_features, linear.out_features)
+    parametrize.register_parametrization(made, "weight", Rows(linear.out_features))
+    return made
+
+
+def test_the_bias_of_a_parametrised_map_holds_what_its_weight_holds(residual):
+    build = narrowed(residual, parametrised)
+    plan = make_plan(
+        build(64, 8),
+        base=build(16, 2),
+        branch_ends=["narrow.parametrizations.weight.original"],
+        block_depth=2,
+    )
+    made = "parametrizations.weight"
+    names = (f"{made}.original", f"{made}.0.gain", "bias")
+    assert [plan[f"layers.0.narrow.{n}"].factors.folded for n in names] == [1 / 4, 1, 1 / 4]
+
+
+def test_a_pruned_map_is_a_map(residual):
+    def pruned(linear):
+        return prune.random_unstructured(linear, "weight", 0.5)
+
+    build = narrowed(residual, pruned)
+    plan = make_plan(build(64, 8), base=build(16, 2))
+    weight = plan["layers.0.narrow.weight_orig"].factors
+    assert (weight.folded, weight.learning_rate) == (1 / 4, 1 / 16)
+
+
+def test_a_rounded_weight_holds_no_factor_which_is_said_at_once(residual):
+    class Rounded(nn.Linear):
+        def forward(self, x):
+            size = self.weight.abs().mean()
+            return nn.functional.linear(x, (self.weight / size).round() * size, self.bias)
+
+    build = narrowed(residual, lambda linear: Rounded(linear.in_features, linear.out_features))
+    with pytest.raises(ValueError, match=r"narrow\.weight shall hold .* a factor in it is lost"):
+        make_plan(build(64, 8), base=build(16, 2))
