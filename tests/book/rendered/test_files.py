@@ -56,6 +56,15 @@ def test_every_listed_page_is_built(html: Path):
     assert missing == []
 
 
+def test_letters_of_every_figure_are_text_in_a_font_that_it_holds(html: Path):
+    address = re.compile(r"_images/(\w+(?:-narrow)?\.svg)")
+    shown = {name for page in pages(html) for name in address.findall(page.read_text())}
+    figures = {name: (html / "_images" / name).read_text() for name in shown}
+    assert len(figures) > 100
+    lacking = [n for n, svg in figures.items() if "<text" not in svg or "@font-face" not in svg]
+    assert lacking == []
+
+
 def test_every_chapter_is_listed():
     written = {f"chapters/{path.stem}" for path in (ROOT / "chapters").glob("*.md")}
     assert written - set(documents()) == set()
