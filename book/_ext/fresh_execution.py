@@ -9,6 +9,7 @@ is told to read all pages again when the fingerprint changes.
 from __future__ import annotations
 
 import hashlib
+import os
 import platform
 from collections.abc import Iterator
 from pathlib import Path
@@ -26,6 +27,8 @@ INPUTS = (
 LOOKS = ("book/_static", "book/_ext", "book/_templates")
 # All that a book is made from: one of the same need not be built.
 BOOK = ("_config.yml", "_toc.yml", "book", "chapters", "specmup", "tools", "requirements.txt")
+# By which a processor can be told to round as another one would.
+ROUNDING = ("ATEN_CPU_CAPABILITY", "DNNL_MAX_CPU_ISA", "MKL_ENABLE_INSTRUCTIONS", "MKL_CBWR")
 LEFT_OUT = {"__pycache__", ".ipynb_checkpoints", "specmup_book.egg-info"}
 
 
@@ -47,14 +50,18 @@ def fingerprint(root: Path, names: tuple[str, ...] = INPUTS) -> str:
 
 
 def records_name(root: Path) -> str:
-    """Name of the folder that keeps what was executed with the present code, data and pins."""
-    return fingerprint(root)[:16]
+    """Name of the folder that keeps what was executed with the present code, data and pins.
+
+    Another instruction set rounds otherwise: what was executed with one has not passed with it.
+    """
+    told = [f"{name}={os.environ[name]}" for name in ROUNDING if name in os.environ]
+    return hashlib.sha256("\n".join([fingerprint(root), *told]).encode()).hexdigest()[:16]
 
 
 def key_cache(app: Sphinx, config: Config) -> None:
     """Point the notebook executor at what was executed with the present inputs."""
     root = Path(app.srcdir)
-    config.book_inputs = fingerprint(root)
+    config.book_inputs = records_name(root)
     config.book_looks = fingerprint(root, LOOKS)
     config.nb_execution_cache_path = str(Path(app.outdir).parent / "executed" / records_name(root))
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 from build_book import build
-from fresh_execution import fingerprint
+from fresh_execution import fingerprint, records_name
 
 COUNTED = {
     "specmup/value.py": "first",
@@ -78,3 +78,11 @@ def test_a_rebuild_shows_edited_code_and_repeats_nothing_else(small_book):
     assert build(small_book.root) == 0
     assert "shown: second" in page.read_text()
     assert small_book.runs() == ["ran", "ran"]
+
+
+def test_what_passed_with_one_instruction_set_has_not_passed_with_another(tree: Path, monkeypatch):
+    before = records_name(tree)
+    monkeypatch.setenv("ATEN_CPU_CAPABILITY", "default")
+    assert records_name(tree) != before
+    monkeypatch.setenv("MKL_CBWR", "COMPATIBLE")
+    assert len({before, records_name(tree)}) == 2
