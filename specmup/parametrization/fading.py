@@ -65,9 +65,9 @@ def fading(
         shrinks = after[path].leaving / before[path].leaving
         if abs(math.log(shrinks) / math.log(ratios[path])) > FADES:
             yield (
-                f"At the base's start the blocks of {path} add {times:.3g} times what enters them, "
-                "and the sum of what they add goes like 1/√L: behind them the model starts with a "
-                f"stream ×{shrinks:.2g} as large, of which each change counts for as much more. "
+                f"At the base's start all of {path} together add {times:.3g} times what enters "
+                "them. That sum falls like 1/√L, so behind them the model's stream starts "
+                f"×{shrinks:.2g} as large as the base's, and the same change of it counts for more. "
                 f"Tune the base with an embedding that starts some {times:.3g} times larger (std "
                 "takes a value by name), or with more blocks."
             )

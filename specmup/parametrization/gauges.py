@@ -57,7 +57,7 @@ class GaugeChange:
         powers = ["init ÷ c", "η and λ as they are" if self.rate == 0 else self._rates()]
         if self.epsilon is not None:
             powers.append(f"ε × {_power(self.epsilon)}")
-        identity = f"W = c·W' takes {', '.join(powers)}"
+        identity = f"with a factor c in front, W = c·W', the weight W' has {', '.join(powers)}"
         if self.inexact is not None:
             return f"{identity}; {self.inexact}"
         if self.rounding is not None:
