@@ -67,7 +67,7 @@ def fading(
             yield (
                 f"At the base's start all of {path} together add {times:.3g} times what enters "
                 "them. That sum falls like 1/√L, so behind them the model's stream starts "
-                f"×{shrinks:.2g} as large as the base's, and the same change of it counts for more. "
+                f"×{shrinks:.2g} as large as the base's, and one change of it counts for more. "
                 f"Tune the base with an embedding that starts some {times:.3g} times larger (std "
                 "takes a value by name), or with more blocks."
             )
