@@ -119,7 +119,7 @@ def _font_face(face: Face, letters: str) -> str:
 
 def _subset(path: str, letters: str) -> bytes:
     """The part of a font that draws these letters."""
-    from fontTools import subset  # comes with matplotlib
+    from fontTools import subset
 
     options = subset.Options(hinting=False, recalc_timestamp=False, flavor="woff")
     options.drop_tables += ["FFTM"]  # when its editor wrote it

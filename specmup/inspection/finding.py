@@ -12,6 +12,7 @@ from torch import nn
 
 from specmup.inspection.architectures import Architecture
 from specmup.inspection.low_rank import adapter_of
+from specmup.inspection.names import weights_beside
 from specmup.inspection.places import possible_role
 from specmup.inspection.specs import ModelSpec, ParamSpec, dimensions
 
@@ -108,19 +109,18 @@ def _place_of_tied_vector(spec: ParamSpec, place: str, evidence: Evidence) -> st
             f"{spec.names[0]} and {spec.aliases[0]} are one tensor: only an embedding and the "
             "head, or a bias with itself, may be tied; untie them"
         )
-    heads = [n for n in others if _weight_beside(n, evidence) == "head"]
+    heads = [n for n in others if _place_beside(n, evidence) == "head"]
     return "head" if heads else place
 
 
-def _weight_beside(name: str, evidence: Evidence) -> str | None:
-    """Place of the weight in the module of a bias, under whichever name."""
-    wanted = f"{name.removesuffix('bias')}weight"
-    for spec in evidence.target.params.values():
-        if spec.pattern == wanted and not spec.is_vector:
-            return place_of(spec, evidence)
-        if wanted in spec.aliases:
-            return place_of_alias(wanted, evidence)
-    return None
+def _place_beside(bias: str, evidence: Evidence) -> str | None:
+    """Place of the weight in the module of a bias, also where it is another's by a tie."""
+    weight = weight_beside(bias, evidence.target)
+    if weight is not None and not weight.is_vector:
+        return place_of(weight, evidence)
+    aliases = {alias for spec in evidence.target.params.values() for alias in spec.aliases}
+    tied = next((name for name in weights_beside(bias) if name in aliases), None)
+    return None if tied is None else place_of_alias(tied, evidence)
 
 
 def _place(spec: ParamSpec, evidence: Evidence) -> str | None:
@@ -155,9 +155,7 @@ def told_place(spec: ParamSpec, evidence: Evidence) -> str | None:
 
 def weight_beside(bias: str, target: ModelSpec) -> ParamSpec | None:
     """The weight in the module of a bias, or what torch makes it of where it is parametrised."""
-    module = bias.removesuffix("bias")
-    made = f"{module}parametrizations.weight.original"
-    names = (f"{module}weight", made, f"{made}0", f"{module}weight_orig")
+    names = weights_beside(bias)
     return next((target.params[name] for name in names if name in target.params), None)
 
 

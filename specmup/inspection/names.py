@@ -59,6 +59,13 @@ def canonical(name: str) -> str:
     return ".".join(words)
 
 
+def weights_beside(bias: str) -> tuple[str, ...]:
+    """Names of the weight in the module of a bias, also of what torch makes it of."""
+    module = bias.removesuffix("bias")
+    made = f"{module}parametrizations.weight.original"
+    return f"{module}weight", made, f"{made}0", f"{module}weight_orig"
+
+
 def spellings(name: str) -> Iterator[str]:
     """A name, then without wrappers, then without a trainer's word for the model."""
     yield name

@@ -100,8 +100,7 @@ def check_kept(pair: ModelPair, found: Named, one: Reading) -> None:
     # What stands last on a way into the stream must hold it, wherever it was thought to stand.
     last = {
         canonical(way.names[0][0])
-        for branch in one.branches
-        for way in branch.ways
+        for way in one.ends
         if way.names and lost.issuperset(map(canonical, way.names[0]))
     }
     again = {canonical(name) for branch in one.branches for name in branch.again}

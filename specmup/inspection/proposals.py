@@ -9,6 +9,7 @@ from fnmatch import fnmatchcase
 from torch import nn
 
 from specmup.inspection.finding import Evidence, Pair, by_order
+from specmup.inspection.names import weights_beside
 from specmup.inspection.places import names_match
 from specmup.inspection.questions import Declaration, Undeclared
 from specmup.inspection.specs import ParamSpec
@@ -47,8 +48,8 @@ def questions(
     for pattern, place in places.items():
         spec = evidence.target.params[pattern]
         # A bias follows its weight, and what is proposed to end a branch is answered so.
-        weight = f"{pattern.removesuffix('bias')}weight"
-        follows = pattern.endswith("bias") and places.get(weight, "") is None
+        beside = weights_beside(pattern) if pattern.endswith("bias") else ()
+        follows = any(places.get(weight, "") is None for weight in beside)
         if place is None and not follows and not _covered(pattern, ends):
             told[pattern], reason = _proposed(spec, evidence)
             reasons.append(f"{spec.names[0]}, of shape {spec.shape}, has no known place: {reason}")

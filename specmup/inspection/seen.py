@@ -97,7 +97,7 @@ def _is_read_so(param: ParamSpec, layout: Layout) -> bool:
 
 def _ends(one: Reading) -> Iterator[str]:
     """What stands last on each way into the stream, and what is added there."""
-    for way in (way for branch in one.branches for way in branch.ways):
+    for way in one.ends:
         holding = _holding(way, one)
         if len(holding) == 1 or _are_a_norms(way):
             yield from holding
@@ -106,7 +106,7 @@ def _ends(one: Reading) -> Iterator[str]:
 
 def _unsettled(one: Reading) -> Iterator[Sequence[str]]:
     """What stands last on a way where it is several, of which one may hold the multiplier."""
-    for way in (way for branch in one.branches for way in branch.ways):
+    for way in one.ends:
         holding = _holding(way, one)
         if len(holding) > 1 and not _are_a_norms(way) and one.bent.isdisjoint(holding):
             yield holding

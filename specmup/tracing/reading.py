@@ -65,6 +65,11 @@ class Reading:
     summed: frozenset[tuple[str, int]]
     made_up: tuple[str, ...]
 
+    @property
+    def ends(self) -> tuple[Way, ...]:
+        """Ways into the residual streams, of all branches."""
+        return tuple(way for branch in self.branches for way in branch.ways)
+
 
 def read(trace: Trace, handed: Collection[str] = ()) -> Reading:
     """Read a trace.
