@@ -1,5 +1,6 @@
 """A few hundred cases of each format: ``tools/fuzz_formats.py`` tries as many as it is told."""
 
+import fuzz_documents
 import fuzz_formats
 import pytest
 
@@ -12,7 +13,7 @@ def test_what_nobody_wrote_is_taken_or_refused_in_one_line(name, tmp_path):
 
 
 def test_every_format_is_tried(tmp_path):
-    assert set(fuzz_formats.formats(tmp_path)) == set(fuzz_formats.NAMES)
+    assert set(fuzz_documents.formats(tmp_path)) == set(fuzz_formats.NAMES)
 
 
 def test_a_case_that_is_not_clean_is_noticed():
