@@ -120,10 +120,6 @@ def _run(args: argparse.Namespace, sweep: Sweep, store: Store) -> int:
         kept = printable(str(path))
         print(f"a record could not be read: it is kept as {kept}, and its run was done again")
     print(status(sweep, store))
-    for one, reason in outcome.failed[:3]:
-        about = f"{one.rule} {one.optimizer}, width {one.width}, depth {one.depth}"
-        said = printable(str(reason).partition("\n")[0])
-        print(f"failed: {about}: {type(reason).__name__}: {said}", file=sys.stderr)
     if outcome.failed:
         print(f"{len(outcome.failed)} runs failed; the same command tries again", file=sys.stderr)
     return int(bool(outcome.failed))

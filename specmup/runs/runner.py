@@ -159,7 +159,9 @@ class Runner(Generic[J]):
             return problem
         except Exception as problem:
             self.outcome.failed.append((job, problem))
-            return self.store.refusal(problem) if self.store else None
+            if self.store:
+                self.store.failures.note(job, problem)
+                return self.store.refusal(problem)
         return None
 
     def _show(self, bar: tqdm) -> None:

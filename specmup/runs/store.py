@@ -2,6 +2,7 @@
 
 runs/IDENTITY.json          a finished job: its description, what came of it, a checksum
 checkpoints/IDENTITY.pt     the state of a job in flight, if its task keeps one
+failed/IDENTITY.txt         why a job could not be carried out when it was last tried
 lock                        held while somebody writes here; the system frees it with its holder
 holder                      the number of the process that holds it, or last did
 reserve                     room for the jobs in flight when the disk is full
@@ -19,6 +20,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from specmup.foreign import in_one_line
+from specmup.runs.failures import Failures
 from specmup.runs.file_system import locking, refuse_folder, refuse_locks, refuse_rename
 from specmup.runs.files import FULL, UNREADABLE, content_of, left_behind, write_whole
 from specmup.runs.job import Identified, Job, Record
@@ -69,6 +71,7 @@ class Store:
         """Nothing is read or written yet."""
         self.folder, self.kind, self.check = Path(folder), kind, check
         self.runs = self.folder / "runs"
+        self.failures = Failures(self.folder)
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -177,6 +180,7 @@ class Store:
                 write_whole(path, content)
                 if full:
                     raise refused(self.folder, problem, KEPT) from problem
+        self.failures.forget(record.job)
         with suppress(OSError):  # the next who holds the folder deletes it
             self.checkpoint(record.job).unlink(missing_ok=True)
 
@@ -202,7 +206,7 @@ class Store:
     def _tidy(self) -> None:
         """Delete what one that was killed has left."""
         checkpoints = self.folder / "checkpoints"
-        for folder in (self.folder, self.runs, checkpoints):
+        for folder in (self.folder, self.runs, checkpoints, self.failures.folder):
             for left in left_behind(folder):
                 left.unlink(missing_ok=True)
         for state in checkpoints.glob("*.pt"):
@@ -221,7 +225,8 @@ class Store:
         return told if told.isdecimal() else "unknown"
 
     def _refuse_links(self) -> None:
-        for path in (self.runs, self.folder / "checkpoints", self.folder / "lock"):
+        checkpoints = self.folder / "checkpoints"
+        for path in (self.runs, checkpoints, self.failures.folder, self.folder / "lock"):
             if path.is_symlink():
                 raise RunError(
                     f"{path} is a link, and nothing is written or read through it: name the folder "

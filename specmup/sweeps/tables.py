@@ -96,11 +96,22 @@ def status(sweep: Sweep, store: Store) -> str:
         lines.append(f"{len(contents.corrupt)} records cannot be read, and run sets them aside:")
         some = islice(contents.corrupt.items(), 5)
         lines += [f"  {printable(path.name)}: {why}" for path, why in some]
+    lines += _failed(missing, store.failures.read())
     if waiting := ungathered(store):
         lines.append(f"parts hold {waiting} runs more: specmup sweep gather takes them in")
     if (holder := store.holder()) is not None:
         lines.append(f"process {holder} is running it")
     return "\n".join(lines)
+
+
+def _failed(missing: Sequence[Run], reasons: Mapping[str, str]) -> Iterator[str]:
+    """Which runs to go could not be carried out when they were last tried, and why."""
+    failed = [run for run in missing if run.identity in reasons]
+    if failed:
+        yield f"{len(failed)} of these failed when they were last tried:"
+    for run in failed[:5]:
+        about = f"{run.rule} {run.optimizer}, width {run.width}, depth {run.depth}"
+        yield f"  {about}, log2 lr {run.log2_lr:g}: {printable(reasons[run.identity])}"
 
 
 def _progress(sweep: Sweep, grid: Grid, contents: StoreContents) -> Iterator[dict[str, str]]:

@@ -71,7 +71,7 @@ def test_a_link_is_replaced_by_what_is_written(kind, name, tmp_path, target):
         assert not (store.folder / name).is_symlink()
 
 
-@pytest.mark.parametrize("name", ["runs", "checkpoints", "lock"])
+@pytest.mark.parametrize("name", ["runs", "checkpoints", "failed", "lock"])
 def test_a_store_is_not_led_out_of_its_folder(name, tmp_path):
     outside = tmp_path / "outside"
     outside.mkdir()

@@ -197,3 +197,25 @@ def test_a_state_that_cannot_be_kept_is_the_folders_however_it_is_named(
     refused = OSError(30, "Read-only", str(state.absolute() if told == "absolute" else state))
     assert "runs-here cannot be used (Read-only)" in str(named.refusal(refused))
     assert named.refusal(OSError(30, "Read-only", str(tmp_path / "elsewhere"))) is None
+
+
+def test_why_a_job_failed_is_kept_until_it_is_done(store, record):
+    store.failures.note(record.job, ValueError("one\nand\x1b[31m two"))
+    told = store.failures.read()[record.job.identity]
+    assert told.startswith("ValueError: one and") and told.isprintable()
+    store.failures.note(record.job, OSError("another"))
+    assert store.failures.read() == {record.job.identity: "OSError: another"}
+    store.write(record)
+    assert store.failures.read() == {}
+
+
+def test_a_reason_that_cannot_be_kept_or_read_stops_nothing(store, record):
+    store.failures.folder.write_text("no folder")
+    store.failures.note(record.job, ValueError("lost"))
+    store.failures.forget(record.job)
+    assert store.failures.read() == {}
+    store.failures.folder.unlink()
+    store.failures.folder.mkdir()
+    (store.failures.folder / "odd.txt").write_bytes(b"\xff")
+    (store.failures.folder / "link.txt").symlink_to(store.folder / "holder")
+    assert store.failures.read() == {}

@@ -13,6 +13,7 @@ from specmup.sweeps.estimate import memory, parameters
 from specmup.sweeps.growth import requested_runs
 from specmup.sweeps.run import Run
 from specmup.sweeps.runner import MEMORY_PART, run_sweep
+from specmup.sweeps.tables import status
 from specmup.sweeps.work import execute
 
 SMALL, LARGE = (8, 16), 128
@@ -49,7 +50,11 @@ def test_a_run_that_fits_no_gpu_is_told_and_the_others_go_on(sweeps, machine, co
     assert failed == large and type(problem).__name__ == "OutOfMemoryError"
     assert str(problem).startswith("CUDA out of memory. Tried to allocate")
     assert set(first.records) == {run.identity for run in small}
+    kept = status(sweep, machine.store)
+    assert "1 of these failed when they were last tried:" in kept
+    assert f"width {LARGE}, depth 1, log2 lr -6: OutOfMemoryError: CUDA out of memory." in kept
     again = machine.run(sweep, 2, math.inf)  # as after moving to larger ones
+    assert "failed" not in status(sweep, machine.store)
     assert (again.found, again.finished, again.failed) == (2, 1, [])
     for record in again.records.values():
         (busy,) = record.origin["busy"]  # nothing was computed on the other
