@@ -10,6 +10,9 @@ stand those that others propose. All are the same at the base:
 - ``square root``: λ ∝ √n in the blocks (2510.15262);
 - ``independent``: η·λ is kept whatever η does (2510.19093), which for k ≥ 2 is the solver's rule.
 
+The same paper says that μP's rates act as a longer warm-up would. So SP's rate is also swept with a
+warm-up of half the run.
+
 Along the run, matrices are measured as these papers measure them
 (:mod:`experiments.instruments.weights_along`).
 """
@@ -33,6 +36,7 @@ from specmup.training.language import validation_loss
 # Updates after which a run is looked at: some early, where alignment is said to hold, then at equal
 # distances to the end.
 MOMENTS = (1, 10, 30, 100, 200, 300, 400, 500)
+WARM_UP, LONG_WARM_UP = 50, 250  # steps
 PROBED_WINDOWS = 4
 # Of the base, where the sweep of optimizers has its best; the other rates of Muon-Kimi are AdamW's.
 LOG2_LR: Mapping[str, int] = {"adamw": -8, "muon-kimi": -6}
@@ -67,15 +71,16 @@ def train_with_decay(
     depth: int,
     weight_decay: float,
     log2_lr: float,
+    warm_up: int,
     seed: int,
     moments: Sequence[int] = MOMENTS,
 ) -> pd.DataFrame:
     """One run, which ends at the last of the moments: a row a moment and matrix.
 
     Columns: optimizer, rule, decay (of :data:`DECAYS`), width, depth, weight_decay and log2_lr (of
-    the base), seed, step, ``loss`` on held-out windows after it, matrix, and what
-    :class:`~experiments.instruments.weights_along.WeightsAlong` measures of the matrix and of that
-    step; ``inf`` from a divergence on.
+    the base), warm_up (in steps), seed, step, ``loss`` on held-out windows after it, matrix, and
+    what :class:`~experiments.instruments.weights_along.WeightsAlong` measures of the matrix and of
+    that step; ``inf`` from a divergence on.
     """
     run = run_of(
         *(rule, optimizer, log2_lr),
@@ -84,6 +89,7 @@ def train_with_decay(
         seed=seed,
         weight_decay=weight_decay,
         steps=max(moments),
+        warm_up=warm_up,
     )
     along, losses = WeightsAlong(MATRICES, probe(run), moments), {}
 
@@ -99,7 +105,7 @@ def train_with_decay(
     frame = frame.reindex(everything).fillna(float("inf"))
     frame.insert(0, "loss", [losses.get(step, float("inf")) for step, _ in everything])
     about = {"optimizer": optimizer, "rule": rule, "decay": decay, "width": width, "depth": depth}
-    numbers = {"weight_decay": weight_decay, "log2_lr": log2_lr}
+    numbers = {"weight_decay": weight_decay, "log2_lr": log2_lr, "warm_up": warm_up}
     return labelled(frame.reset_index(), **about, **numbers, seed=seed)
 
 
@@ -143,7 +149,7 @@ def _case(
 ) -> Axes:
     """The jobs of one rule and one rule of decay, of several seeds."""
     told = {"optimizer": optimizer, **_BASE, **size, "rule": rule, "decay": decay}
-    return {**told, "weight_decay": decays, "log2_lr": rates, **_SEEDS}
+    return {**told, "weight_decay": decays, "log2_lr": rates, "warm_up": WARM_UP, **_SEEDS}
 
 
 def _cases(optimizer: str, size: Mapping[str, int], asked: Mapping[str, list[str]]) -> list[Axes]:
@@ -160,10 +166,10 @@ WIDE, DEEP = {"width": 256}, {"depth": 16}
 _RATES, _SP_RATES = [-10, -9, -8, -7], [-11, -10, -9, -8]
 EXPERIMENT = Experiment(
     point=train_with_decay,
-    version=1,
+    version=2,
     keys=(
-        *("optimizer", "rule", "decay", "width", "depth", "weight_decay", "log2_lr", "seed"),
-        *("step", "matrix"),
+        *("optimizer", "rule", "decay", "width", "depth", "weight_decay", "log2_lr", "warm_up"),
+        *("seed", "step", "matrix"),
     ),
     smallest_first=True,
     rounded=True,
@@ -185,6 +191,8 @@ EXPERIMENT = Experiment(
             _case("adamw", WIDE, "sp", "solved", SWEPT, _SP_RATES),
             _case("adamw", WIDE, "k2", "solved", SWEPT, _RATES),
             _case("adamw", WIDE, "k2", "unchanged", SWEPT, _RATES),
+            {**_case("adamw", {}, "sp", "solved", SWEPT, _RATES), "warm_up": LONG_WARM_UP},
+            {**_case("adamw", WIDE, "sp", "solved", SWEPT, _SP_RATES), "warm_up": LONG_WARM_UP},
             *_cases("muon-kimi", {}, {"k2": ["solved"]}),
             *_cases("muon-kimi", WIDE, {"sp": ["solved"], "k2": ["solved", "unchanged"]}),
             *_cases("muon-kimi", DEEP, {"sp": ["solved"], "k1": ["solved"], "k2": ["solved"]}),

@@ -80,7 +80,7 @@ def short(monkeypatch):
 
     monkeypatch.setattr(decay_transfer, "run_of", brief)
     job = {"optimizer": "adamw", "rule": "k2", "decay": "solved", "width": 32, "depth": 1}
-    job |= {"log2_lr": -8, "seed": 0, "moments": SHORT}
+    job |= {"log2_lr": -8, "warm_up": 1, "seed": 0, "moments": SHORT}
     return lambda **more: train_with_decay(**{**job, **more})
 
 
@@ -108,3 +108,9 @@ def test_the_loss_at_a_moment_is_that_of_a_run_judged_on_the_way(short):
 def test_a_divergence_is_infinite_from_there_on(short):
     frame = short(weight_decay=0.5, log2_lr=100)
     assert len(frame) == len(SHORT) * len(MATRICES) and (frame.loss == inf).all()
+
+
+def test_a_longer_warm_up_is_another_run(short):
+    brief, long = short(weight_decay=0.5), short(weight_decay=0.5, warm_up=8)
+    update = [frame.set_index(["step", "matrix"])["update"] for frame in (brief, long)]
+    assert (update[1] < update[0])[[1, 4]].all()
