@@ -5,8 +5,9 @@ product of their norms, whether one map reads what another wrote or multiplies i
 rule is that for k ≥ 2. If that is so, then under the rule for one map the terms of order 2 and 3
 fade next to those of order 1, as L^-1/2 and as L^-1, and under that for two and more they stay.
 
-Residual networks learn digits, with three maps in a row and with a gate. Some steps are taken apart
-by the number of maps that moved (:mod:`experiments.instruments.expansion`).
+Residual networks learn digits, with two and three maps in a row and with a gate, from batches of 64
+and from one sample a step. Some steps are taken apart by the number of maps that moved
+(:mod:`experiments.instruments.expansion`).
 """
 
 from __future__ import annotations
@@ -18,8 +19,8 @@ import pandas as pd
 import torch
 
 from experiments.declared import Constant, Experiment
-from experiments.instruments.expansion import Snapshot, expand_step
-from experiments.instruments.gated import GatedResNet, SiLUGatedResNet
+from experiments.instruments.expansion import Snapshot, expand_step, relative_step
+from experiments.instruments.gated import GatedResNet, NormalisedResNet, SiLUGatedResNet
 from experiments.instruments.networks import CLASSES, INPUTS, base
 from experiments.instruments.rows import labelled
 from specmup.data.images import batch_order, digits
@@ -31,13 +32,12 @@ from specmup.training.scaling import scale
 
 # Rates at which the base model learns without overshooting.
 LEARNING_RATE = {"adamw": 2.0**-8, "muon-kimi": 2.0**-6}
-BATCH_SIZE = 64
-PROBE_SAMPLES = 16  # of the batch, on which a step is taken apart
-MAPS = 3
-BRANCHES: Mapping[str, type[ResNet]] = {
-    "in a row": ResNet,
-    "gated": GatedResNet,
-    "gated, SiLU": SiLUGatedResNet,
+PROBE_SAMPLES = 16  # of a batch, on which a step is taken apart
+BRANCHES: Mapping[str, tuple[type[ResNet], int]] = {  # with the number of its maps
+    "two in a row": (NormalisedResNet, 2),
+    "three in a row": (NormalisedResNet, 3),
+    "gated": (GatedResNet, 3),
+    "gated, SiLU": (SiLUGatedResNet, 3),
 }
 ORDERS = {1: "first", 2: "second", 3: "third"}
 
@@ -47,6 +47,7 @@ def train_and_expand(
     branch: str,
     optimizer: str,
     rule: str,
+    batch_size: int,
     width: int,
     depth: int,
     seeds: list[int],
@@ -54,16 +55,18 @@ def train_and_expand(
 ) -> pd.DataFrame:
     """Train one stack of replicas, one a seed, and take the steps at ``moments`` apart.
 
-    Columns: branch (of :data:`BRANCHES`), optimizer, rule, width, depth, seed, step, loss;
-    ``first``, ``second`` and ``third``, the RMS sizes of a typical block's terms of these orders,
-    and ``first_sum`` and so on, those of their sums over blocks.
+    Columns: branch (of :data:`BRANCHES`), optimizer, rule, batch_size, width, depth, seed, step,
+    loss; ``first``, ``second`` and ``third``, the RMS sizes of a typical block's terms of these
+    orders, and ``first_sum`` and so on, those of their sums over blocks (two maps have no third);
+    ``relative``, the size of a step of the first map next to what it changes.
     """
     task, rules = digits(), parametrization(rule, optimizer)
     settings = scale(rules, base(LEARNING_RATE[optimizer]), width=width, depth=depth)
-    shape = ResNetShape(INPUTS, width, depth, CLASSES, MAPS, "linear")
-    model = build_as(BRANCHES[branch], shape, settings, seeds)
+    network, maps = BRANCHES[branch]
+    shape = ResNetShape(INPUTS, width, depth, CLASSES, maps, "linear")
+    model = build_as(network, shape, settings, seeds)
     trainer = replica_optimizer(model, settings, optimizer)
-    orders = [batch_order(len(task.train_x), BATCH_SIZE, max(moments), seed) for seed in seeds]
+    orders = [batch_order(len(task.train_x), batch_size, max(moments), seed) for seed in seeds]
     frames = []
     for step, chosen in enumerate(torch.stack(orders, dim=1), start=1):
         x, y = task.train_x[chosen], task.train_y[chosen]  # (R, batch, d), (R, batch)
@@ -78,15 +81,26 @@ def train_and_expand(
         if step in moments:
             twin.load_state_dict(model.state_dict())
             frame = pd.DataFrame({"seed": seeds, "step": step, "loss": losses.tolist()})
-            frames.append(frame.join(expand_step(twin, before, probe).sizes_by_name(ORDERS)))
-    about = {"branch": branch, "optimizer": optimizer, "rule": rule}
+            named = {order: name for order, name in ORDERS.items() if order <= maps}
+            frame = frame.join(expand_step(twin, before, probe).sizes_by_name(named))
+            frame["relative"] = relative_step(twin, before).tolist()
+            frames.append(frame if maps > 2 else frame.assign(third=0.0, third_sum=0.0))
+    about = {"branch": branch, "optimizer": optimizer, "rule": rule, "batch_size": batch_size}
     return labelled(pd.concat(frames, ignore_index=True), **about, width=width, depth=depth)
 
 
+AXES = {
+    "branch": list(BRANCHES),
+    "optimizer": ["adamw", "muon-kimi"],
+    "rule": ["k1", "k2"],
+    "batch_size": [1, 64],
+    "seeds": Constant([0, 1, 2, 3, 4]),
+    "moments": Constant([1, 2, 3, 5, 10, 20, 50]),
+}
 EXPERIMENT = Experiment(
     point=train_and_expand,
-    version=1,
-    keys=("branch", "optimizer", "rule", "width", "depth", "seed", "step"),
+    version=2,
+    keys=("branch", "optimizer", "rule", "batch_size", "width", "depth", "seed", "step"),
     compared=("first", "second", "third"),
     smallest_first=True,
     rounded=True,
@@ -94,20 +108,16 @@ EXPERIMENT = Experiment(
         "quick": {
             "width": 64,
             "depth": [4, 8, 16],
-            "branch": ["in a row", "gated"],
+            "branch": ["three in a row", "gated"],
             "optimizer": "adamw",
             "rule": ["k1", "k2"],
+            "batch_size": 64,
             "seeds": Constant([0, 1, 2]),
             "moments": Constant([1, 2, 5, 10]),
         },
-        "reference": {
-            "width": 64,
-            "depth": [4, 8, 16, 32, 64],
-            "branch": list(BRANCHES),
-            "optimizer": ["adamw", "muon-kimi"],
-            "rule": ["k1", "k2"],
-            "seeds": Constant([0, 1, 2, 3, 4]),
-            "moments": Constant([1, 2, 5, 10, 20, 50]),
-        },
+        "reference": [
+            {"width": 64, "depth": [4, 8, 16, 32, 64], **AXES},
+            {"width": [32, 128], "depth": 16, **AXES},
+        ],
     },
 )

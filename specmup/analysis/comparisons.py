@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
-from math import sqrt
+from math import isfinite, sqrt
 from typing import TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.special import stdtr
+from scipy.special import stdtr, stdtrit
 
-from specmup.analysis.interval import LEVEL
+from specmup.analysis.interval import LEVEL, Interval
 from specmup.analysis.regret import held_out_factor
 
 Key = TypeVar("Key", bound=Hashable)
@@ -33,7 +33,16 @@ def holm(differences: Mapping[Key, ArrayLike], *, held_out: bool = False) -> lis
     Returns:
         Those that count, the surest first.
     """
-    p_values = {key: p_value(gaps, held_out=held_out) for key, gaps in differences.items()}
+    return surviving({key: p_value(gaps, held_out=held_out) for key, gaps in differences.items()})
+
+
+def holm_of_intervals(intervals: Mapping[Key, Interval], seeds: int) -> list[Key]:
+    """The same of 95 % intervals by Student's t over so many seeds, see :func:`interval_p`."""
+    return surviving({key: interval_p(found, seeds) for key, found in intervals.items()})
+
+
+def surviving(p_values: Mapping[Key, float]) -> list[Key]:
+    """The keys whose p stays small enough when all are tested together, the surest first."""
     found: list[Key] = []
     for rank, key in enumerate(sorted(p_values, key=lambda key: p_values[key])):
         if p_values[key] > (1 - LEVEL) / (len(p_values) - rank):
@@ -51,3 +60,18 @@ def p_value(differences: ArrayLike, *, held_out: bool = False) -> float:
     if error == 0:
         return 0.0  # all seeds agree on a difference
     return float(2 * stdtr(x.size - 1, -abs(float(x.mean())) / error))
+
+
+def interval_p(found: Interval, seeds: int) -> float:
+    """Student's two-sided p for zero, of a 95 % interval over so many seeds; 1 if it has none.
+
+    What opens an interval, as the edge of a grid does an optimum's, counts as its spread: the end
+    on the side of zero tells.
+    """
+    to_zero = abs(found.estimate - (found.low if found.estimate > 0 else found.high))
+    if seeds < 2 or not isfinite(found.estimate) or not found.estimate:
+        return 1.0
+    if not to_zero:
+        return 0.0
+    t = abs(found.estimate) / to_zero * float(stdtrit(seeds - 1, (1 + LEVEL) / 2))
+    return float(2 * stdtr(seeds - 1, -t))

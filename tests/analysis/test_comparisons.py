@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from specmup.analysis.comparisons import holm, p_value
+from specmup.analysis.comparisons import holm, holm_of_intervals, interval_p, p_value
+from specmup.analysis.interval import Interval, mean_interval
 from specmup.analysis.regret import held_out_interval
 
 
@@ -56,3 +57,31 @@ def test_held_out_values_are_tested_as_their_interval_is_judged():
     random = np.random.default_rng(2)
     for gaps in random.normal(1.0, size=(200, 4)):
         assert bool(holm({"a": gaps}, held_out=True)) == (0 not in held_out_interval(gaps))
+
+
+def test_an_interval_has_the_p_of_the_seeds_that_it_comes_of():
+    gaps = {name: np.random.default_rng(seed).normal(2, 1, 4) for seed, name in enumerate("abcd")}
+    intervals = {name: mean_interval(own) for name, own in gaps.items()}
+    for name, own in gaps.items():
+        assert interval_p(intervals[name], 4) == pytest.approx(p_value(own))
+    assert holm_of_intervals(intervals, 4) == holm(gaps) != []
+
+
+@pytest.mark.parametrize(
+    ("found", "p"),
+    [
+        (Interval(1.0, -inf, 1.5), 1),  # open towards zero
+        (Interval(1.0, 1.0, inf), 0),  # open away from it
+        (Interval(0.0, -1.0, 1.0), 1),
+        (Interval(0.0, 0.0, 0.0), 1),
+        (Interval(inf, inf, inf), 1),
+        (Interval(1.0, 0.0, 2.0), 0.05),  # ends at zero
+        (Interval(-1.0, -9.0, 0.0), 0.05),
+    ],
+)
+def test_the_end_towards_zero_tells(found, p):
+    assert interval_p(found, 3) == pytest.approx(p)
+
+
+def test_one_seed_has_no_test():
+    assert interval_p(Interval(1.0, 1.0, 1.0), 1) == 1

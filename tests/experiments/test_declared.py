@@ -25,7 +25,7 @@ JOBS = {
     "end_rates": ({"quick": 2, "reference": 180}, "681bc8d2d331"),
     "feature_diversity": ({"quick": 3, "reference": 28}, "c55f9bc4c293"),
     "foreign_models": ({"quick": 1, "reference": 189}, "f9d73d289749"),
-    "gated_branch": ({"quick": 12, "reference": 60}, "b0fb67c5f362"),
+    "gated_branch": ({"quick": 12, "reference": 224}, "d2383190a5a7"),
     "gpt_coordinates": ({"quick": 7, "reference": 360}, "10dab8dba79d"),
     "head_alignment": ({"quick": 2, "reference": 36}, "59a2f49e1eba"),
     "kimi_parts": ({"quick": 1, "reference": 27}, "a65e304e0bfa"),

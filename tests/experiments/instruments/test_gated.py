@@ -5,7 +5,7 @@ import torch
 from torch.nn import functional as F
 
 from experiments.instruments.expansion import Snapshot, expand_step
-from experiments.instruments.gated import GatedResNet, SiLUGatedResNet
+from experiments.instruments.gated import GatedResNet, NormalisedResNet, SiLUGatedResNet
 from specmup.models.resnet import ResNetShape, build_as
 from specmup.training.scaling import Settings
 
@@ -32,6 +32,15 @@ def test_forward_is_the_formula(network, opened):
         gate, up, down = model.hidden[:, block].unbind(1)
         inside = opened(normed(h) @ gate.mT) * (normed(h) @ up.mT)
         h = h + 0.7 * inside @ down.mT
+    torch.testing.assert_close(model(x), h @ model.output.mT)
+
+
+def test_maps_in_a_row_read_normalised_features():
+    model = build_as(NormalisedResNet, SHAPE, SETTINGS, 0).double()
+    x = torch.randn(5, 3, dtype=torch.float64)
+    h = x @ model.input.mT
+    for one, two, three in model.hidden:
+        h = h + 0.7 * normed(h) @ one.mT @ two.mT @ three.mT
     torch.testing.assert_close(model(x), h @ model.output.mT)
 
 
