@@ -1,4 +1,4 @@
-"""Chapter to come: what k is for a gated branch, a product of two maps with a third behind it.
+"""Chapter 22: what k is for a gated branch, a product of two maps with a third behind it.
 
 To the condition it is a branch of three maps: a term in which some of them moved is as large as the
 product of their norms, whether one map reads what another wrote or multiplies it. So k = 3, and the
