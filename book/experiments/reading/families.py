@@ -131,6 +131,9 @@ def sweep_of(manifest: Mapping[str, Any]) -> Sweep:
 def families(frame: pd.DataFrame, sweep: Sweep) -> list[Family]:
     """Every family that the sweep asks for with two sizes or more, in the order of its file.
 
+    A size that two axes share may have more seeds or rates for the sake of the other one: a family
+    holds the seeds that all of its sizes have, and of a size the rates that all of these have.
+
     Args:
         frame: Runs that are there, as :func:`specmup.sweeps.collect.frame_of` gives them.
         sweep: What was to be run.
@@ -145,6 +148,7 @@ def families(frame: pd.DataFrame, sweep: Sweep) -> list[Family]:
     for (normalisation, optimizer, rule, decay, axis), runs in groups.items():
         if len({getattr(run, axis) for run in runs}) < 2:
             continue
+        runs = list(_comparable(runs, axis))
         keys = pd.DataFrame([_key(run) for run in runs], columns=list(SORT))
         found.append(
             Family(
@@ -159,6 +163,20 @@ def families(frame: pd.DataFrame, sweep: Sweep) -> list[Family]:
             )
         )
     return found
+
+
+def _comparable(runs: Sequence[Run], axis: Axis) -> Iterator[Run]:
+    """The runs of seeds that all sizes have, at rates that all of these seeds have at a size."""
+    seeds: dict[int, set[int]] = {}
+    for run in runs:
+        seeds.setdefault(getattr(run, axis), set()).add(run.seed)
+    everywhere = set.intersection(*seeds.values())
+    at: dict[tuple[int, float], set[int]] = {}
+    for run in runs:
+        at.setdefault((getattr(run, axis), run.log2_lr), set()).add(run.seed)
+    for run in runs:
+        if run.seed in everywhere <= at[getattr(run, axis), run.log2_lr]:
+            yield run
 
 
 def rerun(rows: pd.DataFrame, sweep: Sweep) -> pd.DataFrame:

@@ -1,7 +1,7 @@
 """Families are what one comparison takes; incomplete ones say so."""
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import pandas as pd
 import pytest
@@ -100,6 +100,24 @@ def test_a_grid_that_has_still_to_grow_is_incomplete(sweeps):
     assert families(grown, sweep)[0].complete
     (short,) = families(grown[grown.log2_lr <= -4], sweep)
     assert short.missing == 2  # one rate more at each size, as far as one can tell
+
+
+def test_a_family_holds_the_seeds_that_all_of_its_sizes_have(sweeps):
+    """The base belongs to both axes, and one may be run with more seeds than the other."""
+    sweep = sweeps.make(seeds=[0, 1], rules=["sp"])
+    (grid,) = sweep.grid
+    more = replace(grid, widths=(), depths=(1, 2), seeds=(2, 3), log2_lr=(-6.0, -4.0, -2.0))
+    both = replace(more, seeds=(0, 1))
+    sweep = replace(sweep, grid=[grid, both, more])
+    frame = of(sweep, bowl)
+    found = {f.axis: f for f in families(frame, sweep)}
+    assert set(found["width"].rows.seed) == {0, 1} and found["width"].complete
+    assert set(found["depth"].rows.seed) == {0, 1, 2, 3} and found["depth"].complete
+    assert set(found["depth"].rows.log2_lr) == {-6, -4, -2}  # of two seeds the base has -8, too
+    assert found["depth"].transfer().seeds == 4
+    assert found["width"].transfer().seeds == 2
+    hole = (frame.seed == 2) & (frame.depth == 2) & (frame.log2_lr == -6)
+    assert [f.missing for f in families(frame[~hole], sweep) if f.axis == "width"] == [0]
 
 
 def test_other_rows_are_passed_by(sweeps):
