@@ -162,8 +162,16 @@ def _cases(optimizer: str, size: Mapping[str, int], asked: Mapping[str, list[str
     ]
 
 
-WIDE, DEEP = {"width": 256}, {"depth": 16}
+BETWEEN, WIDE, DEEP = {"width": 128}, {"width": 256}, {"depth": 16}
 _RATES, _SP_RATES = [-10, -9, -8, -7], [-11, -10, -9, -8]
+# By rule and rule of decay: the rates that are swept on the wide model, with decay and without.
+_SWEEPS: Mapping[tuple[str, str], list[int]] = {
+    ("sp", "solved"): _SP_RATES,
+    ("k2", "solved"): _RATES,
+    ("k2", "square root"): _RATES,
+    # With a longer memory the steps are smaller beside the weight: its best rate may be higher.
+    ("k2", "unchanged"): [*_RATES, -6],
+}
 EXPERIMENT = Experiment(
     point=train_with_decay,
     version=2,
@@ -187,10 +195,15 @@ EXPERIMENT = Experiment(
                 *("adamw", DEEP),
                 {"sp": ["solved"], "k1": ["solved", "independent"], "k2": ["solved"]},
             ),
-            _case("adamw", {}, "k2", "solved", SWEPT, _RATES),
-            _case("adamw", WIDE, "sp", "solved", SWEPT, _SP_RATES),
-            _case("adamw", WIDE, "k2", "solved", SWEPT, _RATES),
-            _case("adamw", WIDE, "k2", "unchanged", SWEPT, _RATES),
+            *(
+                _case("adamw", BETWEEN, "k2", decay, [SWEPT, 2 * SWEPT], LOG2_LR["adamw"])
+                for decay in ("solved", "square root", "unchanged")
+            ),
+            _case("adamw", BETWEEN, "k2", "solved", 0.0, LOG2_LR["adamw"]),
+            _case("adamw", {}, "k2", "solved", [0.0, SWEPT], _RATES),
+            *(_case("adamw", WIDE, *rules, SWEPT, rates) for rules, rates in _SWEEPS.items()),
+            _case("adamw", WIDE, "sp", "solved", 0.0, _SP_RATES),
+            _case("adamw", WIDE, "k2", "solved", 0.0, _RATES),
             {**_case("adamw", {}, "sp", "solved", SWEPT, _RATES), "warm_up": LONG_WARM_UP},
             {**_case("adamw", WIDE, "sp", "solved", SWEPT, _SP_RATES), "warm_up": LONG_WARM_UP},
             *_cases("muon-kimi", {}, {"k2": ["solved"]}),
