@@ -164,7 +164,7 @@ def _cases(optimizer: str, size: Mapping[str, int], asked: Mapping[str, list[str
 
 BETWEEN, WIDE, DEEP = {"width": 128}, {"width": 256}, {"depth": 16}
 _RATES, _SP_RATES = [-10, -9, -8, -7], [-11, -10, -9, -8]
-# By rule and rule of decay: the rates that are swept on the wide model, with decay and without.
+# By rule and rule of decay: the rates that are swept on the wide model under SWEPT.
 _SWEEPS: Mapping[tuple[str, str], list[int]] = {
     ("sp", "solved"): _SP_RATES,
     ("k2", "solved"): _RATES,
