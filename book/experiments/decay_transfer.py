@@ -1,4 +1,4 @@
-"""Chapter to come: does weight decay transfer, over width and depth, and by whose rule?
+"""Chapter 23: does weight decay transfer, over width and depth, and by whose rule?
 
 A small GPT is trained at the base's tuned rate under several decays λ, so long that decay matters:
 the sum of η·λ over the steps is about one in the middle of the grid. Under one of these decays the
@@ -201,6 +201,9 @@ EXPERIMENT = Experiment(
             ),
             _case("adamw", BETWEEN, "k2", "solved", 0.0, LOG2_LR["adamw"]),
             _case("adamw", {}, "k2", "solved", [0.0, SWEPT], _RATES),
+            # Without decay the best rate is higher, and so is SP's on the wide model with decay.
+            *(_case("adamw", size, "k2", "solved", 0.0, -6) for size in ({}, WIDE)),
+            _case("adamw", WIDE, "sp", "solved", SWEPT, -7),
             *(_case("adamw", WIDE, *rules, SWEPT, rates) for rules, rates in _SWEEPS.items()),
             _case("adamw", WIDE, "sp", "solved", 0.0, _SP_RATES),
             _case("adamw", WIDE, "k2", "solved", 0.0, _RATES),

@@ -17,7 +17,7 @@ JOBS = {
     "adding_up": ({"quick": 6, "reference": 102}, "3837a5b759a5"),
     "assumptions": ({"quick": 3, "reference": 142}, "27cd84511e85"),
     "atlas": ({"quick": 12, "slice": 4, "reference": 424}, "caf5dc3039b7"),
-    "decay_transfer": ({"quick": 2, "reference": 327}, "849840863e60"),
+    "decay_transfer": ({"quick": 2, "reference": 336}, "3ccc01836b4a"),
     "depth_parts": ({"quick": 1, "reference": 81}, "a984fa757116"),
     "depth_rules": ({"quick": 9, "slice": 3, "reference": 324}, "60278c6e0ca8"),
     "depth_swings": ({"slice": 2, "quick": 6, "reference": 42}, "1a236abf1b35"),
