@@ -70,7 +70,7 @@ def rates(run: Run, ends: Ends) -> dict[str, float]:
 
 _SEEDS = {"seed": [0, 1, 2]}
 _RATIOS = ["k2", *(name for name in PARTS if "4" in name)]
-_BOTH = [(BASE_WIDTH, -9), (BASE_WIDTH, -8), (BASE_WIDTH, -7), (256, -9), (256, -8), (256, -7)]
+_BOTH = [(width, rate) for width in (BASE_WIDTH, 256) for rate in (-9, -8, -7, -6)]
 _KIMI = [(width, rate) for width in (BASE_WIDTH, 256) for rate in (-7, -6, -5, -4, -3)]
 EXPERIMENT = Experiment(
     point=train_part,
