@@ -1,4 +1,4 @@
-"""Chapter to come: what the rates of the embedding and of the readout do, at the base and carried.
+"""Chapter 24: what the rates of the embedding and of the readout do, at the base and carried.
 
 Is μP's gain over width the embedding's, as 2605.21486 finds for AdamW? SP whose embedding learns as
 fast as the rule lets it stands against the rule with an embedding that slows down like the blocks.
@@ -86,6 +86,13 @@ EXPERIMENT = Experiment(
         },
         "reference": [
             {"part": _RATIOS, "optimizer": "adamw", "width, log2_lr": _BOTH, **_SEEDS},
+            {
+                "part": "k2, readout × 4",  # whose best rate is lower
+                "optimizer": "adamw",
+                "width": [BASE_WIDTH, 256],
+                "log2_lr": -10,
+                **_SEEDS,
+            },
             {
                 "part": ["sp", "sp, fast embedding"],
                 "optimizer": "adamw",
