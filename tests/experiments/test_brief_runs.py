@@ -5,7 +5,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from experiments import brief_gpt, end_rates, longer_training
+from experiments import brief_gpt, end_rates, longer_training, warm_up
 from experiments.brief_gpt import BASE_WIDTH, run_of
 from experiments.end_rates import PARTS, rates
 from specmup.sweeps.configuration import read_sweep
@@ -50,13 +50,14 @@ def test_a_part_changes_the_rates_that_it_names_and_no_others(part, optimizer):
         (
             end_rates,
             end_rates.train_part,
-            {"part": "k2, slow embedding", "width": 32, "log2_lr": -8},
+            {"part": "k2, slow embedding", "optimizer": "adamw", "width": 32, "log2_lr": -8},
         ),
         (
             longer_training,
             longer_training.train_longer,
-            {"width": 32, "steps": 4, "batch_size": 2, "log2_lr": -8},
+            {"optimizer": "adamw", "width": 32, "steps": 4, "batch_size": 2, "log2_lr": -8},
         ),
+        (warm_up, warm_up.train_warm_up, {"steps": 4, "warm_up": 2, "log2_lr": -8}),
     ],
 )
 def test_a_run_makes_one_row(monkeypatch, module, point, job):
@@ -65,7 +66,7 @@ def test_a_run_makes_one_row(monkeypatch, module, point, job):
         return run_of(*words, **{**sizes, **short})
 
     monkeypatch.setattr(module, "run_of", brief)
-    job |= {"optimizer": "adamw", "seed": 0}
+    job |= {"seed": 0}
     frame: pd.DataFrame = point(**job)
     assert frame[list(job)].to_dict("records") == [job] and 0 < frame.loss.item() < 10
     assert set(module.EXPERIMENT.keys) == set(job)

@@ -29,7 +29,7 @@ JOBS = {
     "gpt_coordinates": ({"quick": 7, "reference": 360}, "10dab8dba79d"),
     "head_alignment": ({"quick": 2, "reference": 36}, "59a2f49e1eba"),
     "kimi_parts": ({"quick": 1, "reference": 27}, "a65e304e0bfa"),
-    "longer_training": ({"quick": 2, "reference": 180}, "584ee77dfcad"),
+    "longer_training": ({"quick": 2, "reference": 162}, "cbae78bfef71"),
     "mixed_blocks": ({"quick": 3, "reference": 96}, "69b90d20c7e4"),
     "one_map_depth": ({"quick": 6, "reference": 75}, "9c382a0418c5"),
     "optimizer_transfer": ({"quick": 8, "reference": 203}, "8bd6a76d72e0"),
@@ -37,6 +37,7 @@ JOBS = {
     "ridge": ({"quick": 6, "reference": 72}, "e120be217c73"),
     "second_order": ({"quick": 8, "reference": 160}, "a17188f225f2"),
     "start_sizes": ({"slice": 2, "quick": 1, "reference": 12}, "bb8ae049bbe1"),
+    "warm_up": ({"quick": 1, "reference": 24}, "219477092a01"),
     "width_parts": ({"quick": 1, "reference": 51}, "c071ee4e84f4"),
     "your_model": ({"quick": 5, "reference": 288}, "c1cd62e21ed1"),
 }
