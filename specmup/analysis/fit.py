@@ -66,7 +66,7 @@ def fit_exponents(
     logs = _by_seed(np.log(sizes), place.ravel(), len(points), seed)
     slopes, errors, intercept = _least_squares(points, logs)
     fitted = {
-        name: Interval(float(s), float(s - e), float(s + e))
+        name: Interval.around(float(s), float(e))
         for name, s, e in zip(varying, slopes, errors, strict=True)
     }
     return Exponents(

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from math import hypot, inf, isfinite, isinf, isnan, sqrt
+from typing import SupportsFloat
 
 import numpy as np
 import pandas as pd
@@ -33,6 +35,16 @@ class Interval:
         """Check the order of the ends."""
         if self.low > self.high:
             raise ValueError(f"the interval from {self.low} to {self.high} is empty: swap its ends")
+
+    @classmethod
+    def around(cls, estimate: float, half_width: float) -> Interval:
+        """The interval that reaches as far below its estimate as above it."""
+        return cls(estimate, estimate - half_width, estimate + half_width)
+
+    def through(self, function: Callable[[float], float]) -> Interval:
+        """The interval of a monotone function of the quantity: a shift, a scale, an exponential."""
+        low, high = sorted((float(function(self.low)), float(function(self.high))))
+        return Interval(float(function(self.estimate)), low, high)
 
     @property
     def half_width(self) -> float:
@@ -75,12 +87,14 @@ class Interval:
     __repr__ = __str__
 
 
-def difference(first: Interval, second: Interval) -> Interval:
-    """First minus second, measured independently, on seeds of their own.
+def difference(first: Interval, second: Interval | SupportsFloat) -> Interval:
+    """First minus second: a number, or an interval measured independently, on seeds of its own.
 
     The parts of the interval add as squares. With Student's intervals over few seeds that is no
     narrower than Welch's, which would need the numbers of seeds.
     """
+    if not isinstance(second, Interval):
+        second = Interval.around(float(second), 0.0)
     below = hypot(first.estimate - first.low, second.high - second.estimate)
     above = hypot(first.high - first.estimate, second.estimate - second.low)
     apart = first.estimate - second.estimate
@@ -130,7 +144,7 @@ def mean_interval(values: ArrayLike) -> Interval:
     if x.size == 1:
         return Interval(mean, -inf, inf)
     half = student_t(x.size - 1) * float(x.std(ddof=1)) / sqrt(x.size)
-    return Interval(mean, mean - half, mean + half)
+    return Interval.around(mean, half)
 
 
 def _last_digit(half_width: float, spec: str) -> str:

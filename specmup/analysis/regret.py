@@ -97,7 +97,7 @@ def held_out_interval(values: ArrayLike) -> Interval:
     if not np.isfinite(plain.half_width):
         return plain
     half = held_out_factor(np.size(values)) * plain.half_width
-    return Interval(plain.estimate, plain.estimate - half, plain.estimate + half)
+    return Interval.around(plain.estimate, half)
 
 
 def held_out_factor(seeds: int) -> float:

@@ -1,3 +1,4 @@
+from fractions import Fraction
 from math import inf, nan
 
 import numpy as np
@@ -33,6 +34,19 @@ def test_mean_interval_agrees_with_scipy():
 
 def test_mean_with_a_diverged_seed_is_infinite():
     assert mean_interval([1.0, inf, 2.0]) == Interval(inf, inf, inf)
+
+
+def test_a_function_of_an_interval_takes_its_ends_along_whichever_way_it_goes():
+    found = Interval(2.0, 1.0, 4.0)
+    for function in (lambda x: x - 3, lambda x: -2 * x, lambda x: 1 / x, np.exp):
+        through = found.through(function)
+        assert through.estimate == function(2.0)
+        assert {through.low, through.high} == {function(1.0), function(4.0)}
+
+
+def test_the_difference_from_a_number_is_a_shift():
+    found = Interval(2.0, 1.0, 4.0)
+    assert difference(found, Fraction(1, 2)) == found.through(lambda x: x - 0.5)
 
 
 @pytest.mark.parametrize("values", [[], [1.0, nan]])

@@ -126,7 +126,7 @@ def _slopes(rows: pd.DataFrame) -> Iterator[Slope]:
             quantity=str(row["quantity"]),
             what=str(row["what"]),
             place=str(row["place"]),
-            exponent=Interval(middle, middle - half, middle + half),
+            exponent=Interval.around(middle, half),
         )
 
 

@@ -106,7 +106,7 @@ def swings(frame: pd.DataFrame, value: str = "loss") -> Swings:
     return Swings(
         depths=tuple(curves),
         optima=tuple(whole.tolist()),
-        moves=tuple(Interval(e, e - h, e + h) for e, h in zip(estimates, half, strict=True)),
+        moves=tuple(Interval.around(e, h) for e, h in zip(estimates, half, strict=True)),
     )
 
 
