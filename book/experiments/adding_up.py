@@ -8,26 +8,19 @@ block and summed over blocks, on the samples that made the step.
 
 from __future__ import annotations
 
-from copy import deepcopy
-
 import pandas as pd
-import torch
+from torch import Tensor
 
 from experiments.declared import Constant, Experiment
 from experiments.instruments.contributions import agreement
-from experiments.instruments.expansion import Snapshot, expand_step, relative_step
+from experiments.instruments.expanded_training import LEARNING_RATE, train_expanded
 from experiments.instruments.networks import base, started_at
 from experiments.instruments.rows import labelled
-from specmup.data.images import batch_order, digits
-from specmup.models.resnet import ResNetShape, build
-from specmup.training.replicas import replica_optimizer
-from specmup.training.resnet import replica_losses
+from specmup.data.images import digits
+from specmup.models.resnet import ResNet, ResNetShape, build
 from specmup.training.scaling import scale
 
-# Rates at which the base model learns without overshooting.
-LEARNING_RATE = {"adamw": 2.0**-8, "muon-kimi": 2.0**-6}
 BATCH_SIZE = 64
-PROBE_SAMPLES = 16  # of the batch, on which a step is taken apart
 _ORDERS = {1: "first", 2: "second"}
 
 
@@ -55,31 +48,27 @@ def train_and_add(
     model = build(
         ResNetShape(task.inputs, width, depth, task.classes, 2, "linear"), settings, seeds
     )
-    trainer = replica_optimizer(model, settings, optimizer)
-    orders = [batch_order(len(task.train_x), BATCH_SIZE, max(moments), seed) for seed in seeds]
-    frames = []
-    for step, chosen in enumerate(torch.stack(orders, dim=1), start=1):
-        x, y = task.train_x[chosen], task.train_y[chosen]  # (R, batch, d), (R, batch)
-        watched = step in moments
-        if watched:
-            # Taken apart in double precision: a second-order term is what two differences leave.
-            twin, probe = deepcopy(model).double(), x[:, :PROBE_SAMPLES].double()
-            before = Snapshot.of(twin, probe)
-            cosines = agreement(twin, probe, y[:, :PROBE_SAMPLES])  # (L, R, batch)
-        trainer.zero_grad()
-        losses = replica_losses(model, x, y)
-        losses.sum().backward()
-        trainer.step()
-        if watched:
-            frame = pd.DataFrame({"seed": seeds, "step": step, "loss": losses.tolist()})
-            twin.load_state_dict(model.state_dict())
-            frame = frame.join(expand_step(twin, before, probe).sizes_by_name(_ORDERS))
-            frame["relative"] = relative_step(twin, before).tolist()
-            frame["agreement"] = cosines.mean((0, 2)).tolist()
-            frame["agreement_rms"] = cosines.square().mean((0, 2)).sqrt().tolist()
-            frames.append(frame)
+    frame = train_expanded(
+        model,
+        settings,
+        optimizer,
+        task,
+        batch_size=BATCH_SIZE,
+        seeds=seeds,
+        moments=moments,
+        orders=_ORDERS,
+        seen=_agreement,
+    )
     about = {"power": power, "optimizer": optimizer}
-    return labelled(pd.concat(frames, ignore_index=True), **about, width=width, depth=depth)
+    return labelled(frame, **about, width=width, depth=depth)
+
+
+def _agreement(model: ResNet, x: Tensor, y: Tensor) -> dict[str, Tensor]:
+    cosines = agreement(model, x, y)  # (L, R, samples)
+    return {
+        "agreement": cosines.mean((0, 2)),
+        "agreement_rms": cosines.square().mean((0, 2)).sqrt(),
+    }
 
 
 AXES = {"optimizer": ["adamw", "muon-kimi"], "power": ["1/2", "3/4", "1"]}

@@ -13,26 +13,19 @@ and from one sample a step. Some steps are taken apart by the number of maps tha
 from __future__ import annotations
 
 from collections.abc import Mapping
-from copy import deepcopy
 
 import pandas as pd
-import torch
 
 from experiments.declared import Constant, Experiment
-from experiments.instruments.expansion import Snapshot, expand_step, relative_step
+from experiments.instruments.expanded_training import LEARNING_RATE, train_expanded
 from experiments.instruments.gated import GatedResNet, NormalisedResNet, SiLUGatedResNet
 from experiments.instruments.networks import CLASSES, INPUTS, base
 from experiments.instruments.rows import labelled
-from specmup.data.images import batch_order, digits
+from specmup.data.images import digits
 from specmup.models.resnet import ResNet, ResNetShape, build_as
 from specmup.theory.rules import parametrization
-from specmup.training.replicas import replica_optimizer
-from specmup.training.resnet import replica_losses
 from specmup.training.scaling import scale
 
-# Rates at which the base model learns without overshooting.
-LEARNING_RATE = {"adamw": 2.0**-8, "muon-kimi": 2.0**-6}
-PROBE_SAMPLES = 16  # of a batch, on which a step is taken apart
 BRANCHES: Mapping[str, tuple[type[ResNet], int]] = {  # with the number of its maps
     "two in a row": (NormalisedResNet, 2),
     "three in a row": (NormalisedResNet, 3),
@@ -65,28 +58,20 @@ def train_and_expand(
     network, maps = BRANCHES[branch]
     shape = ResNetShape(INPUTS, width, depth, CLASSES, maps, "linear")
     model = build_as(network, shape, settings, seeds)
-    trainer = replica_optimizer(model, settings, optimizer)
-    orders = [batch_order(len(task.train_x), batch_size, max(moments), seed) for seed in seeds]
-    frames = []
-    for step, chosen in enumerate(torch.stack(orders, dim=1), start=1):
-        x, y = task.train_x[chosen], task.train_y[chosen]  # (R, batch, d), (R, batch)
-        if step in moments:
-            # In double precision: a term of high order is what many differences leave.
-            twin, probe = deepcopy(model).double(), x[:, :PROBE_SAMPLES].double()
-            before = Snapshot.of(twin, probe)
-        trainer.zero_grad()
-        losses = replica_losses(model, x, y)
-        losses.sum().backward()
-        trainer.step()
-        if step in moments:
-            twin.load_state_dict(model.state_dict())
-            frame = pd.DataFrame({"seed": seeds, "step": step, "loss": losses.tolist()})
-            named = {order: name for order, name in ORDERS.items() if order <= maps}
-            frame = frame.join(expand_step(twin, before, probe).sizes_by_name(named))
-            frame["relative"] = relative_step(twin, before).tolist()
-            frames.append(frame if maps > 2 else frame.assign(third=0.0, third_sum=0.0))
+    frame = train_expanded(
+        model,
+        settings,
+        optimizer,
+        task,
+        batch_size=batch_size,
+        seeds=seeds,
+        moments=moments,
+        orders={order: name for order, name in ORDERS.items() if order <= maps},
+    )
+    if maps < 3:
+        frame = frame.assign(third=0.0, third_sum=0.0)
     about = {"branch": branch, "optimizer": optimizer, "rule": rule, "batch_size": batch_size}
-    return labelled(pd.concat(frames, ignore_index=True), **about, width=width, depth=depth)
+    return labelled(frame, **about, width=width, depth=depth)
 
 
 AXES = {
