@@ -25,7 +25,7 @@ def draw() -> Canvas:
         ("Normalised?", "green", "yes: depth matters less", "no: try a middle size too"),
         ("Optimizer?", "orange", f"AdamW: hidden *η* {_times(rule.learning_rate)}", OTHERS),
         ("Tied embedding?", "purple", "keep the tie,", f"{readout} before the head"),
-        ("Weight decay?", "purple", "keep *ηλ*: with AdamW", f"hidden *λ* {_times(decay)}"),
+        ("Weight decay?", "purple", "more maps: keep *ηλ*", f"AdamW: hidden *λ* {_times(decay)}"),
     )
     canvas = Canvas(APART * len(questions) - 4)
     for row, (question, colour, *answers) in enumerate(questions):

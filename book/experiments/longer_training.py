@@ -1,4 +1,4 @@
-"""Chapter to come: how far tuned rates move with the length of training and with the batch.
+"""Chapter 25: how far tuned rates move with the length of training and with the batch.
 
 The rules say how numbers change with width and depth, at one number of steps and one batch. Here
 both grow, at three widths under the rule for k ≥ 2, and the base's learning rate is swept at each.

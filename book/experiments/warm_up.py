@@ -1,4 +1,4 @@
-"""Chapter to come: whether more steps move the best rate, or the longer warm-up that they bring.
+"""Chapter 25: whether more steps move the best rate, or the longer warm-up that they bring.
 
 A warm-up that is a tenth of the training grows with it. Here it does not: four times the steps keep
 the usual warm-up, and the usual steps take that of four times as many.
