@@ -10,9 +10,8 @@ import pandas as pd
 
 from experiments.brief_gpt import TRAINING, run_of, trained
 from experiments.declared import Experiment
-from experiments.longer_training import RULE, STEPS
 
-WARM_UP = TRAINING["warm_up"]
+STEPS, WARM_UP = TRAINING["steps"], TRAINING["warm_up"]
 
 
 def train_warm_up(*, steps: int, warm_up: int, log2_lr: float, seed: int) -> pd.DataFrame:
@@ -21,7 +20,7 @@ def train_warm_up(*, steps: int, warm_up: int, log2_lr: float, seed: int) -> pd.
     Columns: the arguments, and ``loss`` on held-out windows after the last step, ``inf`` for a run
     that diverged.
     """
-    run = run_of(RULE, "adamw", log2_lr, seed=seed, steps=steps, warm_up=warm_up)
+    run = run_of("k2", "adamw", log2_lr, seed=seed, steps=steps, warm_up=warm_up)
     _, history = trained(run)
     about = {"steps": steps, "warm_up": warm_up, "log2_lr": log2_lr, "seed": seed}
     return pd.DataFrame([{**about, "loss": float(history.loss)}])
