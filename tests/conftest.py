@@ -16,6 +16,17 @@ from specmup.sweeps.configuration import sweep_from
 settings.register_profile("specmup", deadline=None, derandomize=bool(os.environ.get("CI")))
 settings.load_profile("specmup")
 
+# Modules of few tests that take long. They come first: the last one leaves the other cores idle.
+LONG = {
+    *("test_accessibility", "test_weight", "test_ray_pool", "test_slurm", "test_torchrun"),
+    *("test_resize", "test_depth_rules", "test_gpus", "test_atlas", "test_sweep", "test_faults"),
+}
+
+
+def pytest_collection_modifyitems(items):
+    items.sort(key=lambda item: item.path.stem not in LONG)
+
+
 CONFIGURATION = {
     "name": "tiny",
     "scale": "quick",

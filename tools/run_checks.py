@@ -28,8 +28,8 @@ from cores import cores
 ROOT = Path(__file__).resolve().parent.parent
 PYTEST = [sys.executable, "-m", "pytest", "-q"]
 EACH_CORE = f"--numprocesses={cores()}"
-# A module's tests stay together, since they share what is dear to make.
-SPREAD = [*PYTEST, EACH_CORE, "--dist=loadscope"]
+# A module's tests stay together, since they share what is dear to make; conftest.py orders them.
+SPREAD = [*PYTEST, EACH_CORE, "--dist=loadscope", "--no-loadscope-reorder"]
 RENDERED = "tests/book/rendered"
 IN_BROWSER = f"{RENDERED}/test_browser.py"
 DIST = "_build/dist"
