@@ -16,11 +16,9 @@ from specmup.sweeps.configuration import sweep_from
 settings.register_profile("specmup", deadline=None, derandomize=bool(os.environ.get("CI")))
 settings.load_profile("specmup")
 
-# Modules of few tests that take long. They come first: the last one leaves the other cores idle.
-LONG = {
-    *("test_accessibility", "test_weight", "test_ray_pool", "test_slurm", "test_torchrun"),
-    *("test_resize", "test_depth_rules", "test_gpus", "test_atlas", "test_sweep", "test_faults"),
-}
+# Modules of few tests that take long come first: the last one leaves the other cores idle. Those
+# that start processes of their own stay where they are, apart from one another.
+LONG = {"test_accessibility", "test_weight", "test_resize", "test_depth_rules", "test_atlas"}
 
 
 def pytest_collection_modifyitems(items):
