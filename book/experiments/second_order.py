@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from experiments.declared import Constant, Experiment
+from experiments.instruments.expanded_training import LEARNING_RATE, PROBE_SAMPLES
 from experiments.instruments.expansion import Snapshot, attained_second_order, expand_step
 from experiments.instruments.networks import base
 from experiments.instruments.rows import labelled
@@ -22,11 +23,6 @@ from specmup.theory.rules import parametrization
 from specmup.training.replicas import replica_optimizer
 from specmup.training.resnet import replica_losses
 from specmup.training.scaling import scale
-
-# Rates at which the base model learns in 20 steps of 64 samples without overshooting.
-LEARNING_RATE = {"adamw": 2.0**-8, "muon-kimi": 2.0**-6}
-# The expansion is taken on so many samples of the batch, and on so many fixed ones.
-PROBE_SAMPLES = 16
 
 
 def train_and_expand(
