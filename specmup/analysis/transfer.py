@@ -13,14 +13,14 @@ from typing import Literal, cast
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike
 
 from specmup.aligned import aligned
 from specmup.analysis.comparable import check_comparable
 from specmup.analysis.curve import seed_curves, tuned_rate
 from specmup.analysis.interval import Interval, mean_interval
-from specmup.analysis.optimum import Optimum, optimum
+from specmup.analysis.optimum import Optimum
 from specmup.analysis.regret import regret
+from specmup.analysis.seed_optima import contrast, seed_optima
 
 Axis = Literal["width", "depth"]
 
@@ -176,11 +176,12 @@ def transfer(
                 f"{axis} {size:g} has seeds {curves[size].index.tolist()} and {axis} {sizes[0]:g} "
                 f"has {curves[sizes[0]].index.tolist()}: run the same seeds at every size"
             )
-    optima = [[optimum(c.columns, row) for row in c.to_numpy()] for c in curves.values()]
+    optima = [seed_optima(c) for c in curves.values()]
     carried = tuned_rate(curves[base])
     usable = [
         of_seed for of_seed in zip(*optima, strict=True) if not any(o.diverged for o in of_seed)
     ]
+    along = list(zip(*usable, strict=True)) or [()] * len(sizes)
     doublings = np.log2(np.asarray(sizes, dtype=float))
     doublings -= doublings.mean()
     return Transfer(
@@ -191,8 +192,8 @@ def transfer(
         ),
         base=base,
         carried_log2_lr=carried,
-        drift=contrast(np.r_[-1.0, np.zeros(len(sizes) - 2), 1.0], usable),
-        slope=contrast(doublings / (doublings @ doublings), usable),
+        drift=contrast(np.r_[-1.0, np.zeros(len(sizes) - 2), 1.0], along),
+        slope=contrast(doublings / (doublings @ doublings), along),
         seeds=len(usable),
     )
 
@@ -212,7 +213,7 @@ def _size_transfer(
         cost = Interval(0.0, 0.0, 0.0) if is_base else regret(curve, carried)
     return SizeTransfer(
         size=size,
-        optimum=contrast(np.ones(1), [(o,) for o in optima if not o.diverged]),
+        optimum=contrast([1.0], [[o for o in optima if not o.diverged]]),
         seeds=len(optima),
         low_edge=sum(o.edge == "low" for o in optima),
         high_edge=sum(o.edge == "high" for o in optima),
@@ -223,25 +224,3 @@ def _size_transfer(
         carried_loss=carried_loss,
         regret=cost,
     )
-
-
-def contrast(weights: ArrayLike, optima: Sequence[Sequence[Optimum]]) -> Interval:
-    """Mean over seeds of Σ_j weights[j]·optimum[j], with what the bounds leave open.
-
-    Args:
-        weights: One a size, such as (−1, 1) for how far an optimum moves between two.
-        optima: One row a seed, one optimum a size; none of them diverged.
-    """
-    if not optima:
-        return Interval(nan, nan, nan)
-    estimates, lows, highs = [], [], []
-    for of_seed in optima:
-        # An axis with weight zero must not turn an infinite bound into nan.
-        terms = [(w, o) for w, o in zip(np.asarray(weights), of_seed, strict=True) if w != 0]
-        estimates.append(sum(w * o.log2_lr for w, o in terms))
-        lows.append(sum(w * (o.low if w > 0 else o.high) for w, o in terms))
-        highs.append(sum(w * (o.high if w > 0 else o.low) for w, o in terms))
-    spread = mean_interval(estimates)
-    low = float(np.mean(lows)) - (spread.estimate - spread.low)
-    high = float(np.mean(highs)) + (spread.high - spread.estimate)
-    return Interval(spread.estimate, low, high)

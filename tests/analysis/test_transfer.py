@@ -6,8 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from specmup.analysis.optimum import optimum
-from specmup.analysis.transfer import contrast, transfer
+from specmup.analysis.transfer import transfer
 
 SIZES = (4, 8, 16, 32)
 GRID = np.arange(-12.0, 1.0)
@@ -174,12 +173,3 @@ def test_bad_frames(frame, message):
 def test_an_unknown_axis():
     with pytest.raises(ValueError, match="'width', 'depth'"):
         transfer(FRAME, "height")
-
-
-def test_a_contrast_of_optima_is_the_mean_of_the_seeds_and_opens_where_one_is_on_an_edge():
-    rates = [-3, -2, -1]
-    inside, right = optimum(rates, [1.0, 0.0, 1.0]), optimum(rates, [2.0, 0.5, 0.0])
-    still = contrast([-1, 1], [(inside, inside), (inside, inside)])
-    assert (still.estimate, still.half_width) == (0, 0)
-    moved = contrast([-1, 1], [(inside, right), (inside, right)])
-    assert (moved.estimate, moved.low, moved.high) == (1, 0, inf)
