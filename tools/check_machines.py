@@ -23,7 +23,7 @@ from processors import OF_CHAPTERS, ways_here
 from records import Records
 
 KEPT = ROOT / "_build" / "machines"
-PARTS = 6  # of the chapters, one of which a commit executes
+PARTS = 9  # of the chapters, one of which a commit executes
 # Run by IPython when a kernel starts, before the first cell.
 STARTUP = """
 import sys

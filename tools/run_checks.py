@@ -53,6 +53,12 @@ class Stage:
 
 
 STAGES = (
+    Stage("units", "unit and property tests", ([*SPREAD, "tests", f"--ignore={RENDERED}"],)),
+    Stage(
+        "notebooks",
+        "every chapter, executed and held against its notebook (nbval)",
+        ([sys.executable, "tools/compare_outputs.py"],),
+    ),
     Stage(
         "lint",
         "rules and format (ruff), types (mypy); wheel and sdist, as an index would check them",
@@ -63,12 +69,7 @@ STAGES = (
             [sys.executable, "-m", "build", "--quiet", "--no-isolation", "--outdir", DIST, "."],
             [sys.executable, "-m", "twine", "check", "--strict", f"{DIST}/*"],
         ),
-    ),
-    Stage("units", "unit and property tests", ([*SPREAD, "tests", f"--ignore={RENDERED}"],)),
-    Stage(
-        "notebooks",
-        "every chapter, executed and held against its notebook (nbval)",
-        ([sys.executable, "tools/compare_outputs.py"],),
+        alone=False,
     ),
     Stage("book", "the strict book build", ([sys.executable, "tools/build_book.py"],), alone=False),
     Stage("pages", "the built pages, as files", ([*SPREAD, RENDERED, f"--ignore={IN_BROWSER}"],)),

@@ -1,5 +1,7 @@
 """Text: the book that needs no download, and windows."""
 
+from functools import cache
+
 import numpy as np
 import pytest
 import torch
@@ -16,10 +18,13 @@ def own_cache(tmp_path, monkeypatch):
     king_james.cache_clear()
 
 
-def test_the_king_james_text_comes_back_from_its_tokens(own_cache):
+def test_the_king_james_text_comes_back_from_its_tokens(own_cache, monkeypatch):
+    once = cache(byte_pair_tokenizer)  # it takes seconds
+    monkeypatch.setattr(text_module, "byte_pair_tokenizer", once)
     text = king_james(512)
     train, val = text_module._king_james_chapters()
-    tokenizer = byte_pair_tokenizer(train, 512)
+    tokenizer = once(train, 512)
+    assert once.cache_info().hits == 1
     assert tokenizer.decode(text.val.tolist()) == val
     assert int(text.train.max()) < 512
     # The five books of Moses and the Gospels alone hold more; a tenth is held out.

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,7 @@ from specmup.runs.refusals import RunError
 from specmup.runs.store import Store
 from specmup.sweeps.run import Run
 
+RUNS = 18  # of the sweep whose drivers are stopped
 ROOT = Path(__file__).resolve().parents[2]
 WORK = """
 import os, signal, time
@@ -173,9 +175,10 @@ def test_pieces_are_those_of_one_machine(driver, tmp_path):
 
 @pytest.fixture
 def place(tmp_path, counting_text, monkeypatch):
-    """A folder with a sweep of six runs."""
+    """A folder with a sweep of some runs."""
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "tiny.toml").write_text(FILE.replace("steps = 4", "steps = 150"))
+    text = FILE.replace("steps = 4", "steps = 150").replace("seeds = [0]", "seeds = [0, 1, 2]")
+    (tmp_path / "tiny.toml").write_text(text)
     return tmp_path
 
 
@@ -194,21 +197,23 @@ def begin(words, condition):
     return started
 
 
-@pytest.mark.parametrize("stop", [signal.SIGKILL, signal.SIGTERM])
-def test_a_driver_that_was_stopped_goes_on_where_it_was(cluster, place, counting_text, stop):
+def test_drivers_that_were_stopped_are_gone_on_with(cluster, place, counting_text):
+    """One is killed and the next is asked to stop; what each left is kept by those after it."""
     words = ["sweep", "run", "tiny.toml", f"--text-folder={counting_text}"]
     far = [*words, "--engine=ray", f"--address={cluster.address}"]
-    first = begin(far, lambda: kept(place))
-    first.send_signal(stop)
-    said = first.communicate(timeout=60)[1]
-    if stop == signal.SIGTERM:
-        assert first.returncode == 143
-        assert said == "stopped: finished runs are kept, the same command goes on\n"
-    before = kept(place)
-    assert 1 <= len(before) < 6
+    stages = [kept(place)]
+    for stop in (signal.SIGKILL, signal.SIGTERM):
+        driver = begin(far, lambda: len(kept(place)) > len(stages[-1]))
+        driver.send_signal(stop)
+        said = driver.communicate(timeout=60)[1]
+        stages.append(kept(place))
+    assert driver.returncode == 143
+    assert said == "stopped: finished runs are kept, the same command goes on\n"
     assert main(far) == 0
-    after = kept(place)
-    assert len(after) == 6 and {name: after[name] for name in before} == before
+    stages.append(kept(place))
+    assert 0 < len(stages[1]) < len(stages[2]) < len(stages[3]) == RUNS
+    for before, after in pairwise(stages):
+        assert {name: after[name] for name in before} == before
     assert main([*words, "--workers=1", "--folder=alone"]) == 0
     ours, alone = (Store(f, Run).read().records for f in ("_build/sweeps/tiny", "alone"))
     assert ours.keys() == alone.keys()

@@ -43,7 +43,7 @@ def llama(width: int, depth: int) -> PreTrainedModel:
         num_attention_heads=width // HEAD,
         num_key_value_heads=width // (2 * HEAD),
         max_position_embeddings=CONTEXT,
-        attn_implementation="eager",  # type: ignore[call-arg]  # its root class takes it
+        attn_implementation="eager",
         use_cache=False,
     )
     return LlamaForCausalLM(config)

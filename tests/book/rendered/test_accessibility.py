@@ -1,7 +1,7 @@
 """What axe-core finds in the pages: light and dark, at a desk and on a phone.
 
-Every second page as it opens, in one of the four settings, others with another commit; all pages
-in all settings, every fold open, with ``EVERY_SETTING=1``, which takes minutes. A letter stands for
+Every third page as it opens, in one of the four settings, others with another commit; all pages in
+all settings, every fold open, with ``EVERY_SETTING=1``, which takes minutes. A letter stands for
 each formula: they are many, and ``test_browser`` looks at them.
 """
 
@@ -17,6 +17,7 @@ from playwright.sync_api import Browser, Page
 
 SETTINGS = list(product((DESK, PHONE), ("light", "dark")))
 PAGES = documents()
+PARTS = 3  # of the pages, one of which a commit opens
 EVERY = bool(os.environ.get("EVERY_SETTING"))
 
 # One listing stands for all: their colours come from one style sheet, and each word is measured.
@@ -39,7 +40,8 @@ def chosen() -> list[tuple[str, tuple[int, str]]]:
     if EVERY:
         return list(product(PAGES, SETTINGS))
     turns = ((name, commit() + i) for i, name in enumerate(PAGES))
-    return [(name, SETTINGS[turn // 2 % len(SETTINGS)]) for name, turn in turns if turn % 2]
+    opened = ((name, turn // PARTS) for name, turn in turns if turn % PARTS == 0)
+    return [(name, SETTINGS[turn % len(SETTINGS)]) for name, turn in opened]
 
 
 @pytest.fixture(scope="module")
@@ -85,7 +87,7 @@ def test_axe_finds_one_where_there_is_one(site: str, windows):
 
 def test_commits_take_turns_through_all_settings(monkeypatch):
     seen = set()
-    for turn in range(2 * len(SETTINGS)):
+    for turn in range(PARTS * len(SETTINGS)):
         monkeypatch.setitem(chosen.__globals__, "commit", lambda turn=turn: turn)
         seen |= set(chosen())
     assert seen == set(product(PAGES, SETTINGS))
