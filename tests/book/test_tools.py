@@ -151,8 +151,10 @@ def test_what_is_installed_is_compiled_whatever_else_lies_there(tmp_path, monkey
     package.mkdir()
     (package / "__init__.py").write_text("VALUE = 1\n")
     (package / "template.py").write_text("{{ name }} = 1 +\n")
+    (package / "tests").mkdir()
+    (package / "tests" / "test_one.py").write_text("VALUE = 1\n")
     setup_environment.compile_all(tmp_path)
-    compiled = [path.name.split(".")[0] for path in package.glob("__pycache__/*.pyc")]
+    compiled = [path.name.split(".")[0] for path in package.glob("**/*.pyc")]
     assert compiled == ["__init__"]
     assert capfd.readouterr() == ("", "")
 

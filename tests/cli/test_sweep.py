@@ -61,7 +61,7 @@ def wait_until(condition, seconds=90):
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="looks into /proc")
 def test_a_sweep_that_was_killed_goes_on_where_it_was(place, capsys):
-    (place / "tiny.toml").write_text(sweep(steps=150))
+    (place / "tiny.toml").write_text(sweep(steps=60))
     command = [sys.executable, "-m", "specmup", "sweep", "run", "tiny.toml"]
     command += ["--text-folder", ".", "--workers", "2"]
     first = subprocess.Popen(command, stderr=subprocess.PIPE)

@@ -177,7 +177,7 @@ def test_pieces_are_those_of_one_machine(driver, tmp_path):
 def place(tmp_path, counting_text, monkeypatch):
     """A folder with a sweep of some runs."""
     monkeypatch.chdir(tmp_path)
-    text = FILE.replace("steps = 4", "steps = 150").replace("seeds = [0]", "seeds = [0, 1, 2]")
+    text = FILE.replace("steps = 4", "steps = 60").replace("seeds = [0]", "seeds = [0, 1, 2]")
     (tmp_path / "tiny.toml").write_text(text)
     return tmp_path
 
