@@ -14,7 +14,7 @@ from specmup.runs.job import Job
 # Jobs by scale, and a hash of all their identities: if it changes, what is kept is not found.
 JOBS = {
     "activation_depth": ({"quick": 4, "reference": 72}, "2b3884f26538"),
-    "adding_up": ({"quick": 6, "reference": 102}, "3837a5b759a5"),
+    "adding_up": ({"quick": 6, "reference": 102}, "0762d8a4bd7d"),
     "assumptions": ({"quick": 3, "reference": 142}, "27cd84511e85"),
     "atlas": ({"quick": 12, "slice": 4, "reference": 424}, "caf5dc3039b7"),
     "decay_transfer": ({"quick": 2, "reference": 336}, "3ccc01836b4a"),
