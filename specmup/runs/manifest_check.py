@@ -50,6 +50,11 @@ def _is_version(value: Any) -> bool:
     return bool(re.match(r"\d+\.\d", value)) or value == "not installed"
 
 
+def _are_versions(value: Any) -> bool:
+    """Versions of packages; torch is among them, and not older than any that this code ran with."""
+    return all(map(_is_version, value.values())) and int(value["torch"].split(".")[0]) >= 2
+
+
 def _is_date(value: Any) -> bool:
     return FIRST <= datetime.fromisoformat(value) <= datetime.now(UTC) + SKEW
 
@@ -79,10 +84,7 @@ ORIGIN = {
         lambda v: isinstance(v["system"] + v["cpu"], str) and _is_count(v["cores"]),
     ),
     "python": Field("a version", _is_version),
-    "versions": Field(
-        "versions of packages, torch's among them",
-        lambda v: "torch" in v and all(map(_is_version, v.values())),
-    ),
+    "versions": Field("versions of packages, torch's among them", _are_versions),
 }
 
 

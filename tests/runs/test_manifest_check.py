@@ -70,7 +70,10 @@ LATER = (datetime.now(UTC) + timedelta(days=2)).isoformat()
         ("commit", ["main", "abc", None]),
         ("machine", [{}, None, {"system": "Linux", "cpu": "x", "cores": 0}, "here"]),
         ("python", [3, "three"]),
-        ("versions", [{}, {"numpy": "2.0"}, {"torch": "new"}, {"torch": 2.1}, None]),
+        (
+            "versions",
+            [{}, {"numpy": "2.0"}, {"torch": "new"}, {"torch": 2.1}, {"torch": "1.0"}, None],
+        ),
         ("rounding", [{}, [], {**ROUNDING, "on": ["width"]}, {**ROUNDING, "spread": {"x": {}}}]),
         ("rounding", [{**ROUNDING, "slice": {"depth": [8]}}]),
     ],

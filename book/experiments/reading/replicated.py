@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from pathlib import Path
 
 from specmup.runs.results import Results, book_folder, load
@@ -12,7 +13,16 @@ from specmup.streams import SEPARATE
 
 Claim = Mapping[str, str]
 VERDICTS = ("held", "fell", "cannot tell")
+PUBLISHED = "not ours"  # rests on tables that others published: nothing was drawn anew
+NOT_REACHED = "not reached"  # a cell before it failed on the new tables
 WAITS = "waits"  # for a table that has not been made again
+# Chapters, as registered, that read the published tables, and those that wait for tables of ours.
+READ_PUBLISHED = {"chapters/16-transfer-across-depth", "chapters/18-the-published-record"}
+NEEDED = {
+    "chapters/15-transfer-across-width": {"gpt-small", "width-parts"},
+    "chapters/16-transfer-across-depth": {"gpt-small", "depth-parts", "kimi-parts"},
+    "chapters/18-the-published-record": {"gpt-small"},
+}
 
 
 def folder() -> Path:
@@ -24,7 +34,8 @@ def registered() -> list[Claim]:
     """The registered claims that rest on a stored result, with ``verdict`` and new ``value``."""
     judged = {one["name"]: one for one in read("verdicts.json")}
     claims = [one for one in read("claims.json") if one["source"] == "stored"]
-    return [with_verdict(one, judged.get(one["name"])) for one in claims]
+    waiting = {one.manifest["name"] for one in made_again()[1]}
+    return [with_verdict(one, judged.get(one["name"]), waiting) for one in claims]
 
 
 def read(name: str) -> list[Claim]:
@@ -33,10 +44,22 @@ def read(name: str) -> list[Claim]:
     return claims
 
 
-def with_verdict(claim: Claim, judged: Claim | None) -> Claim:
-    """A registered claim and what became of it."""
+def with_verdict(claim: Claim, judged: Claim | None, waiting: AbstractSet[str]) -> Claim:
+    """A registered claim and what became of it.
+
+    On a page that reads the published tables, a value that is the same to its last digit is theirs.
+
+    Args:
+        claim: As registered.
+        judged: With its verdict; None if its page has not been executed on new tables.
+        waiting: Names of the tables that have not been made again.
+    """
     if judged is None or judged["verdict"] not in VERDICTS:
-        return {**claim, "verdict": WAITS, "old value": claim["value"], "value": ""}
+        waits = judged is None or NEEDED.get(claim["page"], set()) & waiting
+        verdict = WAITS if waits else NOT_REACHED
+        return {**claim, "verdict": verdict, "old value": claim["value"], "value": ""}
+    if claim["page"] in READ_PUBLISHED and judged["value"] == judged["old value"]:
+        return {**judged, "verdict": PUBLISHED}
     return judged
 
 
@@ -48,7 +71,7 @@ def chapter(claim: Claim) -> str:
 
 def count_table(claims: list[Claim]) -> Iterator[str]:
     """Lines of a Markdown table: how many claims of each chapter held, fell, and so on."""
-    columns = (*VERDICTS, WAITS)
+    columns = (*VERDICTS, PUBLISHED, NOT_REACHED, WAITS)
     counts = Counter((chapter(one), one["verdict"]) for one in claims)
     yield f"| chapter, as registered | claims | {' | '.join(columns)} |"
     yield "| --- |" + " ---: |" * (len(columns) + 1)

@@ -15,6 +15,8 @@ from specmup.theory.update import LAWS
 
 ROOT = Path(__file__).resolve().parents[3]
 DATA = ROOT / "book" / "data"
+# Of the cells as they were read from the paper: a manifest that was made anew hides no change.
+PINNED = "4b95af2bb2582abfb2935a906c225a4d3ff8d0f4ba5b639ed067cf3c7bb7f3fe"
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +37,7 @@ def copy_of_the_data(folder, change=lambda text: text):
 def test_the_file_is_the_one_that_its_manifest_describes():
     manifest = json.loads((DATA / f"{NAME}.json").read_text())
     content = (DATA / f"{NAME}.csv").read_bytes()
-    assert hashlib.sha256(content).hexdigest() == manifest["sha256"]
+    assert hashlib.sha256(content).hexdigest() == manifest["sha256"] == PINNED
     assert content.count(b"\n") == manifest["rows"] + 1 == 913
     assert set(manifest["meaning"]) == set(manifest["columns"])
 

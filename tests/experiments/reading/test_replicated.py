@@ -5,7 +5,13 @@ import json
 import pytest
 
 from experiments.reading import replicated
-from experiments.reading.replicated import count_table, listed, made_again, registered
+from experiments.reading.replicated import (
+    count_table,
+    listed,
+    made_again,
+    registered,
+    with_verdict,
+)
 from specmup.runs.results import book_folder, load
 
 
@@ -27,12 +33,29 @@ def claims(tmp_path, monkeypatch):
     return registered()
 
 
-def test_what_is_not_reached_or_not_judged_waits_and_live_claims_do_not_count(claims):
+def test_what_is_not_judged_waits_and_live_claims_do_not_count(claims):
     assert list(count_table(claims))[2:] == [
-        "| One map a branch | 2 | 0 | 1 | 0 | 1 |",
-        "| GPT-2 under a plan | 1 | 0 | 0 | 0 | 1 |",
-        "| all | 3 | 0 | 1 | 0 | 2 |",
+        "| One map a branch | 2 | 0 | 1 | 0 | 0 | 1 | 0 |",
+        "| GPT-2 under a plan | 1 | 0 | 0 | 0 | 0 | 0 | 1 |",
+        "| all | 3 | 0 | 1 | 0 | 0 | 1 | 1 |",
     ]
+
+
+@pytest.mark.parametrize(
+    ("page", "value", "waiting", "verdict"),
+    [
+        ("18-the-published-record", "1", set(), "not ours"),
+        ("18-the-published-record", "1.1", set(), "held"),
+        ("06-two-maps-and-more", "1", set(), "held"),
+        ("18-the-published-record", "", {"gpt-small"}, "waits"),
+        ("18-the-published-record", "", {"width-parts"}, "not reached"),
+        ("06-two-maps-and-more", "", {"gpt-small"}, "not reached"),
+    ],
+)
+def test_what_is_not_drawn_anew_is_no_replication(page, value, waiting, verdict):
+    noted = claim("a") | {"page": f"chapters/{page}"}
+    became = {"old value": "1", "value": value, "verdict": "held" if value else "not reached"}
+    assert with_verdict(noted, noted | became, waiting)["verdict"] == verdict
 
 
 def test_what_fell_is_listed_with_both_values(claims):
