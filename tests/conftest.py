@@ -18,7 +18,7 @@ settings.load_profile("specmup")
 
 # Modules of few tests that take long come first: the last one leaves the other cores idle. Those
 # that start processes of their own stay where they are, apart from one another.
-LONG = {"test_accessibility", "test_resize", "test_depth_rules", "test_atlas"}
+LONG = {"test_accessibility", "test_weight", "test_resize", "test_depth_rules", "test_atlas"}
 
 
 def pytest_collection_modifyitems(items):

@@ -10,20 +10,14 @@ from browsers import wait_until_shown
 from formula_signs import characters
 from playwright.sync_api import Browser, Page
 
-# What a reader's machine may have to load and build to show a page, as it opens: what holds, with
-# a little room.
-KILOBYTES, NODES = 700, 8200
-RULES = 2800  # nodes of the page that has the most tables, of which one is open
-
 
 @dataclass
 class Visit:
-    """An opened page with what it asked for, of other hosts too, and what it complained of."""
+    """An opened page with what it asked of other hosts and what it complained of."""
 
     page: Page
     foreign: list[str] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
-    sizes: dict[str, int] = field(default_factory=dict)  # bytes, by address
 
     def open(self, address: str) -> None:
         """Open a page and wait until its formulas are set."""
@@ -33,16 +27,6 @@ class Visit:
     def overflow(self) -> int:
         """Pixels by which the page is wider than the window."""
         return self.page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
-
-    def too_heavy(self, name: str) -> list[str]:
-        """Which bounds the opened page breaks, in words."""
-        kilobytes = sum(self.sizes.values()) / 1000
-        nodes = self.page.evaluate("document.querySelectorAll('*').length")
-        most = RULES if name == "book/rules" else NODES
-        print(f"{name:50} {kilobytes:6.0f} kB {nodes:6} nodes")
-        return [f"{kilobytes:.0f} kB to load"] * (kilobytes > KILOBYTES) + [
-            f"{nodes} nodes to build, which may be {most}"
-        ] * (nodes > most)
 
 
 @pytest.fixture
@@ -68,12 +52,7 @@ def visit(browser: Browser, request) -> Iterator[Visit]:
             visit.errors.append(message.text)
 
     context.route("**/*", only_the_book)
-
-    def weigh(response):
-        visit.sizes[response.url] = len(response.body())
-
     visit.page.on("console", note)
-    visit.page.on("response", weigh)
     visit.page.on("pageerror", lambda error: visit.errors.append(str(error)))
     yield visit
     context.close()
@@ -160,7 +139,7 @@ CUT_CODE = """() => [...document.querySelectorAll('div.highlight pre')]
 def test_a_page(site: str, visit: Visit, name: str):
     """One visit: on a phone, at a desk, in the dark."""
     visit.open(f"{site}{name}.html")
-    page, faults = visit.page, visit.too_heavy(name)
+    page, faults = visit.page, []
     page.evaluate(UNFOLD)
     wait_until_shown(page)
     if silent := page.evaluate(SILENT_FORMULAS):
@@ -220,8 +199,4 @@ def test_the_checks_notice_a_bad_page(site: str, visit: Visit, html: Path):
     assert visit.errors
     assert visit.page.evaluate(SILENT_FORMULAS) == 1
     assert visit.page.evaluate(TEX)
-    assert visit.too_heavy("book/notation") == []
-    visit.sizes["more"] = 1000 * KILOBYTES
-    visit.page.evaluate(f"document.body.append(...Array({NODES}).fill().map(() => new Image()))")
-    assert len(visit.too_heavy("book/notation")) == 2
     assert visit.page.evaluate(FOREIGN_SIGNS, sorted(characters())) == ["№"]
