@@ -63,7 +63,7 @@ def prepare(xs: Iterable[int] = (1, 2, 3, 4)) -> None:
     globals()["EXPERIMENT"] = Experiment(square, 1, ("x",), {"quick": {"x": list(xs)}}, ("square",))
     command.names = lambda: ["squares"]
     manifest.commit = lambda: "unknown"  # or each run would ask git
-    manifest.package_version = lambda package: "1.0"  # and read files of every package
+    manifest.package_version = lambda package: "2.0"  # and read files of every package
 
 
 def make() -> None:
