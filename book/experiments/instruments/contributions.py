@@ -49,6 +49,29 @@ def agreement(model: ResNet, x: Tensor, y: Tensor) -> Tensor:
         x: Samples, (R?, batch, d).
         y: Their classes, (R?, batch).
     """
+    pairs = _written_and_wanted(model, x, y)
+    return torch.stack([F.cosine_similarity(*pair, dim=-1) for pair in pairs])
+
+
+def agreement_of_samples(model: ResNet, x: Tensor, y: Tensor) -> Tensor:
+    """The same cosines, of what is written for one sample and wanted for another.
+
+    Samples that write are rows, those that want are columns: (L, R?, batch, batch), of which
+    :func:`agreement` is the diagonal.
+
+    Args:
+        model: As for :func:`agreement`.
+        x: Likewise.
+        y: Likewise.
+    """
+    pairs = _written_and_wanted(model, x, y)
+    return torch.stack(
+        [F.normalize(ours, dim=-1) @ F.normalize(theirs, dim=-1).mT for ours, theirs in pairs]
+    )
+
+
+def _written_and_wanted(model: ResNet, x: Tensor, y: Tensor) -> list[tuple[Tensor, Tensor]]:
+    """W⁽¹⁾h and W⁽²⁾ᵀδ of each block, each (R?, batch, n)."""
     stream = [model.features(x)[0].detach().requires_grad_()]
     for added in model.additions():
         stream.append(stream[-1] + added(stream[-1]))
@@ -57,9 +80,7 @@ def agreement(model: ResNet, x: Tensor, y: Tensor) -> Tensor:
     gradients = torch.autograd.grad(loss, stream[1:])  # δ of each block
     blocks = zip(stream, gradients, model.blocks(), strict=False)
     with torch.no_grad():
-        return torch.stack(
-            [F.cosine_similarity(h @ w1.mT, g @ w2, dim=-1) for h, g, ((w1, w2), _) in blocks]
-        )
+        return [(h @ w1.mT, g @ w2) for h, g, ((w1, w2), _) in blocks]
 
 
 def addition(contributions: Tensor) -> Tensor:
