@@ -150,7 +150,7 @@ def _means(pairs: pd.DataFrame, on: list[str]) -> pd.DataFrame:
 
 def _raise_if_apart(compared: pd.DataFrame, on: Sequence[str], value: str, jumps: int) -> None:
     apart = compared[~(compared.gap <= compared.allowed)]
-    too_far = ~(apart.gap <= JUMP * apart.then.abs())
+    too_far = ~(apart.gap < JUMP * apart.then.abs())  # of one that diverged then, inf < inf
     if len(apart) > jumps or too_far.any():
         worst = apart.loc[[(apart.gap / apart.allowed).idxmax()]]
         ((name, now, then, allowed),) = zip(

@@ -154,8 +154,10 @@ def test_a_slice_of_which_most_hangs_on_rounding_is_refused():
         agrees_with(RUNS, stored(spread={0: 0.2, 2: 0.2, 3: 0.2}))
 
 
+@pytest.mark.parametrize("jumps", [0, 5e-3])
 @pytest.mark.parametrize(("row", "loss"), [(1, 5.0), (0, inf)])
-def test_a_divergence_on_one_side_only_disagrees(row, loss):
+def test_a_divergence_on_one_side_only_disagrees(monkeypatch, row, loss, jumps):
+    monkeypatch.setattr(agreement_module, "JUMPS", jumps)  # a divergence is no jump
     live = RUNS.copy()
     live.loc[row, "loss"] = loss
     with pytest.raises(Disagreement, match="1 of 4"):
