@@ -29,8 +29,8 @@ class Verified:
         value: The column.
         agree: How many rows agree.
         unknown: How many cannot be told.
-        jumped: How many differ though their rounding was measured, by less than a quarter; a few
-            may, see :data:`experiments.reading.agreement.JUMPS`.
+        jumped: Rows that differ though their rounding was measured, by less than a quarter, in
+            words; a few may, see :data:`experiments.reading.agreement.JUMPS`.
         apart: Rows that disagree, in words.
     """
 
@@ -38,21 +38,33 @@ class Verified:
     value: str
     agree: int
     unknown: int
-    jumped: int
+    jumped: tuple[str, ...]
     apart: tuple[str, ...]
 
     @property
-    def holds(self) -> bool:
-        """Whether nothing disagrees, and no more rows jumped than may."""
-        rows = self.agree + self.unknown + self.jumped
-        return not self.apart and self.jumped <= most_jumps(rows)
+    def rows(self) -> int:
+        """How many were made again."""
+        return self.agree + self.unknown + len(self.jumped) + len(self.apart)
 
     def __str__(self) -> str:
-        """A line, and one for each row that disagrees."""
-        answer = "agrees" if self.holds else "DISAGREES"
-        counts = f"{self.agree} rows agree, {self.unknown} hang on rounding, {self.jumped} jumped"
-        head = f"{self.name}, {self.value}: {answer} ({counts}, {len(self.apart)} disagree)"
-        return "\n".join([head, *(f"  {row}" for row in self.apart)])
+        """A line, and one for each row that jumped or disagrees."""
+        answer = "DISAGREES" if self.apart else "jumped" if self.jumped else "agrees"
+        counts = f"{self.agree} rows agree, {self.unknown} hang on rounding"
+        counts += f", {len(self.jumped)} jumped, {len(self.apart)} disagree"
+        head = f"{self.name}, {self.value}: {answer} ({counts})"
+        return "\n".join([head, *(f"  {row}" for row in (*self.jumped, *self.apart))])
+
+
+def unheld(found: Sequence[Verified]) -> str:
+    """Why all that was verified does not hold, in words: empty if it does.
+
+    Nothing may disagree, and of all rows together no more may have jumped than of one slice.
+    """
+    jumped, rows = sum(len(one.jumped) for one in found), sum(one.rows for one in found)
+    apart, most = sum(len(one.apart) for one in found), most_jumps(rows)
+    told = [f"{apart} of {rows} rows disagree"] * (apart > 0)
+    told += [f"{jumped} of {rows} rows jumped, where at most {most} may"] * (jumped > most)
+    return "; ".join(told)
 
 
 def compared(
@@ -80,17 +92,20 @@ def compared(
     for frame in moved:
         other = pairs[list(on)].merge(frame, on=list(on), how="left")[value].to_numpy(float)
         reach = np.maximum(reach, gap(pairs.now.to_numpy(), other))
-    unknown = ~agree & ~jumped & (HANGS * gap(pairs.now, pairs.then) <= reach) & (reach > 0)
-    apart = pairs[~agree & ~jumped & ~unknown]
-    words = zip(described(apart, on), apart.now, apart["then"], strict=True)
+    unknown = ~agree & (HANGS * gap(pairs.now, pairs.then) <= reach) & (reach > 0)
     return Verified(
         name=results.manifest["name"],
         value=value,
         agree=int(agree.sum()),
         unknown=int(unknown.sum()),
-        jumped=int(jumped.sum()),
-        apart=tuple(f"{row}: {n:.6g} now and {t:.6g} then" for row, n, t in words),
+        jumped=_in_words(pairs[jumped & ~unknown], on),
+        apart=_in_words(pairs[~agree & ~jumped & ~unknown], on),
     )
+
+
+def _in_words(pairs: pd.DataFrame, on: Sequence[str]) -> tuple[str, ...]:
+    rows = zip(described(pairs, on), pairs.now, pairs["then"], strict=True)
+    return tuple(f"{row}: {now:.6g} now and {then:.6g} then" for row, now, then in rows)
 
 
 def _paired(live: pd.DataFrame, results: Results, on: Sequence[str], value: str) -> pd.DataFrame:
