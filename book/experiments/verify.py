@@ -23,7 +23,7 @@ from typing import Any
 
 import pandas as pd
 
-from experiments.again import OF_SWEEPS, experiment_of, has_rows, rows_made_again
+from experiments.again import OF_SWEEPS, check_made, experiment_of, has_rows, rows_made_again
 from experiments.reading.verified import Verified, compared, unheld
 from specmup.runs.manifest import commit
 from specmup.runs.results import Results, load, results_folder
@@ -36,9 +36,10 @@ def verified(results: Results, rows: pd.DataFrame) -> list[Verified]:
     """Make rows of a result now; one outcome a compared column.
 
     Raises:
-        ValueError: If no job makes them, or what tells rows apart does not.
+        ValueError: If no job makes one of them, or what tells rows apart does not.
     """
     made = rows_made_again(results, rows)
+    check_made(rows[list(made.on)], made.frame, made.on)
     found = [compared(made.frame, results, made.on, value) for value in made.values]
     if not any(one.apart or one.jumped for one in found):
         return found

@@ -91,7 +91,7 @@ def compared(
     reach = np.zeros(len(pairs))
     for frame in moved:
         other = pairs[list(on)].merge(frame, on=list(on), how="left")[value].to_numpy(float)
-        reach = np.maximum(reach, gap(pairs.now.to_numpy(), other))
+        reach = np.fmax(reach, gap(pairs.now.to_numpy(), other))  # it may lack a rate
     unknown = ~agree & (HANGS * gap(pairs.now, pairs.then) <= reach) & (reach > 0)
     return Verified(
         name=results.manifest["name"],
