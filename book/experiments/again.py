@@ -97,6 +97,24 @@ def rows_made_again(results: Results, rows: pd.DataFrame) -> Slice:
     return Slice(frame.merge(stored, on=keys), keys, experiment.compared)
 
 
+def measured_rows(results: Results) -> pd.DataFrame:
+    """The stored rows for which rounding was measured: those that the jobs of the slice can make.
+
+    The manifest tells the values of each column, and their product may hold more. Where a grid
+    extends itself, so may this: a rate that the slice's few seeds did not ask for.
+    """
+    name = results.manifest["name"]
+    if "rounding" not in results.manifest:
+        return results.frame[:0]
+    rows = Rounding.of(results).rows(results.frame)
+    if name in OF_SWEEPS:
+        return rows.query(OF_SWEEPS[name])
+    experiment = experiment_of(name)
+    keys = rows[list(experiment.keys)]
+    made = (has_rows(keys, job).index for job in experiment.jobs(experiment.slice))
+    return rows.loc[sorted(set().union(*made))]
+
+
 def check_made(rows: pd.DataFrame, made: pd.DataFrame, by: Sequence[str]) -> None:
     """Check that what some columns say of stored rows, some made row says too.
 

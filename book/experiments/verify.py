@@ -19,11 +19,19 @@ import hashlib
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import pandas as pd
 
-from experiments.again import OF_SWEEPS, check_made, experiment_of, has_rows, rows_made_again
+from experiments.again import (
+    OF_SWEEPS,
+    check_made,
+    experiment_of,
+    has_rows,
+    measured_rows,
+    rows_made_again,
+)
 from experiments.reading.verified import Verified, compared, unheld
 from specmup.runs.manifest import commit
 from specmup.runs.results import Results, load, results_folder
@@ -40,11 +48,12 @@ def verified(results: Results, rows: pd.DataFrame) -> list[Verified]:
     """
     made = rows_made_again(results, rows)
     check_made(rows[list(made.on)], made.frame, made.on)
-    found = [compared(made.frame, results, made.on, value) for value in made.values]
+    held_against = partial(compared, made.frame, results, made.on, measured_rows(results))
+    found = [held_against(value) for value in made.values]
     if not any(one.apart or one.jumped for one in found):
         return found
     moved = [_moved(results, rows, seed) for seed in SEEDS]
-    return [compared(made.frame, results, made.on, value, moved) for value in made.values]
+    return [held_against(value, moved) for value in made.values]
 
 
 def _moved(results: Results, rows: pd.DataFrame, seed: str) -> pd.DataFrame:

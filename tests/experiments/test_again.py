@@ -8,7 +8,7 @@ import pytest
 
 from experiments import again, declared
 from experiments.__main__ import names
-from experiments.again import OF_SWEEPS, made_again, slice_of
+from experiments.again import OF_SWEEPS, made_again, measured_rows, slice_of
 from experiments.reading.agreement import Disagreement, agrees_with
 from experiments.reading.rounding import Rounding
 from experiments.verify import verified
@@ -110,6 +110,21 @@ def test_what_is_stored_and_measured_is(name, asked):
     with pytest.raises(AskedError):
         slice_of(results, within=Rounding.of(results))
     assert asked == experiment.jobs(experiment.slice)
+
+
+@pytest.mark.parametrize(
+    ("name", "rows", "other"),
+    [
+        ("your-model", 38, "model == 'llama' and (start == 1 or seed == 1)"),
+        ("feature-diversity", 60, "activation == 'relu' and placement == 'post' and alpha == 1"),
+        ("gpt-coordinates", 616, "rule == 'k1' and depth == 2"),
+        ("gpt-small", 4, "seed != 0"),
+    ],
+)
+def test_measured_are_the_rows_of_the_slice_and_not_all_between_its_values(name, rows, other):
+    measured = measured_rows(load(name))
+    assert len(measured) == rows
+    assert measured.query(other).empty
 
 
 @pytest.mark.parametrize("name", names())

@@ -71,6 +71,7 @@ def compared(
     live: pd.DataFrame,
     results: Results,
     on: Sequence[str],
+    measured: pd.DataFrame,
     value: str,
     moved: Sequence[pd.DataFrame] = (),
 ) -> Verified:
@@ -80,6 +81,7 @@ def compared(
         live: With the columns ``on`` and the value, all of them among the stored.
         results: As loaded.
         on: What tells rows apart.
+        measured: Those of the stored rows for which rounding was measured; none if it was not.
         value: The column.
         moved: The same rows from perturbed starts, if any were made.
 
@@ -87,7 +89,7 @@ def compared(
         ValueError: If it does not, or a row is not stored.
     """
     pairs = _paired(live, results, on, value)
-    agree, jumped = _agreeing(pairs, results, value)
+    agree, jumped = _agreeing(pairs, results, measured, value)
     reach = np.zeros(len(pairs))
     for frame in moved:
         other = pairs[list(on)].merge(frame, on=list(on), how="left")[value].to_numpy(float)
@@ -120,32 +122,23 @@ def _paired(live: pd.DataFrame, results: Results, on: Sequence[str], value: str)
     return pairs.astype({"now": float, "then": float})
 
 
-def _agreeing(pairs: pd.DataFrame, results: Results, value: str) -> tuple[np.ndarray, np.ndarray]:
+def _agreeing(
+    pairs: pd.DataFrame, results: Results, measured: pd.DataFrame, value: str
+) -> tuple[np.ndarray, np.ndarray]:
     """Which rows agree; and which of known rounding do not, by less than a quarter."""
     then, stored = pairs["then"].to_numpy(), np.abs(results.frame[value].to_numpy(float))
     typical = SMALL * np.median(stored[np.isfinite(stored)])
     size = np.maximum(np.where(np.isfinite(then), np.abs(then), 0.0), typical)
-    allowed, measured = _allowed(pairs, results, value, size)
-    apart = gap(pairs.now, then)
-    agree = apart <= allowed
-    return agree, ~agree & measured & (apart <= JUMP * size)
-
-
-def _allowed(
-    pairs: pd.DataFrame, results: Results, value: str, size: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """How far each row may differ, and whether rounding was measured for it and settled it."""
-    spread, measured = np.full(len(pairs), FLOOR), np.zeros(len(pairs), dtype=bool)
-    ways = 2
-    if "rounding" in results.manifest and value in results.manifest["rounding"]["spread"]:
-        rounding = Rounding.of(results)
-        ways = len(rounding.settings)
-        rows = rounding.rows(results.frame)
-        of_rows = rounding.of_rows(rows, value) / np.abs(rows[value].to_numpy(float))
+    spread, ways = np.full(len(pairs), FLOOR), 2
+    known = np.zeros(len(pairs), dtype=bool)
+    if len(measured) and value in (rounding := Rounding.of(results)).spread:
+        ways, on = len(rounding.settings), list(rounding.on)
+        of_rows = rounding.of_rows(measured, value) / np.abs(measured[value].to_numpy(float))
         spread[:] = max(FLOOR, of_rows[np.isfinite(of_rows)].max(initial=0.0))
-        known = pairs.index.isin(rounding.rows(pairs).index)
+        known = pd.MultiIndex.from_frame(pairs[on]).isin(pd.MultiIndex.from_frame(measured[on]))
         own = rounding.of_rows(pairs[known], value) / size[known]
-        spread[known], measured[known] = np.maximum(FLOOR, own), True
+        spread[known] = np.maximum(FLOOR, own)
     factor = sqrt(2) * stdtrit(ways - 1, 1 - RISK / (2 * len(pairs)))
-    measured &= factor * spread <= SETTLED
-    return np.minimum(factor * spread, SETTLED) * size, measured
+    apart = gap(pairs.now, then)
+    agree = apart <= np.minimum(factor * spread, SETTLED) * size
+    return agree, ~agree & known & (factor * spread <= SETTLED) & (apart <= JUMP * size)

@@ -21,6 +21,7 @@ ROUNDING = {
     "spread": {"loss": {"depth 2, seed 0": 1e-3}},
 }
 RESULTS = Results(STORED, {"name": "runs", "rounding": ROUNDING})
+MEASURED = STORED[:2]
 
 
 def live(**losses) -> pd.DataFrame:
@@ -29,8 +30,8 @@ def live(**losses) -> pd.DataFrame:
     return STORED.assign(loss=values)
 
 
-def counts(frame, moved=(), results=RESULTS):
-    found = compared(frame, results, ON, "loss", moved)
+def counts(frame, moved=(), results=RESULTS, measured=MEASURED):
+    found = compared(frame, results, ON, measured, "loss", moved)
     return found.agree, found.unknown, len(found.jumped), len(found.apart), not unheld([found])
 
 
@@ -85,25 +86,34 @@ def test_rows_that_jumped_are_counted_over_all_that_was_verified(jumped, held):
 
 
 def test_without_measured_rounding_little_is_allowed():
-    bare = Results(STORED, {"name": "runs"})
-    assert counts(live(), results=bare)[-1]
-    assert not counts(live(row0=1.06), results=bare)[-1]
+    bare = {"results": Results(STORED, {"name": "runs"}), "measured": STORED[:0]}
+    assert counts(live(), **bare)[-1]
+    assert not counts(live(row0=1.06), **bare)[-1]
+
+
+def test_a_row_among_the_measured_values_need_not_have_been_measured():
+    """Then it may differ as far as rounding moved any that was, but not jump."""
+    axes = {"depth": [2, 4], "seed": [0, 1]}
+    product = Results(STORED, {"name": "runs", "rounding": ROUNDING | {"slice": axes}})
+    assert counts(live(row2=1.507), results=product) == (4, 0, 0, 0, True)
+    assert counts(live(row2=1.7), results=product) == (3, 0, 0, 1, False)
+    assert counts(live(row2=1.507), results=product, measured=STORED) == (3, 0, 1, 0, True)
 
 
 def test_what_disagrees_is_named():
-    found = str(compared(live(row2=2.5), RESULTS, ON, "loss"))
+    found = str(compared(live(row2=2.5), RESULTS, ON, MEASURED, "loss"))
     assert found.startswith("runs, loss: DISAGREES (3 rows agree")
     assert "depth 4, seed 0: 2.5 now and 1.5 then" in found
-    found = str(compared(live(row1=2.2), RESULTS, ON, "loss"))
+    found = str(compared(live(row1=2.2), RESULTS, ON, MEASURED, "loss"))
     assert found.startswith("runs, loss: jumped (3 rows agree, 0 hang on rounding, 1 jumped")
     assert found.endswith("\n  depth 2, seed 1: 2.2 now and 2 then")
 
 
 def test_rows_that_are_not_stored_or_not_told_apart_are_refused():
     with pytest.raises(ValueError, match="1 of 4 rows are not stored"):
-        compared(live().assign(depth=[2, 2, 4, 8]), RESULTS, ON, "loss")
+        compared(live().assign(depth=[2, 2, 4, 8]), RESULTS, ON, MEASURED, "loss")
     with pytest.raises(ValueError, match="do not tell apart"):
-        compared(live(), RESULTS, ["depth"], "loss")
+        compared(live(), RESULTS, ["depth"], MEASURED, "loss")
 
 
 def test_draws_are_perturbed_within_and_as_before_after():
