@@ -14,10 +14,10 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "book" / "_ext"))
 
-from fresh_execution import BOOK, fingerprint
+from fresh_execution import BOOK, fingerprint, records_name
 
 ROOT = Path(__file__).resolve().parent.parent
-MADE_FROM = ".made-from"  # in a book's folder: fingerprint of what it was made from
+MADE_FROM = ".made-from"  # in a book's folder: what it was made from, hashed
 
 
 def build(root: Path) -> int:
@@ -25,7 +25,7 @@ def build(root: Path) -> int:
     start = time.monotonic()
     staged, book = root / "_build" / "staged", root / "_build" / "html"
     restore(book)
-    now = fingerprint(root, BOOK)
+    now = f"{fingerprint(root, BOOK)} {records_name(root)}"  # which knows the variables too
     if is_made_from(now, book):
         print(f"Book: nothing has changed. Open {book / 'index.html'}")
         return 0

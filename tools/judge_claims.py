@@ -10,6 +10,7 @@ cell before it failed. The verdicts are written beside it. Naming pages, as in
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
 from collections import Counter
 from collections.abc import Iterable
@@ -34,14 +35,21 @@ NOT_REACHED = "not reached"
 Claims = list[dict[str, str]]
 
 
-def register(root: Path, pages: list[Page]) -> list[str]:
-    """Note the claims of pages; return what failed, in words, and then note nothing."""
+def register(root: Path, pages: list[Page], whole: bool = True) -> list[str]:
+    """Note the claims of pages; return what failed, in words, and then note nothing.
+
+    Args:
+        root: The book's folder.
+        pages: Whose claims.
+        whole: These are all pages, so that nothing else stays noted.
+    """
     records = Records(root / EXECUTED, root)
     seconds = Settings.of(root).seconds_per_cell
     outcomes = execute(pages, records=records, seconds_per_cell=seconds)
     if failed := failures(outcomes):
         return failed
-    write(root / NOTED, made_by(outcomes))
+    claims = made_by(outcomes)
+    write(root / NOTED, claims if whole else with_others(claims, pages, root / NOTED))
     return []
 
 
@@ -61,8 +69,24 @@ def judge(root: Path, pages: list[Page]) -> tuple[Claims, list[str]]:
     return [with_verdict(one, now.get(one["name"])) for one in noted], failures(outcomes)
 
 
+def not_there(root: Path, pages: list[Page], whole: bool) -> str:
+    """Why noted claims could not be judged by these pages, in words: empty if all can."""
+    noted = {one["page"] for one in json.loads((root / NOTED).read_text(encoding="utf-8"))}
+    there = {page.name for page in pages}
+    if not noted & there:
+        return f"no claim of {', '.join(sorted(there))} is noted: register them first, --register"
+    if whole and (gone := noted - there):
+        command = ["git", "log", "-1", "--format=%h", "--", NOTED]
+        at = subprocess.run(command, cwd=root, capture_output=True, text=True).stdout.strip()
+        return (
+            f"noted claims are of pages that are not there: {', '.join(sorted(gone))}; judge them "
+            f"at the commit that registered them, {at or 'an earlier one'}, or name pages"
+        )
+    return ""
+
+
 def with_others(judged: Claims, pages: list[Page], path: Path) -> Claims:
-    """What was judged now, and of a file of verdicts those of other pages; by page."""
+    """What pages give now, and of a file of claims or verdicts those of other pages; by page."""
     names = {page.name for page in pages}
     before = json.loads(path.read_text(encoding="utf-8")) if path.exists() else []
     others = [one for one in before if one["page"] not in names]
@@ -97,9 +121,12 @@ def main(wanted: list[str], root: Path = ROOT) -> int:
     named = [word for word in wanted if not word.startswith("-")]
     pages = read_pages(chosen(sources(root), named), root, Settings.of(root))
     if "--register" in wanted:
-        failed = register(root, pages)
+        failed = register(root, pages, whole=not named)
         print("\n\n".join(failed) or f"noted in {root / NOTED}")
         return int(bool(failed))
+    if why := not_there(root, pages, whole=not named):
+        print(why)
+        return 1
     judged, failed = judge(root, pages)
     write(root / JUDGED, with_others(judged, pages, root / JUDGED))
     for claim in judged:

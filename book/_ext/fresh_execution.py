@@ -29,6 +29,9 @@ LOOKS = ("book/_static", "book/_ext", "book/_templates")
 BOOK = ("_config.yml", "_toc.yml", "book", "chapters", "specmup", "tools", "requirements.txt")
 # By which a processor can be told to round as another one would.
 ROUNDING = ("ATEN_CPU_CAPABILITY", "DNNL_MAX_CPU_ISA", "MKL_ENABLE_INSTRUCTIONS", "MKL_CBWR")
+# By which a page reads other results, draws other numbers, or passes though a claim fell. They are
+# streams.VARIABLE, results.FOLDER_VARIABLE and claims.JUDGE, whose modules are slow to import.
+DECIDING = ("SPECMUP_STREAMS", "SPECMUP_RESULTS", "SPECMUP_JUDGE")
 LEFT_OUT = {"__pycache__", ".ipynb_checkpoints", "specmup_book.egg-info"}
 
 
@@ -53,8 +56,11 @@ def records_name(root: Path) -> str:
     """Name of the folder that keeps what was executed with the present code, data and pins.
 
     Another instruction set rounds otherwise: what was executed with one has not passed with it.
+    Nor has what was executed with other results; these count with their content.
     """
-    told = [f"{name}={os.environ[name]}" for name in ROUNDING if name in os.environ]
+    told = [f"{name}={os.environ[name]}" for name in ROUNDING + DECIDING if name in os.environ]
+    if elsewhere := os.environ.get("SPECMUP_RESULTS"):
+        told.append(fingerprint(root / "chapters" / elsewhere, ("",)))  # where the kernels run
     return hashlib.sha256("\n".join([fingerprint(root), *told]).encode()).hexdigest()[:16]
 
 

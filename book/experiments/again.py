@@ -17,7 +17,7 @@ from pandas.api.types import is_numeric_dtype
 
 from experiments.reading.agreement import Agreement, agrees_with
 from experiments.reading.families import rerun, sweep_of
-from experiments.reading.rounding import Rounding
+from experiments.reading.rounding import SEED, Rounding, described
 from specmup.runs.results import Results
 from specmup.streams import drawn_from
 from specmup.sweeps.collect import SORT
@@ -41,7 +41,7 @@ def slice_of(results: Results, where: str = "", within: Rounding | None = None) 
     """Make the slice of a stored result now, from the random streams that the result drew from.
 
     Rows that are not stored, as a grid that extends itself may have, are passed by; a job is not
-    run if none of its rows can be.
+    run if none of its rows can be. One that is run has to make stored rows of every seed.
 
     Args:
         results: As loaded.
@@ -49,7 +49,7 @@ def slice_of(results: Results, where: str = "", within: Rounding | None = None) 
         within: Also passes by the rows for which it was not measured.
 
     Raises:
-        ValueError: If an experiment has no such rows.
+        ValueError: If an experiment has no such rows, or a job makes none of those of a seed.
     """
     name = results.manifest["name"]
     rows = results.frame if within is None else within.rows(results.frame)
@@ -60,10 +60,14 @@ def slice_of(results: Results, where: str = "", within: Rounding | None = None) 
             return Slice(rerun(rows, sweep_of(results.manifest)), list(SORT), ("loss",))
         experiment = experiment_of(name)
         keys = list(experiment.keys)
-        rows = rows[keys]
-        frame = experiment.run(experiment.slice, wanted=partial(_makes, rows)).frame
-    frame = frame.astype(rows.dtypes.to_dict())
-    return Slice(frame.merge(rows, on=keys), keys, experiment.compared)
+        rows, wanted = rows[keys], partial(_makes, rows[keys])
+        frame = experiment.run(experiment.slice, wanted=wanted).frame
+    frame = frame.astype(rows.dtypes.to_dict()).merge(rows, on=keys)
+    for job in filter(wanted, experiment.jobs(experiment.slice)):
+        # Of rates fewer may be made: a grid extends itself until each of its own seeds is served.
+        by = [SEED if SEED in keys else keys[0]]
+        check_made(has_rows(rows, job), has_rows(frame, job), by)
+    return Slice(frame, keys, experiment.compared)
 
 
 def rows_made_again(results: Results, rows: pd.DataFrame) -> Slice:
@@ -93,6 +97,40 @@ def rows_made_again(results: Results, rows: pd.DataFrame) -> Slice:
     return Slice(frame.merge(stored, on=keys), keys, experiment.compared)
 
 
+def measured_rows(results: Results) -> pd.DataFrame:
+    """The stored rows for which rounding was measured: those that the jobs of the slice can make.
+
+    The manifest tells the values of each column, and their product may hold more. Where a grid
+    extends itself, so may this: a rate that the slice's few seeds did not ask for.
+    """
+    name = results.manifest["name"]
+    if "rounding" not in results.manifest:
+        return results.frame[:0]
+    rows = Rounding.of(results).rows(results.frame)
+    if name in OF_SWEEPS:
+        return rows.query(OF_SWEEPS[name])
+    experiment = experiment_of(name)
+    keys = rows[list(experiment.keys)]
+    made = (has_rows(keys, job).index for job in experiment.jobs(experiment.slice))
+    return rows.loc[sorted(set().union(*made))]
+
+
+def check_made(rows: pd.DataFrame, made: pd.DataFrame, by: Sequence[str]) -> None:
+    """Check that what some columns say of stored rows, some made row says too.
+
+    Raises:
+        ValueError: If it does not; the message names the first such row.
+    """
+    asked, came = (pd.MultiIndex.from_frame(some[list(by)]) for some in (rows, made))
+    lost = rows[~asked.isin(came)]
+    if len(lost):
+        first, *_ = described(lost, lost.columns.tolist())
+        raise ValueError(
+            f"{len(lost)} of {len(rows)} stored rows do not come of their job any more, the first "
+            f"{first}: run the experiment again, with its version raised"
+        )
+
+
 def experiment_of(name: str) -> Any:
     """The :class:`experiments.declared.Experiment` that a stored result is of."""
     return import_module(f"experiments.{name.replace('-', '_')}").EXPERIMENT
@@ -101,8 +139,8 @@ def experiment_of(name: str) -> Any:
 def has_rows(rows: pd.DataFrame, job: Mapping[str, Any]) -> pd.DataFrame:
     """Those of some rows that can have come of a job: those with its options."""
     for name, value in job.items():
-        if name == "seeds" and isinstance(value, list) and "seed" in rows:
-            rows = rows[rows.seed.isin(value)]
+        if name == "seeds" and SEED in rows:
+            rows = rows[rows[SEED].isin(range(value) if isinstance(value, int) else value)]
         elif name == "steps" and name in rows:
             rows = rows[rows.steps <= value]  # a job may also tell of steps on the way
         elif name in rows:

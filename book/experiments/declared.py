@@ -64,7 +64,7 @@ class Experiment:
     def jobs(self, scale: str) -> list[Job]:
         """Options of every job of a scale; one that two cases ask for is there once."""
         found = [job for case in self._cases(scale) for job in _product(case)]
-        found = list({repr(job): job for job in found}.values())
+        found = list({repr(sorted(job.items())): job for job in found}.values())
         if self.smallest_first:
             found.sort(key=lambda job: job["width"] ** 2 * job["depth"])
         return found

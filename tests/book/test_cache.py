@@ -4,7 +4,11 @@ from pathlib import Path
 
 import pytest
 from build_book import build
-from fresh_execution import fingerprint, records_name
+from fresh_execution import DECIDING, fingerprint, records_name
+
+from experiments.reading.claims import JUDGE
+from specmup.runs.results import FOLDER_VARIABLE
+from specmup.streams import VARIABLE
 
 COUNTED = {
     "specmup/value.py": "first",
@@ -58,7 +62,7 @@ def test_other_files_do_not_matter(tree: Path, name: str):
     assert fingerprint(tree) == before
 
 
-def test_a_rebuild_shows_edited_code_and_repeats_nothing_else(small_book):
+def test_a_rebuild_shows_edited_code_and_repeats_nothing_else(small_book, monkeypatch):
     small_book.add_page(
         "book/page",
         "# Page",
@@ -79,6 +83,10 @@ def test_a_rebuild_shows_edited_code_and_repeats_nothing_else(small_book):
     assert "shown: second" in page.read_text()
     assert small_book.runs() == ["ran", "ran"]
 
+    monkeypatch.setenv(JUDGE, "1")
+    assert build(small_book.root) == 0
+    assert small_book.runs() == ["ran", "ran", "ran"]
+
 
 def test_what_passed_with_one_instruction_set_has_not_passed_with_another(tree: Path, monkeypatch):
     before = records_name(tree)
@@ -86,3 +94,22 @@ def test_what_passed_with_one_instruction_set_has_not_passed_with_another(tree: 
     assert records_name(tree) != before
     monkeypatch.setenv("MKL_CBWR", "COMPATIBLE")
     assert len({before, records_name(tree)}) == 2
+
+
+@pytest.mark.parametrize("name", [VARIABLE, FOLDER_VARIABLE, JUDGE])
+def test_what_passed_with_a_variable_that_decides_results_has_not_passed_without(
+    tree: Path, monkeypatch, name
+):
+    assert name in DECIDING
+    monkeypatch.delenv(name, raising=False)
+    before = records_name(tree)
+    monkeypatch.setenv(name, "shared")
+    assert records_name(tree) != before
+
+
+def test_results_elsewhere_count_with_their_content(tree: Path, tmp_path_factory, monkeypatch):
+    other = tmp_path_factory.mktemp("elsewhere")
+    monkeypatch.setenv(FOLDER_VARIABLE, str(other))
+    before = records_name(tree)
+    (other / "sweep.csv").write_text("a,b")
+    assert records_name(tree) != before

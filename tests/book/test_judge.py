@@ -70,6 +70,34 @@ def test_pages_that_are_not_named_keep_their_verdicts(book):
     ]
 
 
+def test_pages_that_are_not_named_stay_registered(book):
+    book.add_page("chapters/02-two", "# Two", book.claim("ch02-a", 0.5))
+    assert main(["--register", "02"], book.root) == 0
+    page(book, 0.4, 0.2, 0.3)
+    assert main(["--register", "01"], book.root) == 0
+    noted = json.loads((book.root / NOTED).read_text())
+    assert [(one["name"], one["value"]) for one in noted] == [
+        ("ch01-a", "0.4"),
+        ("ch01-b", "0.2"),
+        ("ch01-c", "0.3"),
+        ("ch02-a", "0.5"),
+    ]
+
+
+def test_claims_of_a_page_that_was_renamed_are_not_passed_by(book, capsys):
+    (book.root / "chapters" / "01-one.md").rename(book.root / "chapters" / "02-one.md")
+    book.names.remove("chapters/01-one")
+    book.add_page("chapters/03-three", "# Three", book.claim("ch03-a", 0.5))
+    assert main(["--register", "03"], book.root) == 0
+    assert main([], book.root) == 1
+    said = capsys.readouterr().out
+    assert "of pages that are not there: chapters/01-one; judge them at the commit" in said
+    assert not (book.root / JUDGED).exists()
+    assert main(["02"], book.root) == 1
+    assert "no claim of chapters/02-one is noted" in capsys.readouterr().out
+    assert main(["03"], book.root) == 0
+
+
 def test_pages_beside_the_chapters_are_judged_too(book):
     book.add_page("book/counts", "# Counts", book.claim("counts-a", 0.5))
     assert main(["--register"], book.root) == 0

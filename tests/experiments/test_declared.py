@@ -74,6 +74,11 @@ def test_cases_follow_one_another_or_come_by_size_and_none_is_made_twice():
     assert [(job["width"], job["depth"]) for job in found] == [(4, 2), (8, 1), (8, 2)]
 
 
+def test_a_job_of_two_cases_is_one_in_whatever_order_these_name_its_options():
+    cases = [{"width": [1, 2], "depth": 3}, {"depth": 3, "width": [1]}]
+    assert experiment(cases).jobs("quick") == [{"width": n, "depth": 3} for n in (1, 2)]
+
+
 def test_a_run_makes_the_wanted_jobs():
     some = experiment({"width": [8, 4], "depth": 2, "seeds": Constant([0, 1])})
     assert some.run("quick").frame["width"].tolist() == [8, 8, 4, 4]

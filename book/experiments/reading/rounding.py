@@ -56,7 +56,7 @@ class Rounding:
         return cls(**results.manifest["rounding"])
 
     def rows(self, frame: pd.DataFrame) -> pd.DataFrame:
-        """The rows of a frame for which it was measured."""
+        """The rows of a frame that have these values; not each need be of the slice."""
         return frame[np.logical_and.reduce([frame[c].isin(v) for c, v in self.slice.items()])]
 
     def check(self, frame: pd.DataFrame, value: str) -> None:
