@@ -146,7 +146,7 @@ def own_initial_sizes(
             sizes[spec.pattern] = own.constant + param.offset
         elif not any(p.is_meta for p in same):
             sizes[spec.pattern] = _measured(param, same)
-        elif drawn and param.start_kind == "kept":
+        elif drawn and (param.is_vector or param.start_kind == "kept"):
             sizes[spec.pattern] = _measured(param, [drawn[n] for n in names if n in drawn])
         elif param.is_vector:
             sizes[spec.pattern] = 1.0 if spec.is_gain else 0.0
