@@ -148,7 +148,7 @@ def own_initial_sizes(
             sizes[spec.pattern] = _measured(param, same)
         elif drawn and (param.is_vector or param.start_kind == "kept"):
             sizes[spec.pattern] = _measured(param, [drawn[n] for n in names if n in drawn])
-        elif param.is_vector:
+        elif param.is_vector and not spec.length_of:
             sizes[spec.pattern] = 1.0 if spec.is_gain else 0.0
         else:
             told = _family_std(getattr(base, "config", None), pair, param)

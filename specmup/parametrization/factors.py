@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from math import prod
 
 from specmup.inspection.model_pair import ModelPair, ScaledDim, ScaledParam
 from specmup.theory.order import Number, Order
@@ -120,7 +121,7 @@ def _rule(
 ) -> tuple[Rule[Number], Number]:
     """The rule at the target's or the base's sizes, and the constant of its gauge."""
     c = _gauge_constant(param, pair, gauge, side) * _own_constant(param, pair, side)
-    solved = _solved(param, param.role, pair, side).regauged(c)
+    solved = _solved(param, param.role, pair, side).regauged(c * _of_a_row(param, pair, side))
     if param.place == "stream_norm":
         # It moves as little as a gain that holds the multiplier, but is as large as any.
         solved = replace(solved, layer=replace(solved.layer, weight_norm=Number(1.0)))
@@ -141,6 +142,21 @@ def _own_constant(param: ScaledParam, pair: ModelPair, side: Side) -> Number:
     if param.place == "final_norm" and (tied := next((p for p in pair.params if p.tied), None)):
         own *= side(tied.own_as_head) / side(tied.own)
     return Number(own)
+
+
+def _of_a_row(param: ScaledParam, pair: ModelPair, side: Side) -> Number:
+    """What makes the length of any part of a weight that of a row; 1 for what is no length.
+
+    A row's length is a gain on what the row gives. That of a larger part grows beyond it as the
+    root of the number of entries.
+    """
+    if not param.spec.length_of:
+        return Number(1.0)
+    whole = next(p for p in pair.params if p.spec.pattern == param.spec.length_of)
+    entries, lengths = (
+        ScaledDim(prod(one.spec.shape), prod(one.before.shape)) for one in (whole, param)
+    )
+    return Number((side(whole.fan_in) * side(lengths) / side(entries)) ** 0.5)
 
 
 def _gauge_constant(param: ScaledParam, pair: ModelPair, gauge: str, side: Side) -> Number:

@@ -35,6 +35,7 @@ def notes(
         *_tie(pair, gauge),
         *_optimizer(pair),
         *_one_map(pair, model),
+        *_lengths(pair),
         *counts_that_grow(pair, model, base),
         *sums_that_grow(pair, seen),
         *(
@@ -132,6 +133,16 @@ def _one_map(pair: ModelPair, model: nn.Module) -> Iterator[str]:
                 "two, and the term in which both move fades as 1/√r_L under the rule for one. "
                 "block_depth=2 has the rule for both; without the parameter, or frozen, 1 is right."
             )
+
+
+def _lengths(pair: ModelPair) -> Iterator[str]:
+    """That a normalised weight has its size from elsewhere than its own start."""
+    if names := [param.spec.pattern for param in pair.params if param.spec.length_of]:
+        yield (
+            f"{abbreviated(names)}: lengths of weights that are kept as length and direction, "
+            "planned as gains; a number that is given as std reaches the directions alone, whose "
+            "size does not count."
+        )
 
 
 def _is_fused(pattern: str) -> bool:
