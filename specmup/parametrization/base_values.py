@@ -53,11 +53,14 @@ class BaseValues:
 
     def of(self, param: ScaledParam) -> float | None:
         """The value for a parameter; None if no key fits it."""
+        return None if (key := self.key(param)) is None else self.given[key]
+
+    def key(self, param: ScaledParam) -> str | None:
+        """The first key that fits a parameter; None if none does."""
         # A number for all is meant for what is drawn, and for matrices where they alone are meant.
         structure = self.kind == "std" and param.start_kind != "drawn" and not param.is_blank
         passed_over = "*" if (self.for_matrices and param.is_vector) or structure else None
-        fitting = (v for k, v in self.given.items() if k != passed_over and _fits(k, param))
-        return next(fitting, None)
+        return next((k for k in self.given if k != passed_over and _fits(k, param)), None)
 
     def required(self, param: ScaledParam) -> float:
         """The value for a parameter.

@@ -16,7 +16,9 @@ from specmup.inspection.model_pair import ModelPair
 from specmup.inspection.names import abbreviated
 from specmup.inspection.observation import Observation
 from specmup.parametrization.attention import AttentionScale
+from specmup.parametrization.base_values import BaseValues
 from specmup.parametrization.gauges import gauge_change
+from specmup.theory.tables import ROLES
 
 SP = ("The standard parametrization, to compare with: only the start depends on size.",)
 
@@ -28,6 +30,7 @@ def notes(
     base: nn.Module,
     seen: Observation | None,
     scales: Sequence[AttentionScale] = (),
+    std: BaseValues | None = None,
 ) -> tuple[str, ...]:
     """Sentences for the report, each about something that holds for this plan."""
     found = [
@@ -36,6 +39,7 @@ def notes(
         *_optimizer(pair),
         *_one_map(pair, model),
         *_lengths(pair),
+        *_no_more_zero(pair, std),
         *counts_that_grow(pair, model, base),
         *sums_that_grow(pair, seen),
         *(
@@ -142,6 +146,18 @@ def _lengths(pair: ModelPair) -> Iterator[str]:
             f"{abbreviated(names)}: lengths of weights that are kept as length and direction, "
             "planned as gains; a number that is given as std reaches the directions alone, whose "
             "size does not count."
+        )
+
+
+def _no_more_zero(pair: ModelPair, std: BaseValues | None) -> Iterator[str]:
+    """That a size for all, or for a role, draws maps as well that start at zero of themselves."""
+    if std is None:
+        return
+    blank = (p for p in pair.params if p.is_blank and not p.is_vector and std.of(p))
+    if names := [p.spec.pattern for p in blank if std.key(p) in ("*", *ROLES)]:
+        yield (
+            f"{abbreviated(names)}: zero in the base's own start, and drawn under this std; a key "
+            f"of its own in front keeps it at zero, std={{{names[0]!r}: 0, '*': …}}."
         )
 
 
