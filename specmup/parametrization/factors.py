@@ -84,7 +84,7 @@ def spectral_factors(param: ScaledParam, pair: ModelPair, gauge: str) -> Factors
     constant, small beside the width, as the number of inputs and outputs is in the theory.
     """
     (target, c), (base, c_base) = (_rule(param, pair, gauge, side) for side in (_target, _base))
-    return Factors(
+    found = Factors(
         multiplier=_ratio(target.multiplier, base.multiplier) if gauge == "forward" else 1.0,
         init_std=_ratio(target.init_variance, base.init_variance, 0.5),
         learning_rate=_ratio(target.learning_rate, base.learning_rate),
@@ -94,8 +94,12 @@ def spectral_factors(param: ScaledParam, pair: ModelPair, gauge: str) -> Factors
             if target.epsilon is None or base.epsilon is None
             else _ratio(target.epsilon, base.epsilon)
         ),
-        folded=_ratio(c_base, c) if gauge == "folded" and param.place != "stream_norm" else 1.0,
     )
+    # A head of one size, whose share stands in the map before it, has no number that holds any.
+    unchanged = found == Factors(epsilon=None if found.epsilon is None else 1.0)
+    if gauge == "forward" or param.place == "stream_norm" or unchanged:
+        return found
+    return replace(found, folded=_ratio(c_base, c))
 
 
 def multiplier_factors(parametrization: str, pair: ModelPair, gauge: str) -> dict[str, float]:

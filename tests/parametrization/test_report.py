@@ -50,6 +50,20 @@ def test_a_table_has_one_row_for_the_same_parameter_of_all_blocks(plan):
     assert cells[5:7] == ["0.003333 (×0.1667)", "0.003333 (×0.3333)"]
 
 
+@pytest.mark.parametrize("optimizer", ["sgd", "adamw", "muon"])
+def test_a_multiplier_is_said_to_be_folded_in_where_a_number_holds_it(optimizer):
+    """Of a head in two maps, n to 6 to the vocabulary, the first one holds 1/r_n, once."""
+
+    def build(width):
+        bodies = [nn.Linear(6, width), nn.Linear(width, width), nn.Linear(width, 6)]
+        return nn.Sequential(nn.Embedding(8, 6), *bodies, nn.Linear(6, 8))
+
+    plan = make_plan(build(64), base=build(16), optimizer=optimizer)
+    cells = {row[0]: row[4] for row in plan.report().rows}
+    assert (plan["4.weight"].role, cells["4.weight"], cells["4.bias"]) == ("output", "1", "1")
+    assert (plan["3.weight"].role, cells["3.weight"]) == ("output", "0.25 folded in")
+
+
 def test_every_form_holds_every_kind_of_parameter_and_every_note(plan):
     stream = io.StringIO()
     Console(file=stream, width=200).print(plan.report().rich())
