@@ -34,6 +34,7 @@ def notes(
 ) -> tuple[str, ...]:
     """Sentences for the report, each about something that holds for this plan."""
     found = [
+        *_smaller(pair),
         *_gauge(pair, gauge),
         *_tie(pair, gauge),
         *_optimizer(pair),
@@ -74,6 +75,16 @@ def _scaled(scales: Sequence[AttentionScale], model: nn.Module, seen: Observatio
         "loaded anew has its own, with which plan.optimizer refuses it until "
         f"plan.scale_attention(model).{lasts}"
     )
+
+
+def _smaller(pair: ModelPair) -> Iterator[str]:
+    """That the model is smaller than its base: it may be that the two were exchanged."""
+    sizes = {"width": pair.width, "depth": pair.depth}
+    if told := [f"{k} {v.base:g} → {v.target:g}" for k, v in sizes.items() if v.ratio < 1]:
+        yield (
+            f"The model is smaller than its base, {', '.join(told)}: the base is what was tuned, "
+            "so see that the two are not exchanged."
+        )
 
 
 def _gauge(pair: ModelPair, gauge: str) -> Iterator[str]:

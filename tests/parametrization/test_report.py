@@ -121,6 +121,16 @@ def test_notes_speak_of_what_is_there(plan, nano_gpt):
     assert has(make_plan(stacked, base=stacked, optimizer="lamb"), "one trust ratio")
 
 
+def test_a_model_that_is_smaller_than_its_base_is_noted(residual):
+    def said(model, base):
+        return [n for n in make_plan(model, base=base).notes if "smaller than its base" in n]
+
+    small, large = residual(16, 2), residual(64, 8)
+    assert "width 64 → 16, depth 8 → 2" in said(small, large)[0]
+    assert "base, depth 8 → 2:" in said(residual(64, 2), large)[0]
+    assert not said(large, small) and not said(small, residual(16, 2))
+
+
 def test_a_plan_for_one_map_says_what_makes_two_of_it():
     class OneMap(nn.Module):
         def __init__(self, width, depth, affine=True):
