@@ -189,6 +189,16 @@ def test_sizes_need_a_configuration(residual):
         make_plan(residual(16, 2), base={1: 8}, **DECLARED)
 
 
+@pytest.mark.parametrize(
+    "method", ["initialise", "groups", "optimizer", "scale_attention", "schedule_factor"]
+)
+def test_a_plan_is_applied_to_a_model_and_not_to_its_factory(residual, method):
+    plan = make_plan(lambda: residual(16, 2), base=lambda: residual(8, 2), learning_rate=0.1)
+    more = [None] if method == "schedule_factor" else []
+    with pytest.raises(ValueError, match=r"<lambda> at .* is no module: give the model itself"):
+        getattr(plan, method)(lambda: residual(16, 2), *more)
+
+
 def test_optimizers_are_refused_where_the_rules_would_break(nano_gpt):
     model = nano_gpt()
     plan = make_plan(model, base=model, learning_rate=0.1, optimizer="adopt")
