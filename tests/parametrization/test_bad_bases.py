@@ -1,5 +1,6 @@
 """What a plan refuses, with the remedy in the message."""
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -160,7 +161,11 @@ def test_models_that_only_look_like_llama(hugging_face, model_type, says):
         ({"learning_rate": float("nan")}, "learning_rate is nan"),
         ({"learning_rate": {"hidden": 0.1}}, r"no value for transformer\.wte\.weight.*'\*'"),
         ({"learning_rate": 10**400}, "learning_rate is 1000"),
-        ({"learning_rate": "0.1"}, "learning_rate is '0.1'"),
+        ({"learning_rate": "0.1"}, "learning_rate is '0.1': give a number"),
+        ({"learning_rate": {"*": True}}, "learning_rate is True: give a number"),
+        ({"std": [0.1]}, r"std is \[0\.1\]: give a number, or a mapping"),
+        ({"std": torch.tensor(0.1)}, r"std is tensor\(0\.1000\): give a number"),
+        ({"std": torch.zeros(2, 2)}, r"std is tensor\(.*\): give a number"),
         ({"branch_ends": 1}, "branch_ends is 1: give names"),
         ({"branch_ends": [None]}, r"branch_ends is \[None\]: give names"),
         ({"branch_ends": None}, "branch_ends is None: give names"),
@@ -180,6 +185,29 @@ def test_models_that_only_look_like_llama(hugging_face, model_type, says):
 def test_options_that_mean_nothing(nano_gpt, options, says):
     with pytest.raises(ValueError, match=says):
         make_plan(nano_gpt(), **{"base": nano_gpt()} | options)
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_number_of_numpy_is_a_number(nano_gpt):
+    plan = make_plan(nano_gpt(), base=nano_gpt(), std=np.float32(0.5), learning_rate=np.float64(2))
+    numbers = plan["transformer.wpe.weight"]
+    assert (numbers.init_std, numbers.learning_rate) == (0.5, 2.0)
+    assert type(plan).from_json(plan.to_json())["transformer.wpe.weight"].init_std == 0.5
+
+
+class TakesMore(GPT):
+    """What a configuration alone does not make."""
+
+    def __init__(self, shape, multipliers, /, *, name):
+        super().__init__(shape, multipliers)
+        self.name = name
+
+
+def test_a_class_that_takes_more_than_its_configuration():
+    model = TakesMore(GPTShape(40, 16, 16, 2, head_dimension=8), None, name="mine")
+    says = r"TakesMore is not made from its configuration with width=8 alone \(TypeError: .*'name'"
+    with pytest.raises(ValueError, match=rf"{says}\): give the base as a model or as a factory"):
+        make_plan(model, base={"width": 8})
 
 
 def test_sizes_need_a_configuration(residual):
