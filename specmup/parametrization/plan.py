@@ -59,8 +59,9 @@ def make_plan(
         model: The target, or a factory of it without arguments, called on the meta device.
         base: The tuned model, or a factory of it; or, for a model that keeps its configuration,
             the sizes that differ: ``{"width": 256, "depth": 4}`` or ``{"n_embd": 256}``.
-        optimizer: A name in :data:`specmup.theory.update.LAWS`. One that is made for matrices gets
-            AdamW as its companion on all but the branches' matrices.
+        optimizer: A name in :data:`specmup.theory.update.LAWS`; ``adamw`` for Adam, without decay.
+            One that is made for matrices gets AdamW as its companion on all but the branches'
+            matrices.
         learning_rate: Of the base; without it the plan holds factors only.
         std: Initial standard deviation of the base's matrices, also of those that it starts at
             zero. Without it, the base's own start, measured if it has memory. Gains start at one

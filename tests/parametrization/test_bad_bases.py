@@ -145,7 +145,8 @@ def test_models_that_only_look_like_llama(hugging_face, model_type, says):
 @pytest.mark.parametrize(
     ("options", "says"),
     [
-        ({"optimizer": "adam"}, "unknown optimizer 'adam'"),
+        ({"optimizer": "Adam"}, "unknown optimizer 'Adam'.*adamw is Adam where the decay is 0"),
+        ({"optimizer": torch.optim.AdamW}, "unknown optimizer .*; give a name, such as 'adamw'"),
         ({"optimizer": "lion", "epsilon": 1e-8}, "Lion has no ε"),
         ({"gauge": "backward"}, "unknown gauge 'backward': choose one of forward, folded"),
         ({"gauge": "forward"}, "needs a model with a dictionary `multipliers`"),
@@ -185,6 +186,10 @@ def test_models_that_only_look_like_llama(hugging_face, model_type, says):
 def test_options_that_mean_nothing(nano_gpt, options, says):
     with pytest.raises(ValueError, match=says):
         make_plan(nano_gpt(), **{"base": nano_gpt()} | options)
+
+
+def test_a_name_of_an_optimizer_is_one_in_any_case(nano_gpt):
+    assert make_plan(nano_gpt(), base=nano_gpt(), optimizer="AdamW").optimizer_name == "adamw"
 
 
 @pytest.mark.filterwarnings("error")
