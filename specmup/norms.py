@@ -32,7 +32,7 @@ def rms_norm(x: Tensor, dim: int | tuple[int, ...] = -1) -> Tensor:
     Squares that leave the range of float32 give inf: sizes beyond 1e19 count as divergence.
 
     Raises:
-        TypeError: x is not of a real floating dtype.
+        TypeError: x is no tensor, or not of a real floating dtype.
         ValueError: there is nothing to average over.
     """
     x = as_float(x, "x")
@@ -90,7 +90,7 @@ def spectral_norm(
         ToleranceWarning: after ``max_iterations`` some matrix is not known to ``tol``.
 
     Raises:
-        TypeError: W is not of a real floating dtype.
+        TypeError: W is no tensor, or not of a real floating dtype.
         ValueError: W is not a matrix or is empty; ``tol`` or ``max_iterations`` is too small.
 
     >>> spectral_norm(torch.tensor([[[3.0, 0.0], [0.0, 1.0]], [[0.0, 0.0], [0.0, 0.0]]]))
@@ -212,7 +212,13 @@ def stable_rank(
 
 
 def as_float(tensor: Tensor, name: str) -> Tensor:
-    """The tensor in float64 or float32; bfloat16 and float16 are widened to float32."""
+    """The tensor in float64 or float32; bfloat16 and float16 are widened to float32.
+
+    Raises:
+        TypeError: It is no tensor, or not of a real floating dtype.
+    """
+    if not isinstance(tensor, Tensor):
+        raise TypeError(f"{name} is a {type(tensor).__name__}: give a tensor, torch.tensor({name})")
     if not tensor.dtype.is_floating_point:
         raise TypeError(f"{name} has dtype {tensor.dtype}: convert it to a floating dtype")
     return tensor if tensor.dtype == torch.float64 else tensor.float()

@@ -6,6 +6,7 @@ import math
 import re
 import warnings
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
@@ -182,6 +183,8 @@ def test_non_contiguous_and_differentiable_matrices():
         ({"W": torch.ones(0, 3, 3)}, ValueError, r"shape \(0, 3, 3\)"),
         ({"W": torch.ones(3, 3, dtype=torch.int64)}, TypeError, "int64"),
         ({"W": torch.ones(3, 3, dtype=torch.complex64)}, TypeError, "complex64"),
+        ({"W": [[1.0, 2.0]]}, TypeError, r"W is a list: give a tensor, torch\.tensor\(W\)"),
+        ({"W": np.ones((3, 3))}, TypeError, "W is a ndarray: give a tensor"),
         ({"W": torch.ones(3, 3), "tol": 0.0}, ValueError, "tol is 0"),
         ({"W": torch.ones(3, 3), "tol": 1e-7}, ValueError, "float32 needs at least 1e-05"),
         ({"W": torch.ones(3, 3), "tol": math.nan}, ValueError, "tol is nan"),

@@ -9,7 +9,7 @@ from torch.optim import Optimizer
 from specmup.optimizers.as_run import law_as_run
 from specmup.theory.layer import HALF
 from specmup.theory.rules import COMPANION
-from specmup.theory.update import LAWS, UpdateLaw
+from specmup.theory.update import LAWS, UpdateLaw, unknown_optimizer
 
 # Beginnings of class names, in lower case without underscores; the longest that fits counts.
 CLASSES = {
@@ -81,14 +81,15 @@ def law_name(optimizer: Optimizer, group: Mapping, told: str | None = None) -> s
 
 
 def checked(told: str | None) -> str | None:
-    """The name of a law that was told.
+    """The name of a law that was told, in lower case or not.
 
     Raises:
         ValueError: If there is none; the message lists those that exist.
     """
-    if told is not None and told not in KNOWN:
-        raise ValueError(f"unknown optimizer {told!r}: choose one of {', '.join(KNOWN)}")
-    return told
+    name = told.lower() if isinstance(told, str) else told
+    if name is not None and name not in KNOWN:
+        raise ValueError(unknown_optimizer(told, KNOWN))
+    return name
 
 
 def stand_in(name: str) -> UpdateLaw:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 
 from specmup.cli.command import add_declarations, declared, function
+from specmup.foreign import in_one_line
 
 HELP = "read off whose rules training code follows, and where they fail"
 
@@ -52,8 +53,18 @@ def run(args: argparse.Namespace) -> int:
     # torch is slow to import: only where it is needed
     from specmup.auditing.audit import audit
 
+    make = function(args.build)
+
+    def build(width: int, depth: int) -> object:
+        try:
+            return make(width, depth)
+        except Exception as problem:  # of any kind: the code is not ours
+            raise ValueError(
+                f"{args.build} fails at width {width} and depth {depth} ({in_one_line(problem)})"
+            ) from problem
+
     found = audit(
-        function(args.build),
+        build,
         widths=args.widths,
         depths=args.depths,
         optimizer=args.optimizer,

@@ -9,9 +9,10 @@ import sys
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from specmup.foreign import printable
+from specmup.foreign import in_one_line, printable
 
 if TYPE_CHECKING:  # torch is slow to import: only where it is needed
     from torch import nn
@@ -183,25 +184,39 @@ def _hugging_face(model_type: str) -> Callable[[Mapping[str, int]], nn.Module]:
         try:
             return transformers.AutoModelForCausalLM.from_config(wanted)
         except Exception as problem:  # of any kind: the code is not ours
-            told = ", ".join(f"{name}={size}" for name, size in sizes.items())
-            reason = f"{type(problem).__name__}: {str(problem)[:200]}"
             raise ValueError(
-                f"transformers makes no language model hf:{model_type} of {told} ({reason})"
+                f"transformers makes no language model hf:{model_type} of {_told(sizes)} "
+                f"({in_one_line(problem)})"
             ) from problem
 
     return build
+
+
+def _told(sizes: Mapping[str, int]) -> str:
+    return ", ".join(f"{name}={size}" for name, size in sizes.items())
 
 
 def _builder_of(module: str, name: str) -> Callable[[Mapping[str, int]], nn.Module]:
     make = function(f"{module}:{name}")
 
     def build(sizes: Mapping[str, int]) -> nn.Module:
+        from torch import nn  # torch is slow to import: only where it is needed
+
         try:
-            return make(**sizes)
+            made = make(**sizes)
         except TypeError as problem:
             raise ValueError(
                 f"{module}:{name} does not take the sizes {', '.join(sizes)}: {problem}"
             ) from problem
+        except Exception as problem:  # of any kind: the code is not ours
+            raise ValueError(
+                f"{module}:{name} makes no model of {_told(sizes)} ({in_one_line(problem)})"
+            ) from problem
+        if not isinstance(made, nn.Module):
+            raise ValueError(
+                f"{module}:{name} made a {type(made).__name__}: it must return a module"
+            )
+        return made
 
     return build
 
@@ -210,7 +225,7 @@ def function(name: str) -> Callable:
     """A function of the user's own, by ``module:function``.
 
     Raises:
-        ValueError: If it cannot be found.
+        ValueError: If it cannot be found, or its module cannot be imported.
     """
     module, _, attribute = name.partition(":")
     if not all(part.isidentifier() for part in (*module.split("."), attribute)):
@@ -219,7 +234,7 @@ def function(name: str) -> Callable:
     if "" not in sys.path:
         sys.path.insert(0, "")
     try:
-        found = getattr(importlib.import_module(module), attribute)
+        found = getattr(_imported(module), attribute)
     except (ImportError, AttributeError) as problem:
         raise ValueError(
             f"{name} cannot be found ({problem}): call this in the folder of "
@@ -228,3 +243,19 @@ def function(name: str) -> Callable:
     if not callable(found):
         raise ValueError(f"{name} is {type(found).__name__}, no function: name one")
     return found
+
+
+def _imported(module: str) -> ModuleType:
+    """A module of the user's own.
+
+    Raises:
+        ImportError: If it is not there.
+        ValueError: If it is there, and what it does when it is imported fails.
+    """
+    try:
+        return importlib.import_module(module)
+    except Exception as problem:  # of any kind: the code is not ours
+        lacking = problem.name if isinstance(problem, ModuleNotFoundError) else None
+        if f"{module}.".startswith(f"{lacking}."):
+            raise
+        raise ValueError(f"{module} cannot be imported ({in_one_line(problem)})") from problem

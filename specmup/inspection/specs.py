@@ -38,6 +38,8 @@ class ParamSpec:
         layout: What its dimensions are to the map that it makes, where that was seen.
         multiplies: Whether the forward pass was seen to multiply by it.
         entrywise: Whether it was seen to act entry by entry in a block, whatever its shape.
+        length_of: Of a length in torch's weight normalisation: the pattern of its direction; empty
+            for all else.
     """
 
     pattern: str
@@ -52,24 +54,25 @@ class ParamSpec:
     layout: Layout | None = None
     multiplies: bool = False
     entrywise: bool = False
+    length_of: str = ""
 
     @property
     def is_gain(self) -> bool:
-        """Whether it is the gain of a normalisation."""
+        """Whether it is the gain of a normalisation, of a weight's own too."""
         in_norm = self.in_norm and self.pattern.rpartition(".")[2] in GAINS
-        return self.multiplies or in_norm
+        return self.multiplies or in_norm or bool(self.length_of)
 
     @property
     def is_vector(self) -> bool:
         """Whether it is a gain, a bias (of stacked maps: with more dimensions) or a lone row."""
-        named = self.in_norm or self.pattern.endswith("bias")
-        return named or self.entrywise or len(self.shape) <= 1
+        named = self.in_norm or self.pattern.endswith("bias") or self.length_of
+        return bool(named) or self.entrywise or len(self.shape) <= 1
 
     @property
     def stacked(self) -> bool:
         """Whether one tensor holds the maps, or biases, of all blocks."""
         several = len(self.shape) > 1 if self.is_vector else bool(self.stack)
-        return self.blocks is None and several
+        return self.blocks is None and several and not self.length_of
 
     @property
     def stack(self) -> tuple[int, ...]:
@@ -198,6 +201,7 @@ def spec_of(model: nn.Module) -> ModelSpec:
             count=1 if place is None else depths[place[0]],
             in_norm=owner in norms,
             groups=module.groups if isinstance(module := modules[user], _ConvNd) else 1,
+            length_of=_direction(pattern, modules[owner]),
         )
     spec = ModelSpec(params, depths, kinds, numbered)
     for param in params.values():
@@ -209,6 +213,19 @@ def _is_norm(module: nn.Module) -> bool:
     """Whether it is a normalisation; a class that is called one but holds a matrix is none."""
     own = [p for p in module._parameters.values() if p is not None]
     return "Norm" in type(module).__name__ and all(dimensions(tuple(p.shape)) <= 1 for p in own)
+
+
+def _direction(pattern: str, owner: nn.Module) -> str:
+    """The direction of a length that torch's weight normalisation keeps; empty for all else."""
+    hooks = owner._forward_pre_hooks.values()  # as torch did it before parametrisations
+    for kinds, length, direction in (
+        (owner.children(), "original0", "original1"),
+        (hooks, "weight_g", "weight_v"),
+    ):
+        normalised = any(type(kind).__name__.removeprefix("_") == "WeightNorm" for kind in kinds)
+        if normalised and pattern.endswith(f".{length}"):
+            return pattern.removesuffix(length) + direction
+    return ""
 
 
 def _check_unshared(param: ParamSpec, spec: ModelSpec) -> None:

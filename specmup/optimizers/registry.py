@@ -144,10 +144,11 @@ def make_optimizer(
         first steps move nothing.
 
     Raises:
-        ValueError: If the name or an option is unknown; a group has no learning rate, or a number
-            that is negative or not finite; an ε is given to an optimizer without one; decay is to
-            be coupled; a parameter of a matrix optimizer is not a matrix, or is sharded where the
-            optimizer needs it whole; or there is a companion where the optimizer trains everything.
+        ValueError: If the name or an option is unknown; a group is no mapping, has no learning
+            rate, or a number that is negative or not finite; an ε is given to an optimizer without
+            one; decay is to be coupled; a parameter of a matrix optimizer is not a matrix, or is
+            sharded where the optimizer needs it whole; or there is a companion where the optimizer
+            trains everything.
 
     >>> import torch
     >>> up, bias = torch.nn.Linear(8, 8).parameters()
@@ -156,7 +157,8 @@ def make_optimizer(
     [0.02, 0.001]
     """
     law = update_law(name)
-    checked = [_checked(law, group) for group in groups]
+    given = groups if isinstance(groups, Iterable) else [groups]
+    checked = [_checked(law, group) for group in given]
     if not checked:
         raise ValueError(f"no parameter groups for {name}: give at least one")
     rest = [group for group in checked if group.get("companion")]
@@ -218,6 +220,11 @@ def _made(law: UpdateLaw, groups: list[dict], options: Mapping) -> Optimizer:
 
 def _checked(law: UpdateLaw, group: Mapping) -> dict:
     """A copy of a group, complete and found to be in order."""
+    if not isinstance(group, Mapping):
+        raise ValueError(
+            f"{law.name} is given a {type(group).__name__} as a group of parameters: give "
+            "[{'params': …, 'lr': …}]"
+        )
     complete = {"weight_decay": 0.0, **group}
     if "params" not in complete or "lr" not in complete:
         raise ValueError(

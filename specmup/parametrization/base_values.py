@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import sys
+import math
 from collections.abc import Mapping, Sequence
 from numbers import Real
 
 from torch import Tensor, nn
 
+from specmup.foreign import printable
 from specmup.inspection.model_pair import ModelPair, ScaledParam
 from specmup.inspection.names import parameters_by_name
 from specmup.inspection.places import names_match
@@ -15,8 +16,6 @@ from specmup.parametrization.initial import root_mean_square
 from specmup.theory.tables import ROLES
 
 NumberOrByName = float | Mapping[str, float]
-
-LARGEST = sys.float_info.max  # an integer may be larger
 
 
 class BaseValues:
@@ -31,7 +30,7 @@ class BaseValues:
             biases and gains have a value under a key of their own alone.
 
     Raises:
-        ValueError: If a number is negative or not finite, or a key fits nothing.
+        ValueError: If a value is no number, negative or not finite, or a key fits nothing.
     """
 
     def __init__(
@@ -39,11 +38,9 @@ class BaseValues:
     ) -> None:
         """Check numbers and keys."""
         self.kind, self.for_matrices = kind, for_matrices
-        self.given = given if isinstance(given, Mapping) else {"*": given}
-        for key, number in self.given.items():
-            is_number = isinstance(number, Real) and not isinstance(number, bool)
-            if not (is_number and 0 <= number <= LARGEST):
-                raise ValueError(f"{kind} is {number!r}: it must be finite and not negative")
+        mapping = given if isinstance(given, Mapping) else {"*": given}
+        self.given = {key: _number(kind, number) for key, number in mapping.items()}
+        for key in self.given:
             named = isinstance(key, str) and any(_fits(key, m) for m in pair.params)
             if key not in ROLES and not named:
                 raise ValueError(
@@ -53,11 +50,14 @@ class BaseValues:
 
     def of(self, param: ScaledParam) -> float | None:
         """The value for a parameter; None if no key fits it."""
+        return None if (key := self.key(param)) is None else self.given[key]
+
+    def key(self, param: ScaledParam) -> str | None:
+        """The first key that fits a parameter; None if none does."""
         # A number for all is meant for what is drawn, and for matrices where they alone are meant.
         structure = self.kind == "std" and param.start_kind != "drawn" and not param.is_blank
         passed_over = "*" if (self.for_matrices and param.is_vector) or structure else None
-        fitting = (v for k, v in self.given.items() if k != passed_over and _fits(k, param))
-        return next(fitting, None)
+        return next((k for k in self.given if k != passed_over and _fits(k, param)), None)
 
     def required(self, param: ScaledParam) -> float:
         """The value for a parameter.
@@ -71,6 +71,21 @@ class BaseValues:
                 f"the key {param.role!r}, or '*' for all others"
             )
         return value
+
+
+def _number(kind: str, given: object) -> float:
+    if not isinstance(given, Real) or isinstance(given, bool):
+        raise ValueError(
+            f"{kind} is {printable(repr(given))}: give a number, or a mapping from roles or names "
+            "to numbers"
+        )
+    try:
+        number = float(given)
+    except OverflowError:  # an integer may be larger than any float
+        number = math.inf
+    if not 0 <= number < math.inf:
+        raise ValueError(f"{kind} is {given!r}: it must be finite and not negative")
+    return number
 
 
 def base_values(
@@ -146,9 +161,9 @@ def own_initial_sizes(
             sizes[spec.pattern] = own.constant + param.offset
         elif not any(p.is_meta for p in same):
             sizes[spec.pattern] = _measured(param, same)
-        elif drawn and param.start_kind == "kept":
+        elif drawn and (param.is_vector or param.start_kind == "kept"):
             sizes[spec.pattern] = _measured(param, [drawn[n] for n in names if n in drawn])
-        elif param.is_vector:
+        elif param.is_vector and not spec.length_of:
             sizes[spec.pattern] = 1.0 if spec.is_gain else 0.0
         else:
             told = _family_std(getattr(base, "config", None), pair, param)

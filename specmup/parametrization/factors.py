@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from math import prod
 
 from specmup.inspection.model_pair import ModelPair, ScaledDim, ScaledParam
 from specmup.theory.order import Number, Order
@@ -83,7 +84,7 @@ def spectral_factors(param: ScaledParam, pair: ModelPair, gauge: str) -> Factors
     constant, small beside the width, as the number of inputs and outputs is in the theory.
     """
     (target, c), (base, c_base) = (_rule(param, pair, gauge, side) for side in (_target, _base))
-    return Factors(
+    found = Factors(
         multiplier=_ratio(target.multiplier, base.multiplier) if gauge == "forward" else 1.0,
         init_std=_ratio(target.init_variance, base.init_variance, 0.5),
         learning_rate=_ratio(target.learning_rate, base.learning_rate),
@@ -93,8 +94,12 @@ def spectral_factors(param: ScaledParam, pair: ModelPair, gauge: str) -> Factors
             if target.epsilon is None or base.epsilon is None
             else _ratio(target.epsilon, base.epsilon)
         ),
-        folded=_ratio(c_base, c) if gauge == "folded" and param.place != "stream_norm" else 1.0,
     )
+    # A head of one size, whose share stands in the map before it, has no number that holds any.
+    unchanged = found == Factors(epsilon=None if found.epsilon is None else 1.0)
+    if gauge == "forward" or param.place == "stream_norm" or unchanged:
+        return found
+    return replace(found, folded=_ratio(c_base, c))
 
 
 def multiplier_factors(parametrization: str, pair: ModelPair, gauge: str) -> dict[str, float]:
@@ -120,7 +125,7 @@ def _rule(
 ) -> tuple[Rule[Number], Number]:
     """The rule at the target's or the base's sizes, and the constant of its gauge."""
     c = _gauge_constant(param, pair, gauge, side) * _own_constant(param, pair, side)
-    solved = _solved(param, param.role, pair, side).regauged(c)
+    solved = _solved(param, param.role, pair, side).regauged(c * _of_a_row(param, pair, side))
     if param.place == "stream_norm":
         # It moves as little as a gain that holds the multiplier, but is as large as any.
         solved = replace(solved, layer=replace(solved.layer, weight_norm=Number(1.0)))
@@ -141,6 +146,21 @@ def _own_constant(param: ScaledParam, pair: ModelPair, side: Side) -> Number:
     if param.place == "final_norm" and (tied := next((p for p in pair.params if p.tied), None)):
         own *= side(tied.own_as_head) / side(tied.own)
     return Number(own)
+
+
+def _of_a_row(param: ScaledParam, pair: ModelPair, side: Side) -> Number:
+    """What makes the length of any part of a weight that of a row; 1 for what is no length.
+
+    A row's length is a gain on what the row gives. That of a larger part grows beyond it as the
+    root of the number of entries.
+    """
+    if not param.spec.length_of:
+        return Number(1.0)
+    whole = next(p for p in pair.params if p.spec.pattern == param.spec.length_of)
+    entries, lengths = (
+        ScaledDim(prod(one.spec.shape), prod(one.before.shape)) for one in (whole, param)
+    )
+    return Number((side(whole.fan_in) * side(lengths) / side(entries)) ** 0.5)
 
 
 def _gauge_constant(param: ScaledParam, pair: ModelPair, gauge: str, side: Side) -> Number:

@@ -81,7 +81,7 @@ def gauge_change(law: UpdateLaw) -> GaugeChange:
 # of its two uses may shrink. If a normalisation with a gain stands directly before the head, it
 # fits into that gain and bias instead, and the tie stays exact.
 def check_foldable(pair: ModelPair, gauge: str, unreached: Collection[str] = ()) -> None:
-    """Refuse what the folded gauge cannot express.
+    """Refuse what no gauge, or the folded one, can express.
 
     Args:
         pair: Model and base.
@@ -89,9 +89,16 @@ def check_foldable(pair: ModelPair, gauge: str, unreached: Collection[str] = ())
         unreached: Names of parameters that were seen not to reach the output.
 
     Raises:
-        ValueError: If the head is tied and no gain stands before it, or biases of several maps
-            share a tensor with those that must shrink.
+        ValueError: If the head's weight is normalised; if the head is tied and no gain stands
+            before it; or if biases of several maps share a tensor with those that must shrink.
     """
+    for param in pair.params:
+        whole = next((p for p in pair.params if p.spec.pattern == param.spec.length_of), None)
+        if whole is not None and whole.place == "head" and whole.fan_in.ratio != 1:
+            raise ValueError(
+                f"{param.spec.pattern} holds the lengths of a head's rows, of which no rule here "
+                "speaks: take the weight normalisation off the head"
+            )
     if gauge != "folded":
         return
     gain = any(m.place == "final_norm" and m.spec.is_gain for m in pair.params)

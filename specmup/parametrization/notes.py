@@ -16,7 +16,9 @@ from specmup.inspection.model_pair import ModelPair
 from specmup.inspection.names import abbreviated
 from specmup.inspection.observation import Observation
 from specmup.parametrization.attention import AttentionScale
+from specmup.parametrization.base_values import BaseValues
 from specmup.parametrization.gauges import gauge_change
+from specmup.theory.tables import ROLES
 
 SP = ("The standard parametrization, to compare with: only the start depends on size.",)
 
@@ -28,13 +30,17 @@ def notes(
     base: nn.Module,
     seen: Observation | None,
     scales: Sequence[AttentionScale] = (),
+    std: BaseValues | None = None,
 ) -> tuple[str, ...]:
     """Sentences for the report, each about something that holds for this plan."""
     found = [
+        *_smaller(pair),
         *_gauge(pair, gauge),
         *_tie(pair, gauge),
         *_optimizer(pair),
         *_one_map(pair, model),
+        *_lengths(pair),
+        *_no_more_zero(pair, std),
         *counts_that_grow(pair, model, base),
         *sums_that_grow(pair, seen),
         *(
@@ -69,6 +75,16 @@ def _scaled(scales: Sequence[AttentionScale], model: nn.Module, seen: Observatio
         "loaded anew has its own, with which plan.optimizer refuses it until "
         f"plan.scale_attention(model).{lasts}"
     )
+
+
+def _smaller(pair: ModelPair) -> Iterator[str]:
+    """That the model is smaller than its base: it may be that the two were exchanged."""
+    sizes = {"width": pair.width, "depth": pair.depth}
+    if told := [f"{k} {v.base:g} → {v.target:g}" for k, v in sizes.items() if v.ratio < 1]:
+        yield (
+            f"The model is smaller than its base, {', '.join(told)}: the base is what was tuned, "
+            "so see that the two are not exchanged."
+        )
 
 
 def _gauge(pair: ModelPair, gauge: str) -> Iterator[str]:
@@ -132,6 +148,28 @@ def _one_map(pair: ModelPair, model: nn.Module) -> Iterator[str]:
                 "two, and the term in which both move fades as 1/√r_L under the rule for one. "
                 "block_depth=2 has the rule for both; without the parameter, or frozen, 1 is right."
             )
+
+
+def _lengths(pair: ModelPair) -> Iterator[str]:
+    """That a normalised weight has its size from elsewhere than its own start."""
+    if names := [param.spec.pattern for param in pair.params if param.spec.length_of]:
+        yield (
+            f"{abbreviated(names)}: lengths of weights that are kept as length and direction, "
+            "planned as gains; a number that is given as std reaches the directions alone, whose "
+            "size does not count."
+        )
+
+
+def _no_more_zero(pair: ModelPair, std: BaseValues | None) -> Iterator[str]:
+    """That a size for all, or for a role, draws maps as well that start at zero of themselves."""
+    if std is None:
+        return
+    blank = (p for p in pair.params if p.is_blank and not p.is_vector and std.of(p))
+    if names := [p.spec.pattern for p in blank if std.key(p) in ("*", *ROLES)]:
+        yield (
+            f"{abbreviated(names)}: zero in the base's own start, and drawn under this std; a key "
+            f"of its own in front keeps it at zero, std={{{names[0]!r}: 0, '*': …}}."
+        )
 
 
 def _is_fused(pattern: str) -> bool:

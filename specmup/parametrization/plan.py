@@ -59,12 +59,13 @@ def make_plan(
         model: The target, or a factory of it without arguments, called on the meta device.
         base: The tuned model, or a factory of it; or, for a model that keeps its configuration,
             the sizes that differ: ``{"width": 256, "depth": 4}`` or ``{"n_embd": 256}``.
-        optimizer: A name in :data:`specmup.theory.update.LAWS`. One that is made for matrices gets
-            AdamW as its companion on all but the branches' matrices.
+        optimizer: A name in :data:`specmup.theory.update.LAWS`; ``adamw`` for Adam, without decay.
+            One that is made for matrices gets AdamW as its companion on all but the branches'
+            matrices.
         learning_rate: Of the base; without it the plan holds factors only.
-        std: Initial standard deviation of the base's matrices. Without it, the base's own start,
-            measured if it has memory. Gains start at one and biases at zero unless the base, or a
-            key of a mapping, says otherwise.
+        std: Initial standard deviation of the base's matrices, also of those that it starts at
+            zero. Without it, the base's own start, measured if it has memory. Gains start at one
+            and biases at zero unless the base, or a key of a mapping, says otherwise.
         weight_decay: Decoupled decay of the base, zero by default. A number holds for matrices;
             gains and biases decay only under a key of their own.
         epsilon: ε of the base, for parameters whose optimizer has one; the library's by default.
@@ -127,7 +128,7 @@ def make_plan(
     if spectral:
         fades = fading(found.starts, pair, entries, example)
         scales = attention_scales(model, found.seen, example) if set_attention else ()
-        about = notes(pair, gauge, model, base, found.seen, scales)
+        about = notes(pair, gauge, model, base, found.seen, scales, values.get("std"))
         said = (*found.notes, *fades, *about)
     return Plan(
         optimizer_name=law.name,

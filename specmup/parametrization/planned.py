@@ -24,7 +24,7 @@ from specmup.parametrization.parameter_plan import ParameterPlan
 from specmup.parametrization.plan_optimizer import cut_apart, grouped, made_optimizer
 from specmup.parametrization.report import Report
 from specmup.parametrization.schedules import base_numbers, schedule_factor
-from specmup.parametrization.tensors import tensors_of
+from specmup.parametrization.tensors import require_module, tensors_of
 
 M = TypeVar("M", bound=nn.Module)
 
@@ -126,6 +126,7 @@ class Plan(Mapping[str, ParameterPlan]):
         Raises:
             ValueError: If the model is not the plan's.
         """
+        require_module(model)
         set_scales(model, self.attention)
         return model
 
@@ -139,8 +140,9 @@ class Plan(Mapping[str, ParameterPlan]):
             ValueError: If the model is not the plan's, its attention logits have another scale, or
                 no learning rate was given.
         """
+        trained = self._trained(model)
         check_scales(model, self.attention)
-        return grouped(self._trained(model), self.optimizer_name)
+        return grouped(trained, self.optimizer_name)
 
     def optimizer(
         self,

@@ -36,7 +36,8 @@ def resized(model: nn.Module, sizes: Mapping[str, int]) -> nn.Module:
         sizes: ``width`` and ``depth``, or other entries of the configuration.
 
     Raises:
-        ValueError: If the model keeps no configuration, or one that does not take the sizes.
+        ValueError: If the model keeps no configuration, or one that does not take the sizes; or if
+            its class takes more than that, or refuses it.
     """
     for name in sizes:
         if not isinstance(name, str):
@@ -48,8 +49,16 @@ def resized(model: nn.Module, sizes: Mapping[str, int]) -> nn.Module:
             f"{', '.join(sizes)}: give the base as a model or as a factory of one"
         )
     more = [model.multipliers] if hasattr(model, "multipliers") else []
-    with torch.device("meta"):
-        return type(model)(resized_config(config, sizes), *more)
+    wanted = resized_config(config, sizes)
+    try:
+        with torch.device("meta"):
+            return type(model)(wanted, *more)
+    except Exception as problem:  # of any kind: the class is not ours
+        told = ", ".join(f"{name}={size}" for name, size in sizes.items())
+        raise ValueError(
+            f"{type(model).__name__} is not made from its configuration with {told} alone "
+            f"({in_one_line(problem)}): give the base as a model or as a factory of one"
+        ) from problem
 
 
 def rebuilder(model: nn.Module) -> Callable[[], nn.Module] | None:

@@ -21,9 +21,10 @@ def tensors_of(
         index: The same by all their names.
 
     Raises:
-        ValueError: If model and plan differ: a parameter is not known, missing, there twice, or of
-            another shape.
+        ValueError: If it is no module; or if model and plan differ: a parameter is not known,
+            missing, there twice, or of another shape.
     """
+    require_module(model)
     own = parameters_by_name(model)
     known = known_by(own, index)
     found = {known[name]: parameter for name, parameter in own.items()}
@@ -47,3 +48,16 @@ def tensors_of(
                 "the plan: make the plan for this model"
             )
     return found
+
+
+def require_module(model: object) -> None:
+    """Refuse a factory, as make_plan takes one: what is applied to its model would be lost.
+
+    Raises:
+        ValueError: If it is no module.
+    """
+    if not isinstance(model, nn.Module):
+        raise ValueError(
+            f"{model!r} is no module: give the model itself, not what makes it, as in "
+            "plan.initialise(build())"
+        )

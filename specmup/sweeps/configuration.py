@@ -189,7 +189,8 @@ def _check_grid(grid: Grid) -> None:
         if rule not in RULES:
             raise ValueError(f"unknown rule {short(rule)}: choose among {', '.join(RULES)}")
     for optimizer in grid.optimizers:
-        update_law(optimizer)
+        if (law := update_law(optimizer)).name != optimizer:  # by which runs are kept
+            raise ValueError(f"optimizer {short(optimizer)}: a file writes it {law.name!r}")
     if not (grid.widths or grid.depths):
         raise ValueError("there are no widths and no depths: give one of them, or both")
     for key in ("rules", "optimizers", "widths", "depths", "seeds", "weight_decay"):

@@ -25,8 +25,9 @@ def check_options(name: str, options: Mapping[str, Any]) -> None:
         ValueError: If the name, a key or the kind of a value is wrong.
     """
     where = place("optimizers", name)
-    matrices_only = update_law(name).matrices_only
-    own = OWN_OPTIONS if matrices_only else ("epsilon",)
+    if (law := update_law(name)).name != name:
+        raise ValueError(f"{where}: a file writes it {law.name!r}")
+    own = OWN_OPTIONS if law.matrices_only else ("epsilon",)
     refuse_unknown(where, options, (*own, *ADAPTERS[name].options))
     check(options, Options, where)
     _check_values(where, name, {k: v for k, v in options.items() if k not in own})

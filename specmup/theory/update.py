@@ -7,6 +7,7 @@ One step is ΔW = −η(A + λW). Everything that a scaling rule needs of an opt
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Protocol
@@ -232,12 +233,29 @@ LAWS = {
 }
 
 
+# What is asked for by names of others, and what comes near.
+NEAR = {
+    "adam": "adamw is Adam where the decay is 0",
+    "muon-spectral": (
+        "only an audit knows it; where all fans of a matrix grow alike muon has its factors, for "
+        "an optimizer of your own on plan.groups(model)"
+    ),
+}
+
+
 def update_law(name: str) -> UpdateLaw:
-    """The update law called ``name``.
+    """The update law called ``name``, in lower case or not.
 
     Raises:
         ValueError: If there is none; the message lists those that exist.
     """
-    if not isinstance(name, str) or name not in LAWS:
-        raise ValueError(f"unknown optimizer {name!r}: choose one of {', '.join(LAWS)}")
-    return LAWS[name]
+    if not isinstance(name, str) or name.lower() not in LAWS:
+        raise ValueError(unknown_optimizer(name, LAWS))
+    return LAWS[name.lower()]
+
+
+def unknown_optimizer(name: object, known: Iterable[str]) -> str:
+    """That a name is none of those known, which these are, and what comes near."""
+    near = NEAR.get(name.lower()) if isinstance(name, str) else "give a name, such as 'adamw'"
+    hint = f"; {near}" if near else ""
+    return f"unknown optimizer {name!r}: choose one of {', '.join(known)}{hint}"

@@ -101,6 +101,60 @@ def test_bad_input_exits_2_with_one_line(arguments, says, capsys):
     assert says in printed.err
 
 
+THEIRS = """
+def refuses(width, depth):
+    assert width % 7 == 0, "the width\\nmust be a multiple of 7"
+
+def breaks(width, depth):
+    raise RuntimeError("boom")
+"""
+# A command by what it says of sizes at which a function fails.
+ASKED = {
+    "makes no model of width=50, depth=2 (": ["plan", "--target", "width=50,depth=2"],
+    "makes no model of width=10, depth=2 (": ["check"],
+    "fails at width 10 and depth 2 (": ["audit", "--widths", "10,20,30", "--depths", "2"],
+}
+
+
+@pytest.mark.parametrize("where", ASKED)
+@pytest.mark.parametrize(
+    ("function", "code", "says"),
+    [
+        ("theirs:refuses", THEIRS, "(AssertionError: the width must be a multiple of 7)"),
+        ("theirs:breaks", THEIRS, "(RuntimeError: boom)"),
+        ("theirs:nothing", THEIRS, "theirs:nothing cannot be found (module 'theirs' has no"),
+        ("theirs:f", "def f(:", "theirs cannot be imported (SyntaxError: invalid syntax"),
+        ("theirs:f", "import nowhere", "theirs cannot be imported (ModuleNotFoundError: No mod"),
+        ("theirs:f", "import json; json.f", "theirs cannot be imported (AttributeError: module"),
+    ],
+)
+def test_what_fails_in_code_of_theirs_is_told_in_one_line(
+    where, function, code, says, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "theirs", raising=False)
+    (tmp_path / "theirs.py").write_text(code)
+    command, *options = ASKED[where]
+    named = [function] if command == "audit" else ["--model", function, "--base=width=10,depth=2"]
+    with pytest.raises(SystemExit) as stop:
+        main([command, *named, *options])
+    printed = capsys.readouterr()
+    assert (stop.value.code, printed.out, printed.err.count("\n")) == (2, "", 1)
+    assert says in printed.err
+    assert (f"{function} {where}" in printed.err) == (
+        function in ("theirs:refuses", "theirs:breaks")
+    )
+
+
+def test_a_function_that_makes_no_model_is_named(tmp_path, monkeypatch, capsys):
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "forgetful.py").write_text("def build(width):\n    pass\n")
+    with pytest.raises(SystemExit):
+        main(["plan", "--model", "forgetful:build", "--base", "width=8", "--target", "width=16"])
+    said = "forgetful:build made a NoneType: it must return a module"
+    assert said in capsys.readouterr().err
+
+
 def test_without_transformers_the_error_says_so(monkeypatch, capsys):
     monkeypatch.setitem(sys.modules, "transformers", None)
     with pytest.raises(SystemExit) as stop:

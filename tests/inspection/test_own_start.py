@@ -161,6 +161,28 @@ def test_a_size_that_is_given_for_maps_at_zero_is_drawn(std):
     assert weight.std() > 0 or std is None
 
 
+@pytest.mark.parametrize(
+    ("std", "told"),
+    [
+        (None, False),
+        (0.5, True),
+        ({"hidden": 0.5, "*": 0.1}, True),
+        ({"units": 0, "*": 0.5}, False),
+        ({"units": 0.5, "*": 0.1}, False),
+    ],
+)
+def test_maps_at_zero_that_a_number_for_all_draws_are_told(std, told):
+    declared = {"branch_ends": ["units"], "block_depth": 1}
+    plan = make_plan(Blank(32, 4), base=lambda: Blank(16, 2), std=std, **declared)
+    said = [note for note in plan.notes if "zero in the base's own start" in note]
+    assert bool(said) == told
+    if told:  # what it says to give keeps the maps at zero
+        assert said[0].startswith("units.*.weight: ") and "{'units.*.weight': 0, '*': …}" in said[0]
+        kept = {"units.*.weight": 0, "*": 0.5}
+        plan = make_plan(Blank(32, 4), base=lambda: Blank(16, 2), std=kept, **declared)
+        assert not plan.initialise(Blank(32, 4), seed=0).units[2].weight.any()
+
+
 class Stepped(Blank):
     """Blocks whose biases are drawn: those of the maps around zero, those of steps around −5."""
 

@@ -1,5 +1,7 @@
 """What the forward pass alone tells: of models whose names, classes and shapes would mislead."""
 
+from functools import partial
+
 import pytest
 import torch
 from torch import nn
@@ -256,6 +258,83 @@ def test_of_a_length_and_a_direction_the_length_holds_the_factor():
     assert numbers(plan, length) == (1 / 4, 1 / 4)
     assert numbers(plan, direction) == (1 / 2, 1 / 4)
     assert numbers(plan, length.replace("pour", "fill")) == (1, 1)
+
+
+class Before(Weighted):
+    """As torch had it before there were parametrisations."""
+
+    norm = staticmethod(nn.utils.weight_norm)
+
+
+class Columns(Weighted):
+    norm = staticmethod(partial(Weighted.norm, dim=1))
+
+
+class Whole(Weighted):
+    norm = staticmethod(partial(Weighted.norm, dim=None))
+
+
+@pytest.mark.filterwarnings("ignore::FutureWarning")
+@pytest.mark.parametrize(
+    ("block", "length"),
+    [
+        (Weighted, "parametrizations.weight.original0"),
+        (Columns, "parametrizations.weight.original0"),
+        (Before, "weight_g"),
+    ],
+)
+def test_a_length_is_a_gain_which_no_optimizer_of_matrices_trains(block, length):
+    told = {"optimizer": "muon", "weight_decay": 0.1}
+    plan = planned(block, told=told)
+    for name, share in (("fill", 1), ("pour", 1 / 4)):
+        gain = plan[f"body.0.{name}.{length}"]
+        assert (gain.role, gain.optimizer, gain.weight_decay) == ("norm_gain", "adamw", 0)
+        assert (gain.fan_in, numbers(plan, f"{name}.{length}")) == (1, (share, share))
+    assert any(f"fill.{length}" in note and "reaches the directions" in note for note in plan.notes)
+
+
+def test_the_length_of_a_whole_matrix_grows_as_its_norm_does():
+    """In torch's own start as well, which has the same size at every width."""
+    plan, model = planned(Whole), Stack(Whole, 64, 8)
+    name = "fill.parametrizations.weight.original0"
+    assert numbers(plan, name) == (2, 2)
+    own = model.get_parameter(f"body.3.{name}").item()
+    assert plan[f"body.3.{name}"].init_std == pytest.approx(own, rel=0.1)
+    assert numbers(plan, name.replace("fill", "pour")) == (2 / 4, 2 / 4)
+
+
+class OneLength(nn.Module):
+    def __init__(self, width):
+        super().__init__()
+        self.map = Weighted.norm(nn.Linear(width, width, bias=False))
+
+    def forward(self, h):
+        return h + F.relu(self.map(h))
+
+
+def test_a_length_is_no_map_of_its_branch_but_trained_beside_it():
+    plan = planned(OneLength)
+    assert plan.block_depth == 1
+    assert any("original0 is trained, which makes a map of it" in note for note in plan.notes)
+
+
+def test_of_lengths_of_a_head_there_is_no_rule():
+    def headed(width):
+        model = Stack(TwoMaps, width, 2)
+        Weighted.norm(model.speak)
+        return model
+
+    told = {"places": {"speak.parametrizations.weight.original1": "head"}}
+    with pytest.raises(ValueError, match="original0 holds the lengths of a head's rows"):
+        make_plan(headed(64), base=headed(16), **told)
+
+
+def test_where_no_start_is_seen_that_of_a_length_is_not_known():
+    with torch.device("meta"):
+        base = Stack(Weighted, 16, 2)
+    plan = make_plan(Stack(Weighted, 64, 2), base=base, std=0.1)
+    with pytest.raises(ValueError, match=r"initial size of .*original0 is not known"):
+        plan.initialise(Stack(Weighted, 64, 2))
 
 
 class Distances(nn.Module):

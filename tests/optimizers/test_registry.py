@@ -345,6 +345,14 @@ def test_groups_must_be_whole():
         make_optimizer("sgd", [])
     with pytest.raises(ValueError, match="keys weight_decay, params: give params and lr"):
         make_optimizer("sgd", [{"params": [weight()]}])
+    says = r"adamw is given a {} as a group of parameters: give \[\{{'params': …, 'lr': …"
+    for given, kind in (
+        (nn.Linear(2, 2).parameters(), "Parameter"),  # as torch's own take them
+        (nn.Linear(2, 2), "Linear"),
+        ([[weight()]], "list"),
+    ):
+        with pytest.raises(ValueError, match=says.format(kind)):
+            make_optimizer("adamw", given, lr=0.1)
 
 
 def test_the_given_groups_are_not_changed_and_decay_is_zero_unless_given():

@@ -1,5 +1,6 @@
 """What a plan refuses, with the remedy in the message."""
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -144,7 +145,8 @@ def test_models_that_only_look_like_llama(hugging_face, model_type, says):
 @pytest.mark.parametrize(
     ("options", "says"),
     [
-        ({"optimizer": "adam"}, "unknown optimizer 'adam'"),
+        ({"optimizer": "Adam"}, "unknown optimizer 'Adam'.*adamw is Adam where the decay is 0"),
+        ({"optimizer": torch.optim.AdamW}, "unknown optimizer .*; give a name, such as 'adamw'"),
         ({"optimizer": "lion", "epsilon": 1e-8}, "Lion has no ε"),
         ({"gauge": "backward"}, "unknown gauge 'backward': choose one of forward, folded"),
         ({"gauge": "forward"}, "needs a model with a dictionary `multipliers`"),
@@ -160,7 +162,11 @@ def test_models_that_only_look_like_llama(hugging_face, model_type, says):
         ({"learning_rate": float("nan")}, "learning_rate is nan"),
         ({"learning_rate": {"hidden": 0.1}}, r"no value for transformer\.wte\.weight.*'\*'"),
         ({"learning_rate": 10**400}, "learning_rate is 1000"),
-        ({"learning_rate": "0.1"}, "learning_rate is '0.1'"),
+        ({"learning_rate": "0.1"}, "learning_rate is '0.1': give a number"),
+        ({"learning_rate": {"*": True}}, "learning_rate is True: give a number"),
+        ({"std": [0.1]}, r"std is \[0\.1\]: give a number, or a mapping"),
+        ({"std": torch.tensor(0.1)}, r"std is tensor\(0\.1000\): give a number"),
+        ({"std": torch.zeros(2, 2)}, r"std is tensor\(.*\): give a number"),
         ({"branch_ends": 1}, "branch_ends is 1: give names"),
         ({"branch_ends": [None]}, r"branch_ends is \[None\]: give names"),
         ({"branch_ends": None}, "branch_ends is None: give names"),
@@ -182,11 +188,48 @@ def test_options_that_mean_nothing(nano_gpt, options, says):
         make_plan(nano_gpt(), **{"base": nano_gpt()} | options)
 
 
+def test_a_name_of_an_optimizer_is_one_in_any_case(nano_gpt):
+    assert make_plan(nano_gpt(), base=nano_gpt(), optimizer="AdamW").optimizer_name == "adamw"
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_number_of_numpy_is_a_number(nano_gpt):
+    plan = make_plan(nano_gpt(), base=nano_gpt(), std=np.float32(0.5), learning_rate=np.float64(2))
+    numbers = plan["transformer.wpe.weight"]
+    assert (numbers.init_std, numbers.learning_rate) == (0.5, 2.0)
+    assert type(plan).from_json(plan.to_json())["transformer.wpe.weight"].init_std == 0.5
+
+
+class TakesMore(GPT):
+    """What a configuration alone does not make."""
+
+    def __init__(self, shape, multipliers, /, *, name):
+        super().__init__(shape, multipliers)
+        self.name = name
+
+
+def test_a_class_that_takes_more_than_its_configuration():
+    model = TakesMore(GPTShape(40, 16, 16, 2, head_dimension=8), None, name="mine")
+    says = r"TakesMore is not made from its configuration with width=8 alone \(TypeError: .*'name'"
+    with pytest.raises(ValueError, match=rf"{says}\): give the base as a model or as a factory"):
+        make_plan(model, base={"width": 8})
+
+
 def test_sizes_need_a_configuration(residual):
     with pytest.raises(ValueError, match="Residual keeps no configuration"):
         make_plan(residual(16, 2), base={"width": 8}, **DECLARED)
     with pytest.raises(ValueError, match="1 is no name of a size"):
         make_plan(residual(16, 2), base={1: 8}, **DECLARED)
+
+
+@pytest.mark.parametrize(
+    "method", ["initialise", "groups", "optimizer", "scale_attention", "schedule_factor"]
+)
+def test_a_plan_is_applied_to_a_model_and_not_to_its_factory(residual, method):
+    plan = make_plan(lambda: residual(16, 2), base=lambda: residual(8, 2), learning_rate=0.1)
+    more = [None] if method == "schedule_factor" else []
+    with pytest.raises(ValueError, match=r"<lambda> at .* is no module: give the model itself"):
+        getattr(plan, method)(lambda: residual(16, 2), *more)
 
 
 def test_optimizers_are_refused_where_the_rules_would_break(nano_gpt):

@@ -51,6 +51,18 @@ def test_a_base_is_left_as_it_is(nano_gpt):
     assert sizes(model)["transformer.wpe.weight"] == pytest.approx(0.5)
 
 
+def test_a_factory_of_the_base_says_the_same_as_the_base(residual):
+    """Also of what torch draws a bias with, which is no zero."""
+    model, declared = residual(64, 8), {"branch_ends": ["narrow"], "block_depth": 2}
+    torch.manual_seed(0)
+    told = make_plan(model, base=residual(32, 2), std=0.02, **declared)
+    made = make_plan(model, base=lambda: residual(32, 2), std=0.02, **declared)
+    for name, entry in made.items():
+        assert entry.start == told[name].start
+        assert entry.init_std == pytest.approx(told[name].init_std, rel=0.5), name
+    assert made["layers.0.widen.bias"].init_std == pytest.approx((3 * 32) ** -0.5, rel=0.2)
+
+
 def test_a_draw_depends_on_its_seed_alone(nano_gpt):
     model = nano_gpt(n_embd=64)
     plan = make_plan(model, base=nano_gpt(), std=0.02)

@@ -50,6 +50,20 @@ def test_a_table_has_one_row_for_the_same_parameter_of_all_blocks(plan):
     assert cells[5:7] == ["0.003333 (×0.1667)", "0.003333 (×0.3333)"]
 
 
+@pytest.mark.parametrize("optimizer", ["sgd", "adamw", "muon"])
+def test_a_multiplier_is_said_to_be_folded_in_where_a_number_holds_it(optimizer):
+    """Of a head in two maps, n to 6 to the vocabulary, the first one holds 1/r_n, once."""
+
+    def build(width):
+        bodies = [nn.Linear(6, width), nn.Linear(width, width), nn.Linear(width, 6)]
+        return nn.Sequential(nn.Embedding(8, 6), *bodies, nn.Linear(6, 8))
+
+    plan = make_plan(build(64), base=build(16), optimizer=optimizer)
+    cells = {row[0]: row[4] for row in plan.report().rows}
+    assert (plan["4.weight"].role, cells["4.weight"], cells["4.bias"]) == ("output", "1", "1")
+    assert (plan["3.weight"].role, cells["3.weight"]) == ("output", "0.25 folded in")
+
+
 def test_every_form_holds_every_kind_of_parameter_and_every_note(plan):
     stream = io.StringIO()
     Console(file=stream, width=200).print(plan.report().rich())
@@ -105,6 +119,16 @@ def test_notes_speak_of_what_is_there(plan, nano_gpt):
     assert not has(deeper, "moves nothing")
     stacked = ResNet(ResNetShape(6, 8, 2, 3), {"input": 1, "hidden": 1, "output": 1})
     assert has(make_plan(stacked, base=stacked, optimizer="lamb"), "one trust ratio")
+
+
+def test_a_model_that_is_smaller_than_its_base_is_noted(residual):
+    def said(model, base):
+        return [n for n in make_plan(model, base=base).notes if "smaller than its base" in n]
+
+    small, large = residual(16, 2), residual(64, 8)
+    assert "width 64 → 16, depth 8 → 2" in said(small, large)[0]
+    assert "base, depth 8 → 2:" in said(residual(64, 2), large)[0]
+    assert not said(large, small) and not said(small, residual(16, 2))
 
 
 def test_a_plan_for_one_map_says_what_makes_two_of_it():

@@ -112,6 +112,8 @@ ODD = [
     (RULES, 'rules = ["mup"]', "unknown rule 'mup': choose among sp, k1, k2"),
     (RULES, 'rules = ["k2", "k2"]', "rules is ['k2', 'k2']: give each value once"),
     (MUON, 'optimizers = ["adam"]', "unknown optimizer 'adam': choose one of sgd, adamw"),
+    (MUON, 'optimizers = ["Muon"]', "optimizer 'Muon': a file writes it 'muon'"),
+    ("[optimizers.muon]", "[optimizers.MUON]", "optimizers, MUON: a file writes it 'muon'"),
     ("[optimizers.muon]", "[optimizers.adam]", "unknown optimizer 'adam': choose one of sgd"),
     ("context = 8", 'context = 8\nnormalisation = "rms"', "unknown normalisation 'rms': choose"),
     (CONTEXT, 'context = 8\nkind = "bert"', "unknown kind of model 'bert': choose one of"),

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from specmup.analysis.fit import fit_exponents
+from specmup.auditing.laws import SPECTRAL_MUON
 from specmup.norms import rms_operator_norm
 from specmup.theory.layer import Layer
 from specmup.theory.order import ONE, WIDTH, Number, Order
@@ -262,3 +263,22 @@ def test_muons_norm_does_not_depend_on_the_width(rank):
         norms.append(float(torch.linalg.matrix_norm(weight.detach(), 2)))
     assert all(0.65 < norm < 1.25 for norm in norms)
     assert fit_exponents(norms, [32, 64, 128, 256]).verdict(ONE, tolerance=0.1).agrees
+
+
+@pytest.mark.parametrize("quantity", ["learning_rate", "weight_decay", "init_variance"])
+def test_muon_speaks_for_its_kin_with_the_spectral_factor_where_all_fans_grow_alike(quantity):
+    """As the message says that refuses a plan by that name."""
+    with pytest.raises(ValueError, match="where all fans of a matrix grow alike muon has its fact"):
+        update_law("muon-spectral")
+
+    def factor(law, fan_out):
+        hidden, sizes = solved_layers(2)["hidden"], ((fan_out, 32, 32, 8), (8, 16, 16, 2))
+        now, before = (
+            hidden.at(fan_out=o, fan_in=i, width=w, depth=d).rule(law) for o, i, w, d in sizes
+        )
+        return (getattr(now, quantity) / getattr(before, quantity)).value
+
+    muon, kin = update_law("muon"), SPECTRAL_MUON
+    assert factor(kin, 16) == pytest.approx(factor(muon, 16))
+    apart = factor(kin, 64) / factor(muon, 64)
+    assert (apart == pytest.approx(1)) == (quantity == "init_variance")
