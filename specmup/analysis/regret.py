@@ -7,7 +7,7 @@ on the same seeds is never negative, and under a flat curve of 5 rates its inter
 
 from __future__ import annotations
 
-from math import inf, nan, sqrt
+from math import fsum, inf, nan, sqrt
 
 import numpy as np
 import pandas as pd
@@ -65,7 +65,7 @@ def seed_regrets(curves: pd.DataFrame, carried: float) -> pd.Series:
 def held_out(curves: pd.DataFrame) -> pd.Series:
     """Seed by seed, the loss at the rate which the others choose; a single seed chooses itself.
 
-    They choose by their mean loss, among the rates that train every seed.
+    They choose by their mean loss, among the rates that train every seed; of a tie, the lower.
 
     Args:
         curves: As for :func:`regret`.
@@ -77,9 +77,12 @@ def held_out(curves: pd.DataFrame) -> pd.Series:
     if trained.columns.empty:
         return pd.Series(nan, index=curves.index)
     losses = trained.to_numpy()  # (seeds, rates)
-    others = losses.sum(axis=0) - losses if len(losses) > 1 else losses
-    chosen = np.take_along_axis(losses, others.argmin(axis=1)[:, None], axis=1)[:, 0]
-    return pd.Series(chosen, index=curves.index)
+    if len(losses) == 1:
+        return pd.Series(losses.min(axis=1), index=curves.index)
+    # Each sum is formed by itself: a total less one seed would be what rounding has left of it.
+    others = (np.delete(losses, seed, axis=0).T for seed in range(len(losses)))
+    chosen = [int(np.argmin([fsum(rate) for rate in rates])) for rates in others]
+    return pd.Series(losses[range(len(losses)), chosen], index=curves.index)
 
 
 def held_out_interval(values: ArrayLike) -> Interval:

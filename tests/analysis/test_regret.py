@@ -1,5 +1,6 @@
 """Regret against a rate that other seeds chose: without bias, and with the level it says."""
 
+from itertools import permutations
 from math import inf, isinf, isnan
 
 import numpy as np
@@ -8,7 +9,7 @@ import pytest
 
 from specmup.analysis.curve import tuned_rate
 from specmup.analysis.interval import Interval, mean_interval
-from specmup.analysis.regret import held_out_interval, regret, seed_regrets
+from specmup.analysis.regret import held_out, held_out_interval, regret, seed_regrets
 
 CARRIED = -6.0
 RATES = [-8.0, -7.0, CARRIED, -5.0, -4.0]
@@ -77,6 +78,14 @@ def test_the_seed_that_is_read_does_not_choose():
     # and 1 tie, for seed 2, in favour of the lower.
     assert seed_regrets(table, CARRIED).tolist() == [1 - 3, 5 - 3, 7 - 2]
     assert regret(table, CARRIED).estimate == pytest.approx(5 / 3)
+
+
+def test_a_loss_is_no_part_of_the_sum_that_chooses_for_its_seed():
+    # Neither as what rounding leaves of a huge one, nor as the last bit that settles a tie.
+    assert held_out(curves([[1.0, 1e30], [0.4, 0.5]])).tolist() == [1.0, 0.4]
+    tie = np.array([[0.9, 0.8, 0.7], [0.1, 0.3, 0.3], [0.2, 0.3, 0.3], [0.3, 0.0, 0.0]])
+    for order in permutations(range(4)):
+        assert held_out(curves(tie[list(order)]))[order.index(0)] == 0.9  # 0.1 + 0.2 + 0.3 = 0.6
 
 
 def test_the_best_rate_whichever_seed_is_left_out_costs_nothing_exactly():
