@@ -7,7 +7,7 @@ on the same seeds is never negative, and under a flat curve of 5 rates its inter
 
 from __future__ import annotations
 
-from math import fsum, inf, nan, sqrt
+from math import fsum, inf, isfinite, nan, sqrt
 
 import numpy as np
 import pandas as pd
@@ -97,7 +97,7 @@ def held_out_interval(values: ArrayLike) -> Interval:
         ValueError: As :func:`specmup.analysis.interval.mean_interval`.
     """
     plain = mean_interval(values)
-    if not np.isfinite(plain.half_width):
+    if not isfinite(plain.low):  # of one seed, or where one diverged
         return plain
     half = held_out_factor(np.size(values)) * plain.half_width
     return Interval.around(plain.estimate, half)

@@ -103,6 +103,7 @@ def test_one_seed_has_the_plain_difference_without_an_interval():
     found = regret(curves([[0.0, 1.0, 2.0]]), CARRIED)
     assert found.estimate == 2
     assert isinf(found.half_width)
+    assert regret(curves([[0.0, 1.0, inf]]), CARRIED) == Interval(inf, inf, inf)
 
 
 def test_a_rate_that_was_not_run_is_refused():
