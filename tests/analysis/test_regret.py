@@ -9,7 +9,13 @@ import pytest
 
 from specmup.analysis.curve import tuned_rate
 from specmup.analysis.interval import Interval, mean_interval
-from specmup.analysis.regret import held_out, held_out_interval, regret, seed_regrets
+from specmup.analysis.regret import (
+    held_out,
+    held_out_factor,
+    held_out_interval,
+    regret,
+    seed_regrets,
+)
 
 CARRIED = -6.0
 RATES = [-8.0, -7.0, CARRIED, -5.0, -4.0]
@@ -49,6 +55,20 @@ def test_under_a_flat_curve_it_is_told_from_zero_as_seldom_as_it_should(seeds):
     assert np.mean([one.estimate for one in biased]) > 0.4
     student = [mean_interval(seed_regrets(table, CARRIED)) for table in flat]
     assert np.mean([one.low > 0 for one in student]) > 0.03
+
+
+def told(tables: list[pd.DataFrame], interval) -> float:
+    """How often an interval of the seeds' regrets excludes zero."""
+    return np.mean([0 not in interval(seed_regrets(table, CARRIED)) for table in tables])
+
+
+@pytest.mark.parametrize(
+    ("seeds", "students"), [(3, (0.03, 0.07)), (5, (0.05, 0.1)), (10, (0.11, 0.19)), (40, (0.2, 1))]
+)
+def test_so_seldom_with_any_number_of_seeds_and_students_interval_ever_more_often(seeds, students):
+    flat = noisy(seeds)
+    assert told(flat, held_out_interval) < 0.05
+    assert students[0] < told(flat, mean_interval) < students[1]
 
 
 @pytest.mark.parametrize("true", [(4, 1, 0, 1, 4), (9, 4, 1, 0, 1), (0.5, 0.1, 0, 0.1, 0.5)])
@@ -116,3 +136,5 @@ def test_the_interval_is_wider_than_students_by_the_share_of_the_choosing_seeds(
     assert held_out_interval(values).estimate == 3
     wider = held_out_interval(values).half_width / mean_interval(values).half_width
     assert wider == pytest.approx(np.sqrt((1 / 4 + 1 / 3) / (1 / 4)))
+    assert held_out_factor(10) == np.sqrt((1 / 10 + 1 / 9) / (1 / 10))
+    assert held_out_factor(40) == pytest.approx(np.sqrt((1 / 40 + 1 / 9) / (1 / 40)))
