@@ -73,7 +73,7 @@ class Engine(RuleBasedStateMachine):
             (x, x * x) for x in sorted(xs)
         ]
         for folder in (self.home / STORE, self.home / STORE / "runs", self.home / "results"):
-            assert not list(left_behind(folder))
+            assert not list(left_behind(folder, "*"))
 
     @rule(xs=GRIDS, at=st.integers(0, 90), kind=st.sampled_from(["killed before", "killed after"]))
     def kill(self, xs: set[int], at: int, kind: str) -> None:

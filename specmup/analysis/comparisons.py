@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
-from math import isfinite, sqrt
+from math import isfinite, isnan, sqrt
 from typing import TypeVar
 
 import numpy as np
@@ -42,8 +42,12 @@ def holm_of_intervals(intervals: Mapping[Key, Interval], seeds: int) -> list[Key
 
 
 def surviving(p_values: Mapping[Key, float]) -> list[Key]:
-    """The keys whose p stays small enough when all are tested together, the surest first."""
+    """The keys whose p stays small enough when all are tested together, the surest first.
+
+    A p of nan is that of a comparison without a test, as 1 is: it never counts, and is one of all.
+    """
     found: list[Key] = []
+    p_values = {key: 1.0 if isnan(p) else p for key, p in p_values.items()}
     for rank, key in enumerate(sorted(p_values, key=lambda key: p_values[key])):
         if p_values[key] > (1 - LEVEL) / (len(p_values) - rank):
             break
@@ -69,7 +73,7 @@ def interval_p(found: Interval, seeds: int) -> float:
     on the side of zero tells.
     """
     to_zero = abs(found.estimate - (found.low if found.estimate > 0 else found.high))
-    if seeds < 2 or not isfinite(found.estimate) or not found.estimate:
+    if seeds < 2 or not isfinite(found.estimate) or not found.estimate or isnan(to_zero):
         return 1.0
     if not to_zero:
         return 0.0

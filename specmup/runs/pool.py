@@ -9,6 +9,7 @@ import signal
 import threading
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from typing import Any
@@ -43,8 +44,9 @@ class WorkerDied(RuntimeError):
 class Pool:
     """Processes that carry out jobs, as many at a time as there are workers.
 
-    A worker that fails or dies takes only its own job along, and a new process replaces it when
-    there is another one. If the process that holds the pool is killed, its workers end themselves.
+    A worker that fails or dies takes only its own job along, if it has one, and a new process
+    replaces it when there is another. If the process that holds the pool is killed, its workers end
+    themselves.
 
     Args:
         work: Called as ``work(job, worker)`` with the worker's number; importable by name.
@@ -68,7 +70,13 @@ class Pool:
     def submit(self, job: Any) -> None:
         """Begin a job; there must be room."""
         worker = self._idle.pop() if self._idle else _Worker(self._work, self._unused.pop())
-        worker.pipe.send(job)
+        try:
+            worker.pipe.send(job)
+        except OSError:  # it died while it had nothing to do, which is no fault of this job
+            worker.end()
+            worker = _Worker(self._work, worker.number)
+            with suppress(OSError):  # one that dies at once is told of as any that dies
+                worker.pipe.send(job)
         self._busy[worker.pipe] = worker, job
 
     def next(self, timeout: float | None = None) -> list[Finished]:

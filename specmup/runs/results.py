@@ -145,9 +145,8 @@ def save(
 def _clear(*paths: Path) -> None:
     """Delete what one that was killed while it wrote these files has left."""
     for path in paths:
-        for left in left_behind(path.parent):
-            if left.name.startswith(f".{path.name}."):
-                left.unlink(missing_ok=True)
+        for left in left_behind(path.parent, path.name):
+            left.unlink(missing_ok=True)
 
 
 def significant(frame: pd.DataFrame, digits: int = 4) -> pd.DataFrame:

@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -204,11 +205,15 @@ class Store:
             return []
 
     def _tidy(self) -> None:
-        """Delete what one that was killed has left."""
+        """Delete what one that was killed has left, and nothing else."""
         checkpoints = self.folder / "checkpoints"
-        for folder in (self.folder, self.runs, checkpoints, self.failures.folder):
-            for left in left_behind(folder):
-                left.unlink(missing_ok=True)
+        for left in chain(
+            left_behind(self.folder, "holder", "reserve"),
+            left_behind(self.runs, "*.json"),
+            left_behind(checkpoints, "*.pt"),
+            left_behind(self.failures.folder, "*.txt"),
+        ):
+            left.unlink(missing_ok=True)
         for state in checkpoints.glob("*.pt"):
             if (self.runs / f"{state.stem}.json").exists():
                 state.unlink()

@@ -44,9 +44,36 @@ def finished_and_missing(sweep: Sweep, contents: StoreContents) -> tuple[list[Re
 
 
 def frame_of(records: list[Record]) -> pd.DataFrame:
-    """One row a run, sorted by what tells runs apart; both losses are ``inf`` if it diverged."""
+    """One row a run, sorted by what tells runs apart; both losses are ``inf`` if it diverged.
+
+    Raises:
+        RunError: If runs of one curve, whose rates and seeds alone may differ, have other options.
+    """
     rows = [_row(record) for record in records]
+    first: dict[tuple, Run] = {}
+    for row, record in zip(rows, records, strict=True):
+        curve = tuple(row[name] for name in SORT if name not in ("log2_lr", "seed"))
+        one = first.setdefault(curve, record.job)
+        if apart := _differences(one, record.job):
+            raise RunError(
+                f"runs that differ in {apart} would stand in one curve: give each grid a file of "
+                "its own, and one --folder keeps what is finished"
+            )
     return pd.DataFrame(rows).sort_values(list(SORT), ignore_index=True)
+
+
+def _differences(one: Run, other: Run) -> str:
+    """The options that two runs differ in, such as ``training.steps (10, 1000)``."""
+    found: list[str] = []
+    for table, told in vars(one).items():
+        if isinstance(told, Mapping):
+            others = getattr(other, table)
+            found += (
+                f"{table}.{name} ({told.get(name, 'not given')}, {others.get(name, 'not given')})"
+                for name in {**told, **others}
+                if told.get(name) != others.get(name)
+            )
+    return " and ".join(found)
 
 
 def collect(
@@ -66,7 +93,7 @@ def collect(
 
     Raises:
         RunError: If nothing is finished, runs are missing and ``partial`` is not set, or the
-            runs were not trained on one text.
+            runs were not trained on one text; further as :func:`frame_of`.
     """
     done, missing = finished_and_missing(sweep, contents)
     if not done or (missing and not partial):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from specmup.analysis.comparisons import holm, holm_of_intervals, interval_p, p_value
+from specmup.analysis.comparisons import holm, holm_of_intervals, interval_p, p_value, surviving
 from specmup.analysis.interval import Interval, mean_interval
 from specmup.analysis.regret import held_out_interval
 
@@ -20,6 +20,13 @@ def test_p_agrees_with_scipy():
 def test_what_has_no_test_never_counts(gaps):
     assert p_value(gaps) == 1
     assert holm({"a": gaps}) == []
+
+
+def test_a_p_of_nan_never_counts_and_stands_in_no_others_way():
+    assert surviving({"a": nan}) == []
+    assert surviving({"a": nan, "b": 0.02}) == ["b"]
+    assert surviving({"b": 0.04, "a": nan}) == []  # of two comparisons
+    assert holm_of_intervals({"a": Interval(1.0, nan, nan)}, 3) == []
 
 
 def test_equal_differences_count():
@@ -75,6 +82,8 @@ def test_an_interval_has_the_p_of_the_seeds_that_it_comes_of():
         (Interval(0.0, -1.0, 1.0), 1),
         (Interval(0.0, 0.0, 0.0), 1),
         (Interval(inf, inf, inf), 1),
+        (Interval(1.0, nan, nan), 1),
+        (Interval(nan, nan, nan), 1),
         (Interval(1.0, 0.0, 2.0), 0.05),  # ends at zero
         (Interval(-1.0, -9.0, 0.0), 0.05),
     ],

@@ -3,6 +3,7 @@ from itertools import product
 from math import inf, nan
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
@@ -137,15 +138,66 @@ def test_two_seeds_are_judged_by_the_sizes_alone():
     assert fit.depth.half_width == pytest.approx(0, abs=1e-9)
 
 
-def test_a_seed_that_lacks_sizes_enters_the_means_alone():
-    L, seed = np.array([*DEPTHS, *DEPTHS, *DEPTHS, 4, 8]), np.repeat(range(4), [5, 5, 5, 2])
+def lacking(*cells):
+    """Depths and seeds of four seeds, less these (depth, seed)."""
+    present = [(L, s) for s in range(4) for L in DEPTHS if (L, s) not in cells]
+    return np.array(present).T
+
+
+@pytest.mark.parametrize(
+    "cells",
+    [
+        [],
+        [(64, 3)],
+        [(4, 0), (8, 1), (16, 2), (32, 3)],
+        [(L, 3) for L in DEPTHS[:4]],
+        [(L, s) for s in (2, 3) for L in DEPTHS[1:4]],
+    ],
+)
+def test_what_a_seed_does_to_its_sizes_is_no_exponent_where_it_lacks_some(cells):
+    L, seed = lacking(*cells)
+    fit = fit_exponents(L**-0.5 * 10.0**seed, 64, L, seed=seed)
+    assert fit.depth.estimate == pytest.approx(-0.5, abs=1e-12)
+    assert fit.depth.half_width == pytest.approx(0, abs=1e-9)
+    assert fit.constant == pytest.approx(10**1.5)  # of a seed in the middle
+
+
+@pytest.mark.parametrize("cells", [[], [(64, 3), (32, 3), (16, 3)], [(4, 0), (4, 1), (64, 2)]])
+def test_the_means_are_least_squares_over_sizes_and_seeds(cells):
+    L, seed = lacking(*cells)
+    size = planted(Order(0, -1), 64, L, noise=0.3)
+    found = fit_exponents(size, 64, L, seed=seed).depth
+    both = pd.get_dummies(pd.DataFrame({"L": L, "seed": seed}), columns=["L", "seed"], dtype=float)
+    means = np.linalg.lstsq(both, np.log(size))[0][: len(DEPTHS)]
+    assert found.estimate == pytest.approx(np.polyfit(np.log(DEPTHS), means, 1)[0], abs=1e-12)
+
+
+@pytest.mark.parametrize("seed", [np.repeat(range(3), 5), range(15)])
+def test_the_means_are_plain_where_all_seeds_have_all_sizes_or_every_size_has_its_own(seed):
+    L = np.tile(DEPTHS, 3)
+    size = planted(Order(0, -1), 64, L, noise=0.3)
+    means = np.log(size).reshape(3, -1).mean(axis=0)
+    found = fit_exponents(size, 64, L, seed=seed).depth
+    assert found.estimate == pytest.approx(np.polyfit(np.log(DEPTHS), means, 1)[0], abs=1e-12)
+
+
+def test_seeds_that_lack_sizes_have_no_exponent_of_their_own():
+    L, seed = lacking((64, 3))
     size = planted(Order(0, -1), 64, L, noise=0.3)
     found = fit_exponents(size, 64, L, seed=seed)
-    means = [np.log(size[L == depth]).mean() for depth in DEPTHS]
-    assert found.seeds == 3
-    assert found.depth.estimate == pytest.approx(np.polyfit(np.log(DEPTHS), means, 1)[0])
     own = [np.polyfit(np.log(DEPTHS), np.log(size[seed == s]), 1)[0] for s in range(3)]
+    assert found.seeds == 3
     assert found.depth.half_width >= mean_interval(own).half_width - 1e-12
+
+
+def test_two_seeds_with_one_size_in_common():
+    fit = fit_exponents([1, 1, 100, 100], [1, 2, 2, 4], seed=[0, 0, 1, 1])
+    assert fit.width.estimate == pytest.approx(0, abs=1e-12)
+
+
+def test_seeds_without_a_size_in_common_are_refused():
+    with pytest.raises(ValueError, match=r"seeds \[0, 2\] share no size with seeds \[1\]: measure"):
+        fit_exponents([1, 1, 1, 1, 2], [1, 2, 4, 8, 2], seed=[0, 0, 1, 1, 2])
 
 
 def test_repeating_curved_points_does_not_narrow_the_interval():

@@ -34,6 +34,8 @@ def test_mean_interval_agrees_with_scipy():
 
 def test_mean_with_a_diverged_seed_is_infinite():
     assert mean_interval([1.0, inf, 2.0]) == Interval(inf, inf, inf)
+    assert mean_interval([1.0, -inf, -inf]) == Interval(-inf, -inf, -inf)
+    assert str(mean_interval([inf, 0.0, -inf])) == "undefined"
 
 
 def test_a_function_of_an_interval_takes_its_ends_along_whichever_way_it_goes():
@@ -111,6 +113,22 @@ def test_an_open_end_stays_open_in_a_difference():
     assert difference(low, high).low == -inf
     assert difference(high, low).high == inf
     assert difference(low, high).high == pytest.approx(1 + 2**0.5)
+
+
+@pytest.mark.parametrize("other", [Interval(1.0, 0.5, 1.5), Interval(1.0, -inf, inf), 1.0])
+def test_what_diverged_is_infinitely_worse(other):
+    diverged = Interval(inf, inf, inf)
+    assert difference(diverged, other) == diverged
+    first = other if isinstance(other, Interval) else Interval(other, other, other)
+    assert difference(first, diverged) == Interval(-inf, -inf, -inf)
+    assert str(difference(diverged, inf)) == "undefined"
+
+
+def test_paired_differences_keep_the_sign_of_what_diverged():
+    trained, lost = pd.Series([1.0, 1.0]), pd.Series([inf, 1.0])
+    assert paired_difference(lost, trained).low == inf
+    assert paired_difference(trained, lost).high == -inf
+    assert str(paired_difference(lost, lost[::-1].reset_index(drop=True))) == "undefined"
 
 
 def test_paired_differences_go_seed_by_seed():

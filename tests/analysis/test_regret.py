@@ -1,5 +1,6 @@
 """Regret against a rate that other seeds chose: without bias, and with the level it says."""
 
+from itertools import permutations
 from math import inf, isinf, isnan
 
 import numpy as np
@@ -8,7 +9,13 @@ import pytest
 
 from specmup.analysis.curve import tuned_rate
 from specmup.analysis.interval import Interval, mean_interval
-from specmup.analysis.regret import held_out_interval, regret, seed_regrets
+from specmup.analysis.regret import (
+    held_out,
+    held_out_factor,
+    held_out_interval,
+    regret,
+    seed_regrets,
+)
 
 CARRIED = -6.0
 RATES = [-8.0, -7.0, CARRIED, -5.0, -4.0]
@@ -50,6 +57,20 @@ def test_under_a_flat_curve_it_is_told_from_zero_as_seldom_as_it_should(seeds):
     assert np.mean([one.low > 0 for one in student]) > 0.03
 
 
+def told(tables: list[pd.DataFrame], interval) -> float:
+    """How often an interval of the seeds' regrets excludes zero."""
+    return np.mean([0 not in interval(seed_regrets(table, CARRIED)) for table in tables])
+
+
+@pytest.mark.parametrize(
+    ("seeds", "students"), [(3, (0.03, 0.07)), (5, (0.05, 0.1)), (10, (0.11, 0.19)), (40, (0.2, 1))]
+)
+def test_so_seldom_with_any_number_of_seeds_and_students_interval_ever_more_often(seeds, students):
+    flat = noisy(seeds)
+    assert told(flat, held_out_interval) < 0.05
+    assert students[0] < told(flat, mean_interval) < students[1]
+
+
 @pytest.mark.parametrize("true", [(4, 1, 0, 1, 4), (9, 4, 1, 0, 1), (0.5, 0.1, 0, 0.1, 0.5)])
 def test_under_a_bent_curve_it_is_not_too_large(true):
     cost = true[RATES.index(CARRIED)]
@@ -79,6 +100,14 @@ def test_the_seed_that_is_read_does_not_choose():
     assert regret(table, CARRIED).estimate == pytest.approx(5 / 3)
 
 
+def test_a_loss_is_no_part_of_the_sum_that_chooses_for_its_seed():
+    # Neither as what rounding leaves of a huge one, nor as the last bit that settles a tie.
+    assert held_out(curves([[1.0, 1e30], [0.4, 0.5]])).tolist() == [1.0, 0.4]
+    tie = np.array([[0.9, 0.8, 0.7], [0.1, 0.3, 0.3], [0.2, 0.3, 0.3], [0.3, 0.0, 0.0]])
+    for order in permutations(range(4)):
+        assert held_out(curves(tie[list(order)]))[order.index(0)] == 0.9  # 0.1 + 0.2 + 0.3 = 0.6
+
+
 def test_the_best_rate_whichever_seed_is_left_out_costs_nothing_exactly():
     table = curves([[3.0, 2.0, 1.0], [4.0, 5.0, 2.0], [9.0, 8.0, 0.0]])
     assert str(regret(table, CARRIED)) == "0 exactly"
@@ -94,6 +123,7 @@ def test_one_seed_has_the_plain_difference_without_an_interval():
     found = regret(curves([[0.0, 1.0, 2.0]]), CARRIED)
     assert found.estimate == 2
     assert isinf(found.half_width)
+    assert regret(curves([[0.0, 1.0, inf]]), CARRIED) == Interval(inf, inf, inf)
 
 
 def test_a_rate_that_was_not_run_is_refused():
@@ -106,3 +136,5 @@ def test_the_interval_is_wider_than_students_by_the_share_of_the_choosing_seeds(
     assert held_out_interval(values).estimate == 3
     wider = held_out_interval(values).half_width / mean_interval(values).half_width
     assert wider == pytest.approx(np.sqrt((1 / 4 + 1 / 3) / (1 / 4)))
+    assert held_out_factor(10) == np.sqrt((1 / 10 + 1 / 9) / (1 / 10))
+    assert held_out_factor(40) == pytest.approx(np.sqrt((1 / 40 + 1 / 9) / (1 / 40)))

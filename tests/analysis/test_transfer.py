@@ -79,6 +79,14 @@ def test_an_optimum_beside_a_divergence_is_known_to_a_grid_step():
     assert (found.estimate, found.low, found.high) == (-6, -7, -5)
 
 
+def test_an_optimum_on_a_flat_is_not_said_to_have_diverged():
+    frame = sweep(lambda size: -6)
+    frame["loss"] = 1.0
+    result = transfer(frame, "depth")
+    assert {size.bracketed for size in result.sizes} == {3}
+    assert "3 of 3 seeds have their optimum beside a divergence or on a flat" in str(result)
+
+
 def test_an_optimum_on_the_edge_opens_the_interval():
     frame = sweep(lambda size: -3 - 4 * np.log2(size / 4), noise=0.1)
     result = transfer(frame, "depth")

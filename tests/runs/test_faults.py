@@ -71,7 +71,7 @@ BROKEN = {
         *("power cut, names kept replace", "left behind"),
     ),
     "names are not synced": (files, "_sync_names", print, "power cut mkdir", "made again"),
-    "what is left stays": (store, "left_behind", lambda _: [], "killed before replace", "left"),
+    "what is left stays": (store, "left_behind", lambda *_: [], "killed before replace", "left"),
     "an error is a traceback": (
         *(command.OneLineParser, "error", shouting),
         *("input/output flock", "status 1"),

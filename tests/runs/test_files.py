@@ -98,16 +98,22 @@ def test_no_name_that_can_be_foreseen_is_written_through(tmp_path, target):
     assert not path.is_symlink() and path.read_bytes() == b"new"
 
 
-def test_what_a_killed_writer_left_is_cleared_by_the_next_holder(tmp_path):
+def test_what_a_killed_writer_left_is_cleared_by_the_next_holder_and_nothing_else(tmp_path):
     store = Store(tmp_path)
-    store.runs.mkdir()
-    names = [".abc.json.123", ".abc.json.123-0a1b2c3d", "abc.json", ".hidden"]
-    for name in names:
-        (store.runs / name).write_text("")
-    assert {path.name for path in left_behind(store.runs)} == set(names[:2])
+    written = {"": "holder", "runs": "abc.json", "checkpoints": "abc.pt", "failed": "abc.txt"}
+    others = (".hidden", ".coverage.host.1234.567890", ".backup.2024", ".notes.1", "abc")
+    others += (".abc.md.123-0a1b2c3d", ".holder.123", ".abc.json.123-0a1b", ".tmp.12-0a1b2c3d")
+    for folder, name in written.items():
+        (tmp_path / folder).mkdir(exist_ok=True)
+        for own in (f".{name}.123-0a1b2c3d", *others):
+            (tmp_path / folder / own).write_text("")
+        assert [path.name for path in left_behind(tmp_path / folder, name)] == [
+            f".{name}.123-0a1b2c3d"
+        ]
     with store.locked():
-        assert not list(left_behind(store.runs)) and not list(left_behind(tmp_path))
-        assert (store.runs / ".hidden").exists()
+        for folder, name in written.items():
+            assert not list(left_behind(tmp_path / folder, name))
+            assert all((tmp_path / folder / other).exists() for other in others)
 
 
 @laid

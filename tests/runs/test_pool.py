@@ -1,6 +1,7 @@
 """Worker processes: work comes back, failures too, and each failure takes its own job only."""
 
 import os
+import signal
 import sys
 import time
 
@@ -70,6 +71,19 @@ def test_jobs_come_back_whatever_becomes_of_others(work):
     while os.path.exists(f"/proc/{pid}") and time.monotonic() < deadline:
         time.sleep(0.05)
     assert not os.path.exists(f"/proc/{pid}")
+
+
+def test_an_idle_worker_that_dies_takes_no_job_along(work):
+    with Pool(work, workers=2) as pool:
+        pool.submit("first")
+        (one,) = pool.next(timeout=60)
+        (idle,) = pool._idle
+        os.kill(one.value[0], signal.SIGKILL)
+        idle.process.join()
+        pool.submit("again")
+        (again,) = pool.next(timeout=60)
+        assert again.error is None
+        assert again.value[0] != one.value[0] and again.value[1] == one.value[1]  # its number
 
 
 def test_a_pool_needs_a_worker(work):

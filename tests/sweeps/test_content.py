@@ -1,6 +1,7 @@
 """Runs of two texts of one name are not mixed, and records from before texts were noted count."""
 
 import json
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 from specmup.runs.job import Record
 from specmup.runs.results import load
 from specmup.runs.store import RunError, Store
-from specmup.sweeps.collect import collect
+from specmup.sweeps.collect import collect, frame_of
 from specmup.sweeps.content import UNKNOWN, text_of_records
 from specmup.sweeps.growth import requested_runs
 from specmup.sweeps.run import Run
@@ -74,3 +75,28 @@ def test_a_mixed_store_is_not_collected_and_an_old_one_is(sweeps, store, tmp_pat
     }
     with pytest.raises(RunError, match="not trained on one text"):
         collect(sweep, replace(kept, records=mixed), folder=tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "difference"),
+    [
+        ({"training": {"steps": 10}}, {"training": {"steps": 99}}, "training.steps (10, 99)"),
+        ({}, {"model": {"qk_norm": True}}, "model.qk_norm (not given, True)"),
+        ({}, {"model": {"bias": False}, "seeds": [1]}, "model.bias (not given, False)"),
+        (
+            {"model": {"bias": True}},
+            {"training": {"steps": 9}, "log2_lr": [-2.0]},
+            "model.bias (True, not given) and training.steps (6, 9)",
+        ),
+    ],
+)
+def test_a_curve_is_of_one_model_and_training(sweeps, first, second, difference):
+    sweep = sweeps.make()
+    grids = [replace(sweep.grid[0], **options) for options in (first, second)]
+    for grid in grids:
+        assert len(frame_of(records(replace(sweep, grid=[grid]), *[None] * 12))) > 3
+    with pytest.raises(RunError, match=re.escape(f"runs that differ in {difference} would stand")):
+        frame_of(records(replace(sweep, grid=grids), *[None] * 24))
+    # Other rules, sizes and decays have curves of their own.
+    grids[1] = replace(grids[1], weight_decay=[0.1])
+    frame_of(records(replace(sweep, grid=grids), *[None] * 24))

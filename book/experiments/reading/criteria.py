@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from math import inf, nextafter
-from typing import Any, Literal
+from typing import Any, Literal, SupportsFloat
 
 from experiments.reading.values import interval_of, number, several
+from specmup.analysis.interval import Interval
 
 Verdict = Literal["held", "fell", "cannot tell"]
 
@@ -90,7 +91,7 @@ def open_at(value: float) -> Criterion:
     """The interval holds the value: the data cannot tell it from that."""
     return Criterion(
         f"its interval holds {number(value)}",
-        lambda found: "held" if value in interval_of(found) else "fell",
+        lambda found: "held" if value in _exactly(found) else "fell",
     )
 
 
@@ -133,9 +134,17 @@ def compared(low: str, high: str, neither: str, at: float = 0.0) -> dict[str, Cr
 
 def _inside(low: float, high: float) -> Callable[[Any], Verdict]:
     def judged(value: Any) -> Verdict:
-        found = interval_of(value)
+        found = _exactly(value)
         if low <= found.low and found.high <= high:
             return "held"
         return "fell" if found.high < low or high < found.low else "cannot tell"
 
     return judged
+
+
+def _exactly(value: Any) -> Interval:
+    """The interval of a value, in doubles: compared with a single, a limit is rounded to one."""
+    found = interval_of(value)
+    if not isinstance(found.estimate, SupportsFloat):  # a word, which might read as a number
+        raise TypeError(f"{value!r} is no number to compare with a limit: claim equal_to or says")
+    return Interval(float(found.estimate), float(found.low), float(found.high))

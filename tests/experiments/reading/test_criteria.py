@@ -5,6 +5,7 @@ from math import inf, nan
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
 from experiments.reading.criteria import (
     above,
@@ -74,6 +75,19 @@ DEPTH = compared("lower", "higher", "cannot tell")
 )
 def test_a_value_is_judged(value, criterion, verdict):
     assert judge(value, criterion) == verdict
+
+
+@pytest.mark.parametrize("single", [np.float32, torch.tensor])
+def test_a_limit_is_not_rounded_to_the_precision_of_the_value(single):
+    assert judge(single(0.5), below(0.5)) == judge(single(0.5), above(0.5)) == "fell"
+    assert judge(single(0.1), at_most(0.1)) == "fell"  # the nearest single lies above
+    assert judge(single(0.1), open_at(0.1)) == "fell"
+    assert judge(Interval(*map(single, (0.1, 0.0, 0.5))), below(0.5)) == "cannot tell"
+
+
+def test_a_word_has_no_limit():
+    with pytest.raises(TypeError, match=r"'0\.5' is no number to compare with a limit"):
+        judge("0.5", below(1))
 
 
 @pytest.mark.parametrize("words", ["aab", "aba", "baa", "aaa"])
