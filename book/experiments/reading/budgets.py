@@ -101,7 +101,12 @@ class Searches:
             runs: Of the base.
             rates: Of the large model: 1 is the carried one, 3 also half and twice that, of which
                 the best is kept.
+
+        Raises:
+            ValueError: If ``rates`` is even, so that they do not lie around one, or a run missing.
         """
+        if rates % 2 == 0:
+            raise ValueError(f"{rates} rates: give an odd number, as many below as above")
         chosen_by, kept = self.curves(base, base), self._kept(base, rates)
         points, seeds = len(kept), list(kept)
         each = int(np.clip(runs // points, 1, len(seeds)))
@@ -117,7 +122,8 @@ class Searches:
         """Losses (points, seeds) of what is kept of the rates around each point."""
         by, told = (self.curves(base, self.large, value) for value in ("loss", "test_loss"))
         around = range(-(rates // 2), rates // 2 + 1)
-        tried = np.array([_at_rate(by, times).fillna(np.inf) for times in around])
+        diverged = by.clip(upper=np.finfo(float).max)  # worse than any, but on the grid
+        tried = np.array([_at_rate(diverged, times).fillna(np.inf) for times in around])
         found = np.array([_at_rate(told, times) for times in around])
         best = np.take_along_axis(found, tried.argmin(axis=0)[None], axis=0)[0]
         return pd.DataFrame(best, by.index, by.columns)

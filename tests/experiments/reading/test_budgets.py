@@ -85,6 +85,21 @@ def test_three_rates_around_the_carried_one_keep_the_best_of_them(searches):
     assert found.flops == 18 * COST[BASE] + 3 * COST[LARGE]
 
 
+def test_of_rates_that_all_diverge_one_on_the_grid_is_kept():
+    found = table()
+    rows = found.rows
+    rows.loc[rows.log2_lr == -3, "loss"] = -10.0  # the grid's end is what the base chooses
+    large = (rows.width == LARGE[0]) & (rows.base_width == BASE[0]) & (rows.log2_lr < -1)
+    rows.loc[large, ["loss", "test_loss"]] = np.inf
+    assert found.carried(BASE, 18, rates=3).by_seed == pytest.approx([GUESS] * len(SEEDS))
+
+
+@pytest.mark.parametrize("rates", [0, 2, 4])
+def test_rates_lie_around_one_so_their_number_is_odd(searches, rates):
+    with pytest.raises(ValueError, match=f"{rates} rates: give an odd number"):
+        searches.carried(BASE, 1, rates=rates)
+
+
 def test_the_run_that_is_kept_is_paid_for_first(searches):
     assert [searches.affordable(BASE, runs) for runs in (1, 2, 4)] == [0, 5, 15]
     assert searches.affordable(BASE, 4, rates=3) == 5
