@@ -127,6 +127,8 @@ def _place(spec: ParamSpec, evidence: Evidence) -> str | None:
     found = adapter_of(spec, evidence.target, lambda weight: _own_place(weight, evidence))
     if found is not None and spec.pattern not in evidence.declared:
         adapter, place = found
+        if not adapter.surely and spec.pattern in evidence.seen:  # three maps in a row look so, too
+            return evidence.seen[spec.pattern]
         declared = evidence.declared.get(adapter.first.pattern)
         told = adapter.place(spec, place, first_holds=declared == "branch_end")
         return evidence.seen.get(spec.pattern) if told is None else told

@@ -10,7 +10,7 @@ from torch import nn
 
 from specmup.inspection.model_pair import ModelPair
 from specmup.inspection.names import canonical
-from specmup.inspection.observation import Observation, as_seen, is_cheap, observe
+from specmup.inspection.observation import CHEAP, Observation, as_seen, observe
 from specmup.inspection.own_start import draws
 from specmup.inspection.pairing import pair_models
 from specmup.inspection.places import declared_places, possible_role
@@ -20,6 +20,11 @@ from specmup.inspection.specs import spec_of
 from specmup.inspection.verification import hold_against, with_own_starts
 from specmup.theory.update import UpdateLaw
 from specmup.tracing.examples import NotTraced
+
+NOT_LOOKED = (
+    "Nothing was held against the forward pass or the base's start, which takes seconds with {} "
+    "tensors: give make_plan verify=True to have it done."
+)
 
 
 @dataclass(frozen=True)
@@ -60,22 +65,26 @@ def inspect_models(
         law: Of the optimizer.
         declared: What the caller tells of the architecture.
         gauge: Of the plan that is to be held against the forward pass; None if none is.
-        verify: Whether to look at forward passes and starts; None for where that is cheap, or where
-            names do not tell enough.
+        verify: Whether to look at forward passes and starts; None for where that is cheap, where an
+            example is given, or where names do not tell enough. Else a note says that it was not.
         example: An input to trace with; found from the model if not given.
         rebuild: Makes the base again, with memory and another start; None if nothing does.
 
     Raises:
         ValueError: If something is unknown, does not fit, or would make a plan wrong.
     """
-    seen, notes = _observed(model, base, verify, example)
+    tensors = sum(1 for _ in model.parameters())
+    unasked = verify is None and (example is not None or tensors <= CHEAP)
+    looks = verify or unasked
+    seen, notes = _observed(model, base, example) if looks else (None, ())
     try:
         pair = _paired(model, base, law, declared, seen, notes)
+        notes = notes if looks or verify is False else (NOT_LOOKED.format(tensors),)
     except Undeclared:
-        if seen is not None or notes or verify is False:
+        if looks or verify is False:
             raise
         # What names do not tell, the forward pass may show, though it takes its time.
-        seen, notes = _observed(model, base, True, example)
+        seen, notes = _observed(model, base, example)
         pair = _paired(model, base, law, declared, seen, notes)
     if seen is None:
         return Inspection(pair, notes=notes)
@@ -118,11 +127,9 @@ def _told_otherwise(base: nn.Module, declared: Declaration, seen: Observation) -
 
 
 def _observed(
-    model: nn.Module, base: nn.Module, verify: bool | None, example: Any
+    model: nn.Module, base: nn.Module, example: Any
 ) -> tuple[Observation | None, tuple[str, ...]]:
-    """Both forward passes, if they are asked for and run; and a note if they do not."""
-    if verify is False or (verify is None and not is_cheap(model)):
-        return None, ()
+    """Both forward passes, if they run; and a note if they do not."""
     try:
         return observe(model, base, example), ()
     except NotTraced as problem:

@@ -16,7 +16,7 @@ from specmup.tracing.dimensions import Layout
 from specmup.tracing.examples import NotTraced, trace_example
 from specmup.tracing.reading import Reading, read
 
-# Tracing takes some milliseconds a parameter; models with more are traced if one asks for it.
+# Tracing takes some milliseconds a tensor of parameters; models with more are traced if one asks.
 CHEAP = 500
 
 
@@ -38,11 +38,6 @@ class Observation:
         other, target = self.base.layouts, self.target.layouts
         both = {name: own.beside(other.get(name, own)) for name, own in target.items()}
         return {name: layout for name, layout in both.items() if layout is not None}
-
-
-def is_cheap(model: nn.Module) -> bool:
-    """Whether a model is small enough to be traced unasked."""
-    return sum(1 for _ in model.parameters()) <= CHEAP
 
 
 def observe(model: nn.Module, base: nn.Module, example: Any = None) -> Observation:

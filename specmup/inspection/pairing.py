@@ -23,6 +23,7 @@ from specmup.inspection.pair_checks import (
     check_orientation,
     check_same_parameters,
 )
+from specmup.inspection.pass_checks import check_streams
 from specmup.inspection.places import declared_places, role_of
 from specmup.inspection.proposals import questions
 from specmup.inspection.questions import Declaration
@@ -63,6 +64,9 @@ def pair_models(
     if architecture is not None and architecture.depth is not None:
         depths = {None: ScaledDim(architecture.depth(model), architecture.depth(base))}
     deeper = any(size.ratio != 1 for size in depths.values())
+    if deeper and seen is not None:
+        check_streams("model", target, seen.target)
+        check_streams("base", small, seen.base)
     places = declared_places(target, declared.branch_ends, declared.places)
     shown = Seen() if seen is None else places_seen(seen.base, small)
     by_name = bool(declared.branch_ends)

@@ -8,7 +8,29 @@ from specmup.inspection.branch_ends import Named
 from specmup.inspection.model_pair import ModelPair
 from specmup.inspection.names import abbreviated, canonical
 from specmup.inspection.observation import Observation, names_of
+from specmup.inspection.specs import ModelSpec
 from specmup.tracing.reading import Reading
+
+
+def check_streams(name: str, spec: ModelSpec, one: Reading) -> None:
+    """Refuse blocks that are seen to add to no residual stream, of which no rule in depth speaks.
+
+    Args:
+        name: What it is, for the message: ``model`` or ``base``.
+        spec: Its parameters.
+        one: Its forward pass.
+
+    Raises:
+        ValueError: If parameters of blocks act, and no branch is added to a stream.
+    """
+    inside = {n for param in spec.params.values() if param.blocks is not None for n in param.names}
+    if inside - {*map(canonical, one.unreached)} and not one.branches:
+        raise ValueError(
+            f"the number of blocks grows, but the {name}'s forward pass was not seen to add what "
+            "blocks give to a residual stream, and of other depth no rule here speaks: write the "
+            "addition as x + f(x), give an example= that takes the usual way through, let model "
+            "and base have as many blocks, or give make_plan verify=False to go by names alone"
+        )
 
 
 def check_pass(pair: ModelPair, found: Named, seen: Observation) -> None:
@@ -23,6 +45,7 @@ def check_pass(pair: ModelPair, found: Named, seen: Observation) -> None:
         ValueError: If one of them does what no plan counts.
     """
     _check_repeats(found, seen)
+    _check_additions(pair, seen)
     _check_nested(seen)
     _check_parts(seen)
     _check_heads(pair, seen.target)
@@ -45,6 +68,20 @@ def _check_repeats(found: Named, seen: Observation) -> None:
                 "that; give every block weights of its own, or let model and base repeat them as "
                 "often"
             )
+
+
+def _check_additions(pair: ModelPair, seen: Observation) -> None:
+    """Blocks that are counted by no list, as those whose maps stand in one tensor."""
+    now, before = len(seen.target.branches), len(seen.base.branches)
+    grows = any(size.ratio != 1 for size in (pair.depth, *(p.depth for p in pair.params)))
+    if now != before and not grows:
+        stacked = [p.spec.pattern for p in pair.params if p.spec.stack != p.before.stack]
+        raise ValueError(
+            f"the forward pass adds {now} branches to its residual stream, in the base {before}, "
+            f"but no list of blocks grows{', only ' * bool(stacked)}{abbreviated(stacked)}: the "
+            "depth would count for nothing; put the maps of each block in a module, and these in "
+            "one nn.ModuleList"
+        )
 
 
 def _check_nested(seen: Observation) -> None:

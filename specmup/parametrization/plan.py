@@ -79,7 +79,9 @@ def make_plan(
         verify: Hold the plan against the forward passes of model and base, traced without memory,
             and against the base's own start, drawn twice. What can be put right is: constants that
             differ between the sizes, gains kept as 1 + w, layouts of bare tensors, normalisations
-            of the stream. What cannot is refused. By default where that takes a second or so.
+            of the stream. What cannot is refused. By default where that takes a second or so, where
+            an ``example`` is given, or where names do not tell enough; else a note says that it
+            was not done.
         example: An input to trace with: a tensor, a tuple of arguments or a mapping of arguments by
             name; found from the model if not given.
         set_attention: Where the dimension of a head grows, set what attention logits are multiplied

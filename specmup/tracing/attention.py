@@ -80,7 +80,6 @@ def _product(flow: Dataflow, softmax: Op) -> Product | None:
     scale: float | None = 1.0
     while (op := flow.trace.producer.get(value)) is not None and value not in flow.maps:
         if op.kind in CONTRACTIONS:
-            scale = times(scale, float(op.options.get("alpha", 1)))
             operands = [op.args[place] for place in CONTRACTIONS[op.kind]]
             return Product(op, softmax.module, scale, operands)
         if (factor := flow.factor(op)) is not None:

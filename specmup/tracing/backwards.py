@@ -87,14 +87,8 @@ class Backwards:
     def _summed(self, op: Op, seen: dict[Value, list[Way]]) -> list[Way]:
         flow = self.flow
         added = tuple(n for v in op.inputs if flow.is_weight(v) for n in flow.parameters(v))
-        alpha = op.options.get("alpha", 1.0)
-        ways = []
-        for place, value in enumerate(op.inputs):
-            if not flow.is_data(value):
-                continue
-            by = float(alpha) if place == 1 and op.kind in ("add", "sub") else 1.0
-            for way in self._back(value, seen):
-                ways.append(way.scaled(by).plus(added))
+        summands = filter(flow.is_data, op.inputs)
+        ways = [way.plus(added) for value in summands for way in self._back(value, seen)]
         return ways or [Way(stop="input")]
 
     def _gated(self, op: Op, seen: dict[Value, list[Way]]) -> list[Way]:

@@ -57,7 +57,8 @@ class Branches:
     def _terms(self, op: Op) -> tuple[Value, Value] | None:
         """Stream and branch of a residual addition."""
         flow = self.flow
-        if op.kind != "add" or len(op.inputs) != 2 or op.outputs[0] not in flow.trace.live:
+        sums = op.kind in ("add", "sub") and len(op.inputs) == 2
+        if not sums or op.outputs[0] not in flow.trace.live:
             return None
         one, other = op.inputs
         shape = op.outputs[0].shape
@@ -65,6 +66,9 @@ class Branches:
             return None
         for skip, branch in ((one, other), (other, one)):
             if not self._may_stream(skip):
+                continue
+            # Of differences x - f(x) alone is meant so; what is left of an input is an error.
+            if op.kind == "sub" and (skip is other or not flow.parameters(skip)):
                 continue
             for start in self._beginnings(skip):
                 if start is not branch and flow.depends(branch, start):
@@ -191,7 +195,10 @@ class Branches:
                 break
         if point not in self._sums:  # the first addition: what is before is the input
             scale, gains, normed = 1.0, [], False
-        branch = Branch(op, skip, value, self.ways(value), scale, tuple(gains), normed)
+        ways = self.ways(value)
+        if any(way.stop == "stream" and not way.names for way in ways):
+            scale = None  # the stream is added to itself, as in x + c·(f(x) - x)
+        branch = Branch(op, skip, value, ways, scale, tuple(gains), normed)
         inside = self._inside(branch)
         maps = [self.flow.maps[value] for value in inside if value in self.flow.maps]
         return replace(

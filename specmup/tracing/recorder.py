@@ -12,6 +12,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from specmup.tracing.records import Op, Value, leaves
 from specmup.tracing.sizes import sized
+from specmup.tracing.written_out import written_out
 
 
 @dataclass
@@ -60,6 +61,11 @@ class Recorder(TorchDispatchMode):
         name = func.name().partition("::")[2]
         name = name if "." in name else f"{name}.default"
         kwargs = dict(kwargs or {})
+        if (plain := written_out(name, args, kwargs)) is not None:
+            into = kwargs.pop("out", args[0] if func._schema.is_mutable else None)
+            with self:
+                result = plain(*args, **kwargs)
+                return result if into is None else into.copy_(result)
         seen = replaced(args, self.value), replaced(kwargs, self.value)
         out = self._run(func, name, args, kwargs)
         made = tuple(tensors_in(out))

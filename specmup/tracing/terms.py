@@ -62,8 +62,7 @@ def _terms(flow: Dataflow, value: Value, outputs: int) -> Iterator[Term]:
         yield from _terms(flow, op.inputs[0], ROWS + COLUMNS - outputs)
     elif op.kind in ("add", "sub") and all(one.shape == value.shape for one in op.inputs):
         for one in filter(flow.is_weight, op.inputs):
-            by = float(op.options.get("alpha", 1)) if one is op.args[-1] else 1.0
-            yield from _scaled(_terms(flow, one, outputs), by)
+            yield from _terms(flow, one, outputs)
     elif (factor := flow.factor(op)) is not None:
         yield from _scaled(_terms(flow, factor[0], outputs), factor[1])
     elif op.kind in CONTRACTIONS and op.kind not in LOOKUPS and _of_matrices(op):
@@ -73,16 +72,12 @@ def _terms(flow: Dataflow, value: Value, outputs: int) -> Iterator[Term]:
 
 
 def _contracted(flow: Dataflow, op: Op, outputs: int) -> Iterator[Term]:
-    """The terms of a product of two weights, and of what is added in the same operation."""
+    """The terms of a product of two weights."""
     left, right = (op.args[place] for place in CONTRACTIONS[op.kind])
     outer, inner = (left, right) if outputs == ROWS else (right, left)
     for one in _terms(flow, outer, outputs):
         for other in _terms(flow, inner, outputs):
-            by = times(times(one.scale, other.scale), float(op.options.get("alpha", 1)))
-            yield Term((*one.factors, *other.factors), by)
-    for value in op.inputs:
-        if value not in (left, right) and flow.is_weight(value):
-            yield from _scaled(_terms(flow, value, outputs), float(op.options.get("beta", 1)))
+            yield Term((*one.factors, *other.factors), times(one.scale, other.scale))
 
 
 def _scaled(found: Iterator[Term], by: float | None) -> Iterator[Term]:

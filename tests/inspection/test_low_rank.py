@@ -266,3 +266,28 @@ def test_a_rounded_weight_holds_no_factor_which_is_said_at_once(residual):
     build = narrowed(residual, lambda linear: Rounded(linear.in_features, linear.out_features))
     with pytest.raises(ValueError, match=r"narrow\.weight shall hold .* a factor in it is lost"):
         make_plan(build(64, 8), base=build(16, 2))
+
+
+class InARow(nn.Module):
+    """Branches of three maps, between sizes that are given in widths."""
+
+    def __init__(self, width, depth, sizes):
+        super().__init__()
+        self.first, self.last = nn.Linear(12, width), nn.Linear(width, 5)
+        self.blocks = nn.ModuleList(nn.Module() for _ in range(depth))
+        for block in self.blocks:
+            for name, one, other in zip("abc", (1, *sizes), (*sizes, 1), strict=True):
+                setattr(block, name, nn.Linear(int(one * width), int(other * width)))
+
+    def forward(self, x):
+        h = self.first(x)
+        for block in self.blocks:
+            h = h + block.c(torch.relu(block.b(torch.relu(block.a(h)))))
+        return self.last(h)
+
+
+@pytest.mark.parametrize("sizes", [(2, 2), (4, 4), (1, 1 / 2)])
+@pytest.mark.parametrize("told", [{}, {"branch_ends": ["c"], "block_depth": 2}])
+def test_three_maps_in_a_row_are_no_map_with_an_adapter(sizes, told):
+    plan = make_plan(InARow(64, 8, sizes), base=InARow(16, 2, sizes), **told)
+    assert [plan[f"blocks.0.{name}.weight"].factors.folded for name in "abc"] == [1, 1, 1 / 4]

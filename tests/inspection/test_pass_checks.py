@@ -206,3 +206,72 @@ def test_a_place_that_the_pass_contradicts_is_planned_as_declared_and_noted():
     assert notes("embedding") == [
         "speak.weight: seen to stand as head, and planned as declared, as embedding."
     ]
+
+
+class Branch(nn.Module):
+    """Two maps of what enters, and a gate for a block that wants one."""
+
+    def __init__(self, width):
+        super().__init__()
+        self.wide, self.back = nn.Linear(width, 2 * width), nn.Linear(2 * width, width)
+        self.gate = nn.Linear(width, width)
+
+    def forward(self, h):
+        return self.back(F.relu(self.wide(h))), torch.sigmoid(self.gate(h))
+
+
+class Joined(Net):
+    """What a block gives takes the place of the stream, or part of it."""
+
+    def __init__(self, width, depth, join):
+        super().__init__(width, depth, Branch)
+        self.join = join
+
+    def forward(self, tokens):
+        h = self.words(tokens)
+        for block in self.blocks:
+            h = self.join(h, *block(h))
+        return self.speak(self.end(h))
+
+
+OTHER_DEPTH = {
+    "in a row": lambda h, f, t: F.relu(f) * t,
+    "highway": lambda h, f, t: h * (1 - t) + t * f,
+    "mean": lambda h, f, t: torch.stack([h, f * t]).mean(0),
+}
+
+
+def joined(join, base=(16, 2), **told):
+    return make_plan(Joined(64, 8, join), base=Joined(*base, join), learning_rate=1.0, **told)
+
+
+@pytest.mark.parametrize("name", OTHER_DEPTH)
+def test_blocks_that_add_to_no_stream_are_refused_before_anything_is_proposed(name):
+    told = {"branch_ends": ["back"], "block_depth": 2}
+    for declared in ({}, told):
+        with pytest.raises(ValueError, match=r"number of blocks grows.*write the.*x \+ f\(x\)"):
+            joined(OTHER_DEPTH[name], **declared)
+    assert joined(OTHER_DEPTH[name], **told, verify=False)  # by names alone
+    assert joined(OTHER_DEPTH[name], base=(16, 8))  # as many blocks: the depth is no matter
+
+
+class Banked(nn.Module):
+    """All blocks' maps in one bare tensor."""
+
+    def __init__(self, width, depth):
+        super().__init__()
+        self.words, self.speak = nn.Embedding(V, width), nn.Linear(width, V, bias=False)
+        self.maps = nn.Parameter(torch.randn(depth, width, width))
+
+    def forward(self, tokens):
+        h = self.words(tokens)
+        for one in self.maps:
+            h = h + F.relu(h) @ one
+        return self.speak(h)
+
+
+@pytest.mark.parametrize("base", [(16, 2), (64, 2)])
+def test_depth_that_one_tensor_holds_is_refused(base):
+    with pytest.raises(ValueError, match=r"adds 8 branches.*the base 2.*only maps: .*ModuleList"):
+        make_plan(Banked(64, 8), base=Banked(*base))
+    assert make_plan(Banked(64, 8), base=Banked(16, 8)).width.ratio == 4

@@ -59,6 +59,69 @@ def test_the_table_in_front_is_no_map_of_the_first_branch():
     assert numbers(plan, "map.weight") == (1 / 2 / 2, 1 / 4 / 4)
 
 
+def beside(h, f, c):
+    """Ways to write h + c·f, and some in place."""
+    return {
+        "plain": lambda: h + f * c,
+        "minus": lambda: h - f * c,
+        "add": lambda: torch.add(h, f, alpha=c),
+        "sub": lambda: torch.sub(h, f, alpha=c),
+        "add_": lambda: h.clone().add_(f, alpha=c),
+        "sub_": lambda: h.clone().sub_(f, alpha=c),
+        "rsub": lambda: torch.rsub(f, h, alpha=c),
+        "addcmul": lambda: torch.addcmul(h, f, torch.tensor(2.0), value=c / 2),
+    }
+
+
+class Written(Stack):
+    """The sum of a branch and the stream in words of a caller's choice."""
+
+    words_of_sum = "plain"
+
+    def forward(self, tokens):
+        h, c = self.words(tokens), 1 / len(self.body)
+        for block in self.body:
+            h = beside(h, F.relu(block.map(h)), c)[self.words_of_sum]()
+        return self.speak(self.end(h))
+
+
+@pytest.mark.parametrize("word", beside(None, None, None))
+def test_a_branch_is_multiplied_in_whatever_words_it_is_added(word):
+    plain, plan = (
+        planned(OneMap, kind=type("Said", (Written,), {"words_of_sum": told}))
+        for told in ("plain", word)
+    )
+    assert [e.factors for e in plan.entries] == [e.factors for e in plain.entries]
+    assert plan.notes == plain.notes
+    assert numbers(plan, "map.weight") == (4 / 2 / 2, 4 / 4 / 4)  # f/L holds 1/r_L = 1/4 already
+
+
+class Shrunk(Stack):
+    def forward(self, tokens):
+        h = self.words(tokens)
+        for block in self.body:
+            h = self.added(h, F.relu(block.map(h)))
+        return self.speak(self.end(h))
+
+
+@pytest.mark.parametrize(
+    "added",
+    [
+        lambda h, f: f + 0.7 * h,
+        lambda h, f: torch.add(f, h, alpha=0.7),
+        lambda h, f: h + 0.3 * (f - h),
+        lambda h, f: torch.lerp(h, f, 0.3),
+        lambda h, f: h + (h + f),
+        lambda h, f: h + torch.sigmoid(h) * (f - h),
+    ],
+)
+def test_a_stream_that_is_multiplied_is_refused_in_whatever_words(added):
+    kind = type("Said", (Shrunk,), {"added": staticmethod(added)})
+    told = {"branch_ends": ["map"], "block_depth": 1}
+    with pytest.raises(ValueError, match="the residual stream itself is multiplied by"):
+        planned(OneMap, kind=kind, told=told)
+
+
 class TwoMaps(nn.Module):
     def __init__(self, width):
         super().__init__()

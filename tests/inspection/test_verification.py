@@ -5,6 +5,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from specmup.inspection import inspection
 from specmup.parametrization.plan import make_plan
 
 V, T = 12, 6
@@ -396,3 +397,21 @@ def test_a_word_on_one_of_two_maps_in_a_row_is_no_word_on_the_other():
         "planned so, as places declares it" in note
         for note in plan(down="branch", up="branch").notes
     )
+
+
+def test_what_is_too_long_to_be_looked_at_unasked_is_noted_and_an_example_asks(monkeypatch):
+    """Its own 1/L is then counted, and else taken for none."""
+    monkeypatch.setattr(inspection, "CHEAP", 66)  # and the model has 67
+
+    def plan(**more):
+        return planned(residual=lambda depth, _: 1 / depth, places=BLIND, **more)
+
+    blind = plan()
+    assert "67 tensors" in blind.notes[0] and "verify=True" in blind.notes[0]
+    assert blind.notes[1:] == plan(verify=False).notes
+    clean = factors(CLEAN, "body.0.back.weight")
+    assert factors(blind, "body.0.back.weight") == clean
+    tokens = torch.zeros(1, T, dtype=torch.long)
+    for seen in (plan(example=tokens), plan(verify=True)):
+        assert factors(seen, "body.0.back.weight") == tuple(4 * one for one in clean)
+        assert not any("67 tensors" in note for note in seen.notes)
