@@ -89,6 +89,10 @@ def test_check_fails_where_the_rate_makes_the_model_diverge(capsys):
         (["--width-names", "n_head", "--widths", "1", "2", "4"], "the width does not grow"),
         (["--seeds", "0"], "--seeds"),
         (["--widths", "1", "2", "--depths", "1", "2"], "three sizes"),
+        (["--widths", "1", "2", "2", "--depths", "1"], "give three different factors"),
+        (["--widths", "1", "2", "0"], "--widths is [1, 2, 0]: give factors of at least 1"),
+        (["--depths", "1", "2", "-3"], "--depths is [1, 2, -3]: give factors of at least 1"),
+        (["--steps", "0"], "--steps is 0: give at least 1"),
         (["--places", "wte=door"], "unknown place 'door' for wte"),
         (["--length", "2000"], "cannot learn from made-up text of"),
         (["--fixed", "vocab_size=8"], "see --vocabulary and --length"),
@@ -97,8 +101,11 @@ def test_check_fails_where_the_rate_makes_the_model_diverge(capsys):
 def test_a_check_of_nothing_is_refused(changes, says, capsys):
     with pytest.raises(SystemExit) as stop:
         main([*SMALL_CHECK, *changes])
+    printed = capsys.readouterr()
     assert stop.value.code == 2
-    assert says in capsys.readouterr().err
+    assert says in printed.err
+    before_training = ("three", "at least 1")
+    assert printed.out == "" or not any(word in says for word in before_training)
 
 
 def test_a_reader_that_has_seen_enough_is_no_error():

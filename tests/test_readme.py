@@ -6,6 +6,9 @@ import re
 import shlex
 from pathlib import Path
 
+import pytest
+
+import specmup
 from specmup.__main__ import main
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -23,6 +26,17 @@ def test_the_code_prints_what_is_shown():
         for code in blocks("python"):
             exec(compile(code, "README.md", "exec"), names)
     assert printed.getvalue() == shown
+
+
+def test_what_is_declared_would_be_asked_for():
+    names = {"specmup": specmup}
+    exec(compile(blocks("python")[1], "README.md", "exec"), names)
+    sizes = (names["Encoder"](*size) for size in ((128, 2), (64, 1)))
+    with pytest.raises(ValueError) as asked:
+        specmup.make_plan(next(sizes), base=next(sizes))
+    for told in ("out_proj", "linear2", "block_depth=2", "places={'token': 'embedding'}"):
+        assert told in str(asked.value).splitlines()[0]
+    assert not any("dimension of a head" in note for note in names["plan"].notes)
 
 
 # Enough to see that a command runs.

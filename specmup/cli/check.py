@@ -65,8 +65,7 @@ def run(args: argparse.Namespace) -> int:
     from specmup.probes.coordinate_check import axes, coordinate_check, token_batches
 
     make, sizes_of = _by_factors(args)
-    if args.seeds < 1:
-        raise ValueError(f"--seeds is {args.seeds}: give at least 1")
+    _check_counts(args)
 
     batches = token_batches(args.vocabulary, args.length, args.batch)
     _try(args.model, make(1, 1), batches)
@@ -90,6 +89,21 @@ def run(args: argparse.Namespace) -> int:
         draw(frame, found, args.figure)
         print(f"figure: {args.figure}")
     return int(verdict([finding for finding in found if finding.rule == "plan"]) == FAILS)
+
+
+def _check_counts(args: argparse.Namespace) -> None:
+    """Refuse, before anything is trained, what leaves no slope to be told."""
+    for name in ("seeds", "steps"):
+        if (count := getattr(args, name)) < 1:
+            raise ValueError(f"--{name} is {count}: give at least 1")
+    for name in ("widths", "depths"):
+        if min(factors := getattr(args, name)) < 1:
+            raise ValueError(f"--{name} is {factors}: give factors of at least 1")
+    if max(len({*args.widths}), len({*args.depths})) < 3:
+        raise ValueError(
+            f"--widths is {args.widths} and --depths is {args.depths}: a slope with an interval "
+            "needs three sizes, so give three different factors for one of them"
+        )
 
 
 def _learning(base: nn.Module, plan_of: Callable[[nn.Module], Plan], batches: Callable) -> str:

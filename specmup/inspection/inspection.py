@@ -133,8 +133,9 @@ def _observed(
     try:
         return observe(model, base, example), ()
     except NotTraced as problem:
+        why = str(problem).rstrip(".")  # which may be a sentence of torch's
         return None, (
-            f"Nothing was held against the forward pass: {problem}. Give make_plan an input that "
+            f"Nothing was held against the forward pass: {why}. Give make_plan an input that "
             "the model takes, example=… (a tensor, a tuple, or a mapping by name), or, if it "
             "does not run where parameters have no memory, the models in place of factories.",
         )

@@ -336,6 +336,17 @@ def test_a_model_that_does_not_run_is_planned_with_a_note_and_an_example_helps()
         plan(example={"tokens": torch.zeros(1, 3, dtype=torch.long), "temperature": 2.0})
 
 
+class Ends(Net):
+    def forward(self, tokens):
+        raise RuntimeError("as torch says it, with a full stop.")
+
+
+def test_what_a_pass_raises_ends_as_a_sentence():
+    declared = {"branch_ends": ["back"], "places": BLIND, "block_depth": 2}
+    note = make_plan(Ends(64, 8), base=Ends(16, 2), **declared).notes[0]
+    assert "with a full stop. Give make_plan an input" in note
+
+
 class Adapted(nn.Module):
     """A map, and beside it two in a row."""
 
