@@ -1,9 +1,9 @@
 """``specmup check`` trains small copies of a model for a few steps: do its features stay level?
 
 Runs the coordinate check over widths and depths, under the plan and under the standard
-parametrization, on made-up text. Prints what grows, a slope for each feature and axis, a verdict
-and what it means, and whether the base learns at all; the exit status is 1 if the plan's features
-are surely not level.
+parametrization, on made-up text and without dropout. Prints what grows, a slope for each feature
+and axis, a verdict and what it means, and whether the base learns at all; the exit status is 1 if
+the plan's features are surely not level.
 """
 
 from __future__ import annotations
@@ -107,11 +107,11 @@ def _check_counts(args: argparse.Namespace) -> None:
 
 
 def _learning(base: nn.Module, plan_of: Callable[[nn.Module], Plan], batches: Callable) -> str:
-    from specmup.probes.coordinate_check import cross_entropy
+    from specmup.probes.coordinate_check import cross_entropy, without_dropout
     from specmup.probes.learning import learning
     from specmup.streams import stream
 
-    plan = plan_of(base.eval())
+    plan = plan_of(without_dropout(base))
     plan.initialise(base, 0)
     batch = batches(stream("check", 0))
     return f"the base under the plan: {learning(base, plan.optimizer(base), batch, cross_entropy)}"

@@ -49,7 +49,7 @@ def coordinate_check(
     """Sizes of features, and of their change since the start, over widths and depths.
 
     Args:
-        factory: Makes the model of a width and depth; it is trained in evaluation mode.
+        factory: Makes the model of a width and depth; it is trained :func:`without_dropout`.
         plans: By name, what makes the plan of a model that the factory made.
         batches: Draws inputs and targets; :func:`token_batches` is one.
         sizes: Pairs (width, depth); see :func:`axes`.
@@ -88,12 +88,27 @@ def coordinate_check(
     frames = []
     runs = list(product(plans, sizes, seeds))
     for rule, (width, depth), seed in progress_bar(runs, desc="check"):
-        model = factory(width, depth).eval()  # dropout would pass for a change
+        model = without_dropout(factory(width, depth))  # which would pass for a change
         plan = plans[rule](model)
         plan.initialise(model, seed)
         run = _train(model, plan.optimizer(model), batches, seed, steps, features, loss)
         frames.append(_rows(run).assign(rule=rule, width=width, depth=depth, seed=seed))
     return pd.concat(frames, ignore_index=True)
+
+
+def without_dropout(model: nn.Module) -> nn.Module:
+    """The model in evaluation mode, in place, but for what normalises by the batch.
+
+    By statistics that nothing has gathered yet a BatchNorm would normalise nothing: that would be
+    another network. One that is in evaluation mode before stays there.
+    """
+    gathers = [
+        m for m in model.modules() if m.training and m._buffers.get("running_mean") is not None
+    ]
+    model.eval()
+    for module in gathers:
+        module.training = True
+    return model
 
 
 def axes(widths: Sequence[int], depths: Sequence[int]) -> list[tuple[int, int]]:

@@ -210,6 +210,42 @@ def test_slice_along_keeps_the_smallest_size_of_the_other_axis():
     assert sorted(slice_along(frame, "depth").depth.unique()) == DEPTHS
 
 
+class Batched(nn.Module):
+    """What training and evaluation mode tell apart."""
+
+    def __init__(self, width, depth):
+        super().__init__()
+        self.enter = nn.Linear(3, width)
+        self.norm, self.frozen = nn.BatchNorm1d(width), nn.BatchNorm1d(width).eval()
+        self.drop, self.speak = nn.Dropout(0.5), nn.Linear(width, 2)
+
+    def forward(self, x):
+        return self.speak(self.drop(self.frozen(self.norm(50 * self.enter(x)))))
+
+
+class Unplanned:
+    initialise = staticmethod(lambda model, seed: model)
+    optimizer = staticmethod(lambda model: torch.optim.SGD(model.parameters(), lr=0.01))
+
+
+def test_dropout_is_off_and_a_batch_is_normalised_as_in_training():
+    seen = []
+
+    def features(model, x):
+        assert [m.training for m in (model.drop, model.norm, model.frozen)] == [0, 1, 0]
+        seen.append(model.norm(50 * model.enter(x)))
+        return {"logits": model(x)}
+
+    def batches(generator):
+        return torch.randn(16, 3, generator=generator), torch.arange(16) % 2
+
+    plans = {"plain": lambda model: Unplanned}
+    told = {"sizes": [(8, 1)], "seeds": [0], "steps": 1, "features": features}
+    frame = coordinate_check(Batched, plans, batches, **told)
+    assert seen[0].mean(0).abs().max() < 1e-5 and (seen[0].std(0) - 1).abs().max() < 0.1
+    assert frame.change.iloc[0] == 0 < frame.change.iloc[-1] < 1
+
+
 def test_made_up_text_can_be_learned_and_targets_are_the_next_tokens():
     x, y = token_batches(64, 50, 40)(torch.Generator().manual_seed(0))
     assert x.shape == y.shape == (40, 50)
