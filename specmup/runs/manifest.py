@@ -113,7 +113,7 @@ def _cpu_model() -> str:
 
 
 def commit() -> str:
-    """The commit of the code that ran, and whether files have been changed since it."""
+    """The commit of the code that ran, and whether files were changed or modules added since."""
 
     def git(*words: str) -> str:
         told = subprocess.run(
@@ -124,7 +124,10 @@ def commit() -> str:
     try:
         git("ls-files", "--error-unmatch", "__init__.py")  # or the repository is another one
         changed = git("status", "--porcelain", "--untracked-files=no", "--", *CODE)
-        return git("rev-parse", "HEAD") + " with changes" * bool(changed)
+        # What nobody added may be what ran; notes and data beside it are not.
+        modules = (f"{folder}/*.py" for folder in CODE)
+        added = git("ls-files", "--others", "--exclude-standard", "--", *modules)
+        return git("rev-parse", "HEAD") + " with changes" * bool(changed or added)
     except (OSError, subprocess.CalledProcessError):  # installed from a wheel, or no git
         return "unknown"
 

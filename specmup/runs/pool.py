@@ -34,7 +34,7 @@ class Finished:
 
     job: Any
     value: Any = None
-    error: BaseException | None = None
+    error: Exception | None = None
 
 
 class WorkerDied(RuntimeError):

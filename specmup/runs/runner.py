@@ -147,22 +147,27 @@ class Runner(Generic[J]):
         """Keep what came back; return what to raise in the end if nothing can be written now."""
         job = one.job
         self.in_flight.pop(job.identity)
+        if one.error is not None:  # also a RunError: it says nothing of the store, but for the job
+            return self._failed(job, one.error)
         try:
-            if one.error is not None:
-                raise one.error
             record = Record(job, **one.value)
             if self.store:
                 self.store.write(record)
-            self.outcome.records[job.identity] = record
-            self.outcome.finished += 1
         except RunError as problem:
             return problem
         except Exception as problem:
-            self.outcome.failed.append((job, problem))
-            if self.store:
-                self.store.failures.note(job, problem)
-                return self.store.refusal(problem)
+            return self._failed(job, problem)
+        self.outcome.records[job.identity] = record
+        self.outcome.finished += 1
         return None
+
+    def _failed(self, job: J, problem: Exception) -> RunError | None:
+        """Note why a job failed; return what to raise in the end if its state cannot be written."""
+        self.outcome.failed.append((job, problem))
+        if self.store is None:
+            return None
+        self.store.failures.note(job, problem)
+        return self.store.refusal(problem)
 
     def _show(self, bar: tqdm) -> None:
         bar.n = self.outcome.found + self.outcome.finished

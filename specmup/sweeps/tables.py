@@ -70,10 +70,10 @@ def dry_run(sweep: Sweep, contents: StoreContents, device: str | None = None) ->
         for size, some in [*sorted(by_size.items()), (("all", ""), runs)]
     ]
     lines = [_aligned(rows), _source_of_hours(device, measured)]
+    if done := sum(run.identity in contents.records for run in runs):
+        lines.append(f"of these, {done} are finished")
     if (most := _extensions(sweep)) > 0:
         lines.append(f"grids may extend themselves, by {most} runs at most, which are not counted")
-    if done := len(runs) - len(finished_and_missing(sweep, contents)[1]):
-        lines.append(f"of these, {done} are finished")
     return "\n".join(lines)
 
 

@@ -84,6 +84,20 @@ def test_a_piece_is_void_for_other_random_streams(tmp_path):
     assert CALLS[4:] == [2, 2]
 
 
+def picky(*, x):
+    if x == 1:
+        raise RunError("x is 1")  # for its own reasons, and not for the store's
+    return pd.DataFrame({"x": [x]})
+
+
+def test_what_a_piece_raises_says_nothing_of_the_store(tmp_path):
+    with pytest.raises(RunError, match="x is 1"):
+        run_experiment(picky, jobs(), 1, folder=tmp_path)
+    assert len(list((tmp_path / "runs").iterdir())) == 3
+    (noted,) = (tmp_path / "failed").iterdir()
+    assert "x is 1" in noted.read_text()
+
+
 def odd(*, x):
     return pd.DataFrame({"loss": [1 / 3, inf, -inf], "text": ["inf", "a", ""], "big": [True] * 3})
 

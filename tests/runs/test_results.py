@@ -4,6 +4,7 @@ import multiprocessing
 import os
 import re
 import socket
+import subprocess
 import sys
 from contextlib import nullcontext
 from datetime import datetime, timedelta
@@ -119,6 +120,29 @@ def test_a_write_that_fails_leaves_the_old_file(tmp_path, monkeypatch):
         store(tmp_path, RUNS[:2])
     assert path.read_bytes() == before
     assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_the_commit_says_whether_it_holds_the_code(tmp_path, monkeypatch):
+    monkeypatch.setattr(manifest, "PACKAGE", tmp_path / "specmup")
+    assert manifest.commit() == "unknown"  # no folder, let alone a repository
+    for name in ("specmup/__init__.py", "book/experiments/old.py", "book/sweeps/small.toml"):
+        (tmp_path / name).parent.mkdir(parents=True)
+        (tmp_path / name).write_text("")
+    assert manifest.commit() == "unknown"
+    for words in ("init -q", "add -A", "-c user.name=a -c user.email=a@b commit -q -m first"):
+        subprocess.run(["git", *words.split()], cwd=tmp_path, check=True)
+    held = manifest.commit()
+    assert re.fullmatch("[0-9a-f]{40}", held)
+    (tmp_path / "book" / "page.py").write_text("")  # decides no result
+    (tmp_path / "book" / "experiments" / "notes.txt").write_text("")
+    assert manifest.commit() == held
+    for added in ("book/experiments/brand_new.py", "specmup/theory/brand_new.py"):
+        (path := tmp_path / added).parent.mkdir(exist_ok=True)
+        path.write_text("")
+        assert manifest.commit() == f"{held} with changes"
+        path.unlink()
+    (tmp_path / "book" / "experiments" / "old.py").write_text("1")
+    assert manifest.commit() == f"{held} with changes"
 
 
 def test_the_manifest_says_where_the_numbers_come_from_and_no_more(tmp_path):

@@ -3,7 +3,12 @@
 import math
 from dataclasses import replace
 
+import pytest
+
+from specmup.runs.job import Record
+from specmup.runs.store import StoreContents
 from specmup.sweeps.growth import requested_runs
+from specmup.sweeps.tables import dry_run
 
 
 def settled(sweep, loss):
@@ -45,6 +50,23 @@ def test_growth_is_bounded_at_either_end(sweeps):
     ]
     assert settled(sweeps.make(extend=1), lambda run: -run.log2_lr)["k2", 8] == [-8, -6, -4, -2]
     assert settled(sweeps.make(), lambda run: run.log2_lr)["k2", 8] == [-8, -6, -4]
+
+
+@pytest.mark.parametrize("extend", [0, 3])
+def test_a_dry_run_counts_what_is_finished_of_the_grids_before_they_grow(sweeps, extend):
+    sweep = sweeps.make(extend=extend)
+    runs = requested_runs(sweep, {})
+    result = {"train_loss": 1.0, "diverged_at": -1, "seconds": 1.0}
+
+    def told(finished):
+        records = [Record(run, {"loss": run.log2_lr, **result}, {}) for run in finished]
+        return dry_run(sweep, StoreContents({record.job.identity: record for record in records}))
+
+    grown = requested_runs(sweep, {run.identity: run.log2_lr for run in runs})
+    assert (len(grown) > len(runs)) == (extend > 0)
+    assert f"of these, {len(runs)} are finished" in told(runs)
+    assert "of these, 5 are finished" in told(runs[:5])
+    assert "of these" not in told([replace(runs[0], seed=7)])
 
 
 def test_rates_added_at_the_base_are_run_at_every_size(sweeps):
