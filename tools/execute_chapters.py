@@ -21,7 +21,17 @@ from jupyter_client.manager import AsyncKernelManager
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 from nbformat import from_dict
-from outcomes import Failure, Outcome, at_cell, found_in, in_words, without_cell
+from outcomes import (
+    DIED,
+    HUNG,
+    NOT_STARTED,
+    Failure,
+    Outcome,
+    at_cell,
+    found_in,
+    in_words,
+    without_cell,
+)
 from pages import Page, Settings, chosen, listed, read_pages
 from records import Records
 
@@ -164,7 +174,7 @@ async def connect(
     try:
         await client.kc.wait_for_ready(timeout=client.timeout)
     except RuntimeError as error:
-        return without_cell(page, "no kernel started", f"{error}\n{said.read_text()}")
+        return without_cell(page, NOT_STARTED, f"{error}\n{said.read_text()}")
     about = await client.async_wait_for_reply(client.kc.kernel_info())
     client.nb.metadata["language_info"] = about["content"]["language_info"]
     return None
@@ -185,11 +195,11 @@ async def execute_cells(page: Page, client: NotebookClient, go_on: bool) -> Fail
             if not go_on:
                 return at_cell(place, error.ename, error.evalue, error.traceback)
         except CellTimeoutError:
-            return at_cell(place, "hung", f"it did not end within {client.timeout:g} s")
+            return at_cell(place, HUNG, f"it did not end within {client.timeout:g} s")
         except DeadKernelError:
             if asyncio.current_task().cancelling():  # nbclient takes an interruption for a death
                 raise asyncio.CancelledError from None
-            return at_cell(place, "the kernel died", await cause_of_death(client.km))
+            return at_cell(place, DIED, await cause_of_death(client.km))
     return found_in(page, client.nb)
 
 

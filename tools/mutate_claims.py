@@ -2,9 +2,10 @@
 
 ``python tools/mutate_claims.py`` puts each mutant of ``tools/mutants.toml`` into a copy of the book
 and executes the pages that depend on it, judging their claims to the end. A mutant is killed if
-a claim that held no longer does, or a cell fails. The rate of kills is printed, and the claims that
-no fault fells; all of it passes if neither a mutant nor a claim survives. What was found is kept
-under ``_build/mutations``, so a stopped run goes on.
+a claim that held no longer does, or a cell fails; a page that hangs, or whose kernel dies, tells
+nothing. The rate of kills is printed, and the claims that no fault fells; all of it passes if
+neither a mutant nor a claim survives. What was found is kept under ``_build/mutations``, so a
+stopped run goes on.
 
 Naming mutants runs no others; ``--pages 01 05`` executes no others; ``--first`` goes on to the
 next mutant once a page, the quickest first, has killed one: that tells the rate, not the claims.
@@ -100,7 +101,10 @@ def check_imported(root: Path) -> None:
 
 
 def run(mutant: Mutant, pages: Sequence[Page], first: bool) -> dict[str, Found]:
-    """What pages make of a mutant, by name; with ``first`` up to the one that kills it."""
+    """What pages make of a mutant, by name; with ``first`` up to the one that kills it.
+
+    Pages that were cut off are left out.
+    """
     found: dict[str, Found] = {}
     with TemporaryDirectory() as folder:
         root = copied(Path(folder).resolve())
@@ -122,8 +126,12 @@ def run(mutant: Mutant, pages: Sequence[Page], first: bool) -> dict[str, Found]:
                 environment=environment(root),
                 go_on=True,
             ):
-                keep(kept[outcome.page.name], of_outcome(outcome))
-            found |= {name: Found(**json.loads(path.read_text())) for name, path in kept.items()}
+                if outcome.cut_off:
+                    print(f"{outcome.page.name} is not counted: {outcome.failure.name}")
+                else:
+                    keep(kept[outcome.page.name], of_outcome(outcome))
+            there = {name: path for name, path in kept.items() if path.exists()}
+            found |= {name: Found(**json.loads(path.read_text())) for name, path in there.items()}
             if first and any(f.fallen or f.failed for f in found.values()):
                 break
     return found

@@ -13,6 +13,9 @@ from pages import Page, Place
 COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 WHERE = re.compile(r"Cell In\s?\[\d+\], line (\d+)")
 
+# Failures that tell of time, memory or the machine, and nothing of what a page computes.
+CUT_OFF = HUNG, DIED, NOT_STARTED = "hung", "the kernel died", "no kernel started"
+
 
 @dataclass(frozen=True)
 class Failure:
@@ -59,6 +62,11 @@ class Outcome:
     def passed(self) -> bool:
         """Whether every cell ran and none wrote to the error stream."""
         return self.failure is None
+
+    @property
+    def cut_off(self) -> bool:
+        """Whether its time or its kernel ended before its cells did."""
+        return self.failure is not None and self.failure.name in CUT_OFF
 
 
 def at_cell(place: Place, name: str, message: str, traceback: str = "") -> Failure:

@@ -141,3 +141,13 @@ def test_claims_are_judged_in_a_copy_and_the_book_stays_as_it_is(broken_book, ca
     breaks("VALUE = 0.25")
     assert main([]) == 1
     assert "SURVIVED: rule changed" in capfd.readouterr().out
+
+
+def test_a_page_that_was_cut_off_is_neither_a_kill_nor_kept(broken_book, capfd):
+    book, breaks = broken_book
+    breaks("VALUE = type('Deadly', (), {'__lt__': lambda *_: __import__('os')._exit(3)})()")
+    assert main([]) == 1
+    said = capfd.readouterr().out
+    assert "chapters/01-one is not counted: the kernel died" in said
+    assert "SURVIVED: rule changed: 0 claims fell in 0 pages" in said
+    assert not list((book.root / KEPT).glob("*.json"))
