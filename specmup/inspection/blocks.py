@@ -13,7 +13,7 @@ Shape = tuple[int, ...]
 
 
 def block_lists(model: nn.Module) -> Iterator[tuple[str, list[nn.Module]]]:
-    """Outermost lists of blocks, with their paths: ``nn.ModuleList``, ``nn.Sequential``.
+    """Outermost lists of blocks, with their paths: ``nn.ModuleList``, numbered ``nn.Sequential``.
 
     A list is any module whose children are numbered. They are blocks if their parameters have the
     same names and shapes; or if most hold one that has, so that a first, a last or every third may

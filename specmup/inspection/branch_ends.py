@@ -56,10 +56,28 @@ class _End:
     module: str
 
 
+def check_foldable_ends(one: Reading) -> None:
+    """Refuse a branch into which no multiplier can be folded, whatever is declared.
+
+    Raises:
+        ValueError: If a factor of no parameter reaches the stream.
+    """
+    for branch in one.branches:
+        kinds = {way.stop for way in branch.ways} - {"input", "stream"}
+        if kinds and not any(way.names for way in branch.ways):
+            raise ValueError(
+                f"what {branch.where} adds to the stream comes out of {', '.join(sorted(kinds))}, "
+                "through which no factor of a parameter passes, so the branch's multiplier cannot "
+                "be folded: end the branch in a map or a gain, or give the model a `multipliers` "
+                "dictionary"
+            )
+
+
 def check_ends(found: Named, one: Reading) -> Iterator[str]:
     """Each way into the stream must hold the branch's multiplier once: no more, no less."""
+    check_foldable_ends(one)
     ends = [
-        _End(way, tuple(n for n in names_on(way) if found[n].place == "branch_end"), b.op.module)
+        _End(way, tuple(n for n in names_on(way) if found[n].place == "branch_end"), b.where)
         for b in one.branches
         for way in b.ways
         if way.names and not any(found[n].spec.stacked for n in names_on(way))
@@ -69,7 +87,6 @@ def check_ends(found: Named, one: Reading) -> Iterator[str]:
         for end in ends
         if len(_factors_with(end)) != 1
     }
-    blocked = [b for b in one.branches if not any(way.names for way in b.ways)]
     asked = [end for end in wrong.values() if not all(map(found.is_declared, names_on(end.way)))]
     if asked:
         proposed = dict.fromkeys(found.pattern(end.way.names[0][0]) for end in ends)
@@ -79,14 +96,6 @@ def check_ends(found: Named, one: Reading) -> Iterator[str]:
             f"each way into the stream. Declare branch_ends={list(proposed)} and block_depth, or "
             "say otherwise for a parameter by name in places"
         )
-    for branch in blocked:
-        kinds = {way.stop for way in branch.ways} - {"input", "stream"}
-        if kinds:
-            raise ValueError(
-                f"what {branch.op.module} adds to the stream comes out of {', '.join(kinds)}, "
-                "through which no factor of a parameter passes, so the branch's multiplier cannot "
-                "be folded: end the branch in a map, or give the model a `multipliers` dictionary"
-            )
     for end in wrong.values():
         if end not in asked:
             yield f"{_problem(end, found)}: planned so, as places declares it."

@@ -8,11 +8,13 @@ from typing import Any
 
 from torch import nn
 
+from specmup.inspection.branch_ends import check_foldable_ends
 from specmup.inspection.model_pair import ModelPair
 from specmup.inspection.names import canonical
 from specmup.inspection.observation import CHEAP, Observation, as_seen, observe
 from specmup.inspection.own_start import draws
 from specmup.inspection.pairing import pair_models
+from specmup.inspection.pass_checks import check_stream
 from specmup.inspection.places import declared_places, possible_role
 from specmup.inspection.questions import Declaration, Undeclared
 from specmup.inspection.seen import places_seen
@@ -78,14 +80,14 @@ def inspect_models(
     looks = verify or unasked
     seen, notes = _observed(model, base, example) if looks else (None, ())
     try:
-        pair = _paired(model, base, law, declared, seen, notes)
+        pair = _paired(model, base, law, declared, seen, notes, gauge)
         notes = notes if looks or verify is False else (NOT_LOOKED.format(tensors),)
     except Undeclared:
         if looks or verify is False:
             raise
         # What names do not tell, the forward pass may show, though it takes its time.
         seen, notes = _observed(model, base, example)
-        pair = _paired(model, base, law, declared, seen, notes)
+        pair = _paired(model, base, law, declared, seen, notes, gauge)
     if seen is None:
         return Inspection(pair, notes=notes)
     of_pass = tuple(_told_otherwise(base, declared, seen))
@@ -106,11 +108,19 @@ def _paired(
     declared: Declaration,
     seen: Observation | None,
     notes: tuple[str, ...],
+    gauge: str | None,
 ) -> ModelPair:
     """The pair; what is asked for tells as well why the forward pass did not answer it."""
     try:
         return pair_models(model, base, law, declared, seen=seen)
     except Undeclared as asked:
+        asks, told = asked.proposal, declared
+        deeper = (asks.branch_ends, asks.block_depth) != (told.branch_ends, told.block_depth)
+        if seen is not None and gauge is not None and deeper:
+            # What no declaration would put right is said before one is proposed.
+            check_stream(seen, deeper=True)
+            if gauge == "folded":
+                check_foldable_ends(seen.target)
         raise asked.because(notes) from None
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 
 from specmup.inspection.blocks import in_list
 from specmup.inspection.counts import OF_EXPERTS
@@ -22,10 +23,11 @@ def check_same_parameters(target: ModelSpec, small: ModelSpec) -> None:
         (small, target, "base", "model"),
     ):
         if lacking := [name for name in one.params if name not in other.params]:
+            why = _why(target, small)
+            listed = "" if why else _unlisted(lacking, other)
             raise ValueError(
-                f"the {of_one} has {abbreviated(lacking)}, the {of_other} has not"
-                f"{_why(target, small)}: a base is the same architecture, with the same kinds of "
-                "blocks, at another size"
+                f"the {of_one} has {abbreviated(lacking)}, the {of_other} has not{why}: a base is "
+                f"the same architecture, with the same kinds of blocks, at another size{listed}"
             )
     for name, spec in target.params.items():
         before = small.params[name]
@@ -37,14 +39,28 @@ def check_same_parameters(target: ModelSpec, small: ModelSpec) -> None:
             )
 
 
+def _unlisted(lacking: Sequence[str], other: ModelSpec) -> str:
+    """What to do about more of what a number tells apart, where no list holds it."""
+    known = {_unnumbered(name) for name in other.params}
+    if known.isdisjoint(map(_unnumbered, lacking)):
+        return ""
+    return "; if these are blocks, make all of them modules of one nn.ModuleList"
+
+
+def _unnumbered(name: str) -> str:
+    return re.sub(r"\d+", "#", name)
+
+
 def _why(target: ModelSpec, small: ModelSpec) -> str:
     """What may be behind it: a list that is longer and holds no blocks, or several kinds."""
     for name, now in target.lists.items():
         if name not in target.depths and (before := small.lists.get(name, now)) != now:
             known = f"; {OF_EXPERTS}" if "expert" in name else ""
-            within = any(in_list(f"{name}.", {path: 1}) for path in target.depths)
+            within = any(in_list(f"{name}.*", {path: 1}) for path in target.depths)
+            stage = name.rpartition(".")[0] in target.depths
             kind = (
                 "stands within a block, where only sizes may grow, not numbers of modules"
+                + "; if it holds the blocks, let one list hold them all" * stage
                 if within
                 else "is no list of blocks, in which most hold the same"
             )

@@ -82,8 +82,8 @@ def pair_models(
     known = {pattern: place for pattern, place in found.items() if place is not None}
     if not depths and "branch_end" in known.values():
         raise ValueError(
-            "no repeated blocks: a plan counts the residual blocks in an nn.ModuleList or "
-            "nn.Sequential whose elements have the same parameters; put them in one"
+            "no repeated blocks: a plan counts the residual blocks in an nn.ModuleList or a "
+            "numbered nn.Sequential whose elements have the same parameters; put them in one"
         )
     width = _width(evidence, known)
     returned = set() if seen is None else {*map(canonical, seen.target.returned)}

@@ -49,7 +49,7 @@ def check_pass(pair: ModelPair, found: Named, seen: Observation) -> None:
     _check_nested(seen)
     _check_parts(seen)
     _check_heads(pair, seen.target)
-    _check_stream(pair, seen)
+    check_stream(seen, deeper=pair.depth.ratio != 1)
     _check_attention(seen)
 
 
@@ -167,20 +167,28 @@ def _listed(sizes: Sequence[int]) -> str:
     return " + ".join(map(str, sizes))
 
 
-def _check_stream(pair: ModelPair, seen: Observation) -> None:
-    """The stream itself multiplied by a constant, so that early blocks count for less."""
+def check_stream(seen: Observation, *, deeper: bool) -> None:
+    """Refuse a stream that is itself multiplied by a constant, so that early blocks count for less.
+
+    Args:
+        seen: Both forward passes.
+        deeper: Whether the number of blocks grows.
+
+    Raises:
+        ValueError: If it is, and that matters.
+    """
     now, before = (
         {branch.skip_scale for branch in one.branches if not branch.stream_norm}
         for one in (seen.target, seen.base)
     )
-    if now == before and (pair.depth.ratio == 1 or now <= {1.0}):
+    if now == before and (not deeper or now <= {1.0}):
         return
     where = next(b for b in seen.target.branches if b.skip_scale != 1.0 or now != before)
     told = "an unknown number" if where.skip_scale is None else f"{where.skip_scale:.4g}"
     raise ValueError(
-        f"the residual stream itself is multiplied by {told} on its way to {where.op.module}, "
-        "which a plan does not count: what a block adds then fades or grows with every later one. "
-        "Multiply the branches instead"
+        f"the residual stream itself is multiplied by {told} on its way to what {where.where} "
+        "adds, which a plan does not count: what a block adds then fades or grows with every later "
+        "one. Multiply the branches instead"
     )
 
 

@@ -84,6 +84,11 @@ class Branch:
     inside: tuple[str, ...] = field(default=())
     again: tuple[str, ...] = field(default=())
 
+    @property
+    def where(self) -> str:
+        """The module that adds, in words for a message."""
+        return self.op.module or "the model"
+
 
 def times(one: float | None, other: float | None) -> float | None:
     """A product of which either may be unknown."""

@@ -255,6 +255,27 @@ def test_blocks_that_add_to_no_stream_are_refused_before_anything_is_proposed(na
     assert joined(OTHER_DEPTH[name], base=(16, 8))  # as many blocks: the depth is no matter
 
 
+@pytest.mark.parametrize(
+    ("join", "match"),
+    [
+        (lambda h, f, t: h + F.gelu(f), "comes out of gelu"),
+        (lambda h, f, t: h + torch.tanh(f), "comes out of tanh"),
+        (lambda h, f, t: h + F.layer_norm(f, f.shape[-1:]), "comes out of norm"),
+        (lambda h, f, t: h + t * h, "comes out of product"),
+        (lambda h, f, t: h + f + F.gelu(f), "comes out of gelu"),
+        (lambda h, f, t: torch.lerp(h, f, t), "stream itself is multiplied by an unknown number"),
+    ],
+)
+def test_what_no_declaration_would_put_right_is_said_before_one_is_proposed(join, match):
+    told = {"branch_ends": ["back"], "block_depth": 2}
+    messages = set()
+    for declared in ({}, told):
+        with pytest.raises(ValueError, match=match) as caught:
+            joined(join, **declared)
+        messages.add(str(caught.value))
+    assert len(messages) == 1
+
+
 class Banked(nn.Module):
     """All blocks' maps in one bare tensor."""
 

@@ -1,5 +1,7 @@
 """What a plan refuses, with the remedy in the message."""
 
+from collections import OrderedDict
+
 import numpy as np
 import pytest
 import torch
@@ -44,11 +46,48 @@ def test_other_kinds_of_blocks_and_ties(options, says):
         make_plan(gpt(16, 2), base=gpt(8, 2, **options))
 
 
+def block(width):
+    return nn.Sequential(nn.Linear(width, width), nn.Linear(width, width))
+
+
+def named(width, depth):
+    return nn.Sequential(OrderedDict((f"layer_{i}", block(width)) for i in range(depth)))
+
+
+def attributes(width, depth):
+    model = nn.Module()
+    for i in range(depth):
+        setattr(model, f"block{i}", block(width))
+    return model
+
+
+@pytest.mark.parametrize(
+    "build",
+    [
+        named,
+        attributes,
+        lambda width, depth: nn.ParameterList(torch.ones(width, width) for _ in range(depth)),
+        lambda width, depth: nn.LSTM(width, width, num_layers=depth),
+    ],
+)
+def test_blocks_that_stand_in_no_list_are_to_be_put_into_one(build):
+    with pytest.raises(ValueError, match=r"the base has not: .* make all of them modules of one"):
+        make_plan(build(16, 4), base=build(16, 2))
+
+
+def test_so_are_blocks_in_stages():
+    def build(width, depth):
+        return nn.ModuleList(nn.ModuleList(block(width) for _ in range(depth)) for _ in "ab")
+
+    with pytest.raises(ValueError, match=r"as 0 has 4 elements and 2 .* let one list hold them"):
+        make_plan(build(16, 4), base=build(16, 2))
+
+
 def test_no_repeated_blocks(residual):
     model = residual(16, 2)
     del model.layers
     model.narrow = nn.Linear(16, 16)
-    with pytest.raises(ValueError, match=r"no repeated blocks.*nn\.ModuleList"):
+    with pytest.raises(ValueError, match=r"no repeated blocks.*nn\.ModuleList or a numbered"):
         make_plan(model, base=model, places={"narrow": "branch_end"}, block_depth=2)
 
 
