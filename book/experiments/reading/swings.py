@@ -5,14 +5,18 @@ within an octave of the lowest. A *move* is what it does from one depth to the n
 jackknife's interval over seeds, so wide that all moves together hold at 95 % (Bonferroni). A *turn*
 is a told move followed, as the next told one, by one the other way. Two turns or more are an
 oscillation: a drift, however large, has none.
+
+Where the lowest loss is at the last rate of the grid, of all seeds or of all but one, the optimum
+may lie anywhere beyond, and the intervals are open to that side.
 """
 
 from __future__ import annotations
 
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
-from math import sqrt
-from typing import Literal, cast
+from itertools import combinations, pairwise
+from math import inf, sqrt
+from typing import Literal, NamedTuple, cast
 
 import numpy as np
 import pandas as pd
@@ -33,11 +37,14 @@ class Swings:
         depths: The smallest first.
         optima: One a depth.
         moves: One a pair of neighbouring depths; all hold together at 95 %.
+        reach: How far apart the optima of any two depths may lie, each pair at 95 %. Where all must
+            be near, no correction for their number is due.
     """
 
     depths: tuple[int, ...]
     optima: tuple[float, ...]
     moves: tuple[Interval, ...]
+    reach: float
 
     @property
     def told(self) -> tuple[Interval, ...]:
@@ -65,11 +72,11 @@ class Swings:
         """What the optimum does.
 
         ``oscillates`` with two turns or more, ``turns`` with one, ``drifts`` with told moves of one
-        sign. Without any it is ``still`` if no swing of half an octave is left open, and otherwise
-        the data cannot tell.
+        sign. Without any it is ``still`` if neither a swing of half an octave is left open nor two
+        depths so far apart, and otherwise the data cannot tell.
         """
         if not self.told:
-            return "still" if self.room <= STILL else "cannot tell"
+            return "still" if max(self.room, self.reach) <= STILL else "cannot tell"
         if self.turns == 0:
             return "drifts"
         return "turns" if self.turns == 1 else "oscillates"
@@ -96,22 +103,50 @@ def swings(frame: pd.DataFrame, value: str = "loss") -> Swings:
     if len(seeds) > 1 or len(next(iter(seeds))) < 2:
         raise ValueError(f"the seeds are {seeds}: run the same two or more at every depth")
     (names,) = seeds
-    whole = np.array([_optimum(curve) for curve in curves.values()])  # (depths,)
-    without = np.array([[_optimum(curve.drop(s)) for curve in curves.values()] for s in names])
-    n = len(names)
-    moves = np.diff(n * whole - (n - 1) * without)  # pseudo-values, (seeds, depths − 1)
-    t = stdtrit(n - 1, 1 - (1 - LEVEL) / 2 / moves.shape[1])
-    half = t * moves.std(axis=0, ddof=1) / sqrt(n)
-    estimates = np.diff(whole)
+    found, last = _Optima.of(list(curves.values()), names), len(curves) - 1
+    pairs = [found.between(i, j, 1 - LEVEL) for i, j in combinations(range(last + 1), 2)]
     return Swings(
         depths=tuple(curves),
-        optima=tuple(whole.tolist()),
-        moves=tuple(Interval.around(e, h) for e, h in zip(estimates, half, strict=True)),
+        optima=tuple(found.whole.tolist()),
+        moves=tuple(found.between(i, i + 1, (1 - LEVEL) / last) for i in range(last)),
+        reach=max(max(-pair.low, pair.high) for pair in pairs),
     )
 
 
-def _optimum(curves: pd.DataFrame) -> float:
+class _Optima(NamedTuple):
+    """The optimum at each depth, its pseudo-values (seeds, depths), and where a grid is too short.
+
+    Of a depth, ``below`` and ``above`` say whether the optimum may lie beyond that end of the grid.
+    """
+
+    whole: np.ndarray
+    pseudo: np.ndarray
+    below: np.ndarray
+    above: np.ndarray
+
+    @classmethod
+    def of(cls, curves: Sequence[pd.DataFrame], seeds: Sequence[Hashable]) -> _Optima:
+        n = len(seeds)
+        whole = np.array([_optimum(curve) for curve in curves])  # (depths, 2)
+        without = np.array([[_optimum(curve.drop(seed)) for curve in curves] for seed in seeds])
+        edges = np.vstack([whole[None, :, 1], without[..., 1]])
+        pseudo = n * whole[:, 0] - (n - 1) * without[..., 0]
+        return cls(whole[:, 0], pseudo, edges.min(axis=0) < 0, edges.max(axis=0) > 0)
+
+    def between(self, i: int, j: int, chance: float) -> Interval:
+        """From one depth to another; the interval misses it by this chance at most."""
+        apart = self.pseudo[:, j] - self.pseudo[:, i]
+        t = stdtrit(len(apart) - 1, 1 - chance / 2)
+        half = float(t * apart.std(ddof=1) / sqrt(len(apart)))
+        move = Interval.around(float(self.whole[j] - self.whole[i]), half)
+        low = -inf if self.below[j] or self.above[i] else move.low
+        return Interval(move.estimate, low, inf if self.above[j] or self.below[i] else move.high)
+
+
+def _optimum(curves: pd.DataFrame) -> tuple[float, int]:
     """The vertex of the mean log curve near its lowest rate, never outside the rates that it uses.
+
+    Beside it −1 or 1 if the lowest rate is the first or the last of the grid, else 0.
 
     Raises:
         ValueError: If fewer than three rates near the lowest trained every seed.
@@ -121,7 +156,8 @@ def _optimum(curves: pd.DataFrame) -> float:
     near = trained[np.abs(trained.index - trained.idxmin()) <= OCTAVE] if len(trained) else trained
     if len(near) < 3:
         raise ValueError(f"{len(near)} rates near the best trained every seed: sweep finer")
+    edge = int(trained.idxmin() == mean.index[-1]) - int(trained.idxmin() == mean.index[0])
     bend, slope, _ = np.polyfit(near.index.to_numpy(), near.to_numpy(), 2)
     if bend <= 0:
-        return float(trained.idxmin())
-    return float(np.clip(-slope / (2 * bend), near.index.min(), near.index.max()))
+        return float(trained.idxmin()), edge
+    return float(np.clip(-slope / (2 * bend), near.index.min(), near.index.max())), edge

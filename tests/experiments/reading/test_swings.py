@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from experiments.reading.swings import swings
+from experiments.reading.swings import STILL, swings
 
 DEPTHS = [4, 8, 16, 32, 64, 128]
 UP_AND_DOWN = [-8, -7, -8, -7, -8, -7]
@@ -50,6 +50,31 @@ def test_the_room_holds_the_swing_that_is_there():
     assert swings(runs([-8] * 6)).room < 0.1
     drifting = swings(runs([-9, -8.5, -8, -7.5, -7, -6.5]))
     assert drifting.room == 0
+
+
+@pytest.mark.parametrize("beyond", [-14, -1])
+def test_an_optimum_at_the_edge_of_the_grid_is_only_bounded(beyond):
+    """All curves fall to the last rate: there all optima would be equal, and still."""
+    found = swings(runs([beyond] * 6))
+    assert found.answer == "cannot tell"
+    assert all((move.low, move.high) == (-np.inf, np.inf) for move in found.moves)
+    (*inside, last) = swings(runs([-8] * 5 + [beyond])).moves  # of which one end is known
+    assert (last.low, last.high)[beyond > -8] == np.inf * np.sign(beyond + 8)
+    assert 0 not in last and all(0 in move for move in inside)
+
+
+def test_the_edge_where_faster_rates_diverge_bounds_the_optimum():
+    frame = runs([-7.5] * 6)
+    frame["loss"] = frame.loss.mask(frame.log2_lr > -7.4, np.inf)
+    assert swings(frame).answer == "still"
+
+
+def test_what_climbs_by_steps_too_small_to_be_told_is_not_still():
+    """No step of 0.3 is told, and none can turn; but five of them are an octave and a half."""
+    found = swings(runs([-8.5 + 0.3 * i for i in range(6)], noise=0.1))
+    assert not found.told and found.room <= STILL < found.reach
+    assert found.answer == "cannot tell"
+    assert swings(runs([-8] * 6)).reach < 0.1
 
 
 def test_moves_hold_together():
