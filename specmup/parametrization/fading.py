@@ -17,24 +17,37 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from specmup.inspection.blocks import in_list
 from specmup.inspection.model_pair import ModelPair
-from specmup.inspection.names import modules_by_name, parameters_by_name
+from specmup.inspection.names import (
+    abbreviated,
+    canonical,
+    modules_by_name,
+    parameters_by_name,
+)
+from specmup.inspection.observation import Observation
 from specmup.parametrization.initial import Start, rescale
 from specmup.parametrization.parameter_plan import ParameterPlan
 from specmup.streams import stream
 from specmup.theory.rules import solved_layers
 from specmup.tracing.copies import copied
 from specmup.tracing.examples import calls
+from specmup.tracing.reading import Reading
 from specmup.tracing.recorder import replaced, tensors_in
 
 # The blocks alone make a stream that falls with the power 1/2. On page Models, plans whose blocks
 # add up to twice what enters (power 0.32) are level; from five times on (0.45) its change falls.
 FADES = 0.35
+NOTHING = torch.zeros(0)
 
 
 @torch.no_grad()
 def fading(
-    starts: Sequence[nn.Module], pair: ModelPair, entries: Iterable[ParameterPlan], example: Any
+    starts: Sequence[nn.Module],
+    pair: ModelPair,
+    entries: Iterable[ParameterPlan],
+    example: Any,
+    seen: Observation | None,
 ) -> Iterator[str]:
     """Of each stream that fades or swells at the start because the depth changes: by how much, why.
 
@@ -46,20 +59,22 @@ def fading(
         pair: The model beside its base.
         entries: Of the plan.
         example: An input; found from the model if not given.
+        seen: The forward passes: they tell whether blocks themselves add to the stream.
     """
     ratios = _ratios(pair)
     sums = {path: _sum_factor(pair.block_depth, ratio) for path, ratio in ratios.items()}
-    if not starts or all(math.isclose(factor, 1) for factor in sums.values()):
+    if not starts or seen is None or all(math.isclose(factor, 1) for factor in sums.values()):
         return
     base = copied(starts[-1]).eval()
     by_name = parameters_by_name(base)
     _start(by_name, pair, {entry.pattern: entry for entry in entries})
-    before = _streams(base, sums, example)
+    adding = {path: _adds_itself(path, seen.base) for path in sums}
+    before = _streams(base, adding, example)
     for param in pair.params:
         if param.place == "branch_end" and param.spec.blocks in sums:
             for p in (by_name[n] for n in param.before.names if n in by_name):
                 p.add_(param.offset).mul_(sums[param.spec.blocks]).sub_(param.offset)
-    after = _streams(base, sums, example)
+    after = _streams(base, adding, example)
     for path in (path for path in before if path in after):
         times = before[path].added / before[path].entering
         shrinks = after[path].leaving / before[path].leaving
@@ -67,10 +82,37 @@ def fading(
             yield (
                 f"At the base's start all of {path} together add {times:.3g} times what enters "
                 "them. That sum falls like 1/√L, so behind them the model's stream starts "
-                f"×{shrinks:.2g} as large as the base's, and one change of it counts for more. "
-                f"Tune the base with an embedding that starts some {times:.3g} times larger (std "
-                "takes a value by name), or with more blocks."
+                f"×{shrinks:.2g} as large as the base's, and one change of it counts for more."
+                + _remedy(pair, times / _level(ratios[path], sums[path]))
             )
+
+
+def _level(r_depth: float, factor: float) -> float:
+    """How many times what enters blocks may add, so that nothing is said of their sum."""
+    left = r_depth ** (-2 * FADES)  # of the stream's square
+    return math.sqrt((1 - left) / (left - factor**2))
+
+
+def _remedy(pair: ModelPair, times: float) -> str:
+    """What would make a base level whose blocks add so many times too much."""
+    if times <= 1:  # they do not point anywhere, and it would mend nothing
+        return ""
+    entering = [
+        param.spec.pattern
+        for param in pair.params
+        if param.place in ("embedding", "input") and not param.is_vector
+    ]
+    return (
+        f" Tune the base with {abbreviated(entering) or 'what enters'} {times:.2g} times larger at "
+        "the start or, if its branches do not normalise what they read, with their ends as much "
+        "smaller (std takes values by name), or with more blocks."
+    )
+
+
+def _adds_itself(path: str, one: Reading) -> bool:
+    """Whether blocks of a list add to the stream, and do not hand a branch on to what adds it."""
+    modules = (canonical(branch.op.module) for branch in one.branches)
+    return any(in_list(f"{module}.*", {path: 1}) for module in modules)
 
 
 def _ratios(pair: ModelPair) -> Mapping[str, float]:
@@ -107,40 +149,62 @@ class _Stream:
     leaving: float
 
 
-def _streams(model: nn.Module, paths: Iterable[str], example: Any) -> dict[str, _Stream]:
-    """The streams through lists of blocks, of those that begin and end with tensors alike."""
+def _streams(model: nn.Module, adding: Mapping[str, bool], example: Any) -> dict[str, _Stream]:
+    """The streams through lists of blocks, where what these return tells them.
+
+    Args:
+        model: The base.
+        adding: The lists, and whether their blocks add to the stream themselves.
+        example: An input; found from the model if not given.
+    """
     for call in calls(model, example):
         args, options = call if example is not None else replaced(call, _alive)
         try:
-            with torch.random.fork_rng(devices=[]), _ends(model, paths) as found:
+            with torch.random.fork_rng(devices=[]), _passed(model, adding) as found:
                 model(*args, **options)
         except Exception:  # of any kind: the model is not ours, and another call may fit
             continue
+        ends = {path: _ends(*found[path], adds=adding[path]) for path in adding}
         return {
             path: _Stream(_rms(first), _rms(last - first), _rms(last))
-            for path, (first, last) in found.items()
+            for path, (first, last) in ends.items()
             if len({first.shape, last.shape}) == 1 and first.any() and last.any()
         }
     return {}
 
 
+def _ends(
+    entering: Sequence[Tensor], returned: Sequence[Tensor], *, adds: bool
+) -> tuple[Tensor, Tensor]:
+    """The stream before the first block and behind the last; nothing where that is not sure."""
+    if adds and entering:
+        return entering[0], returned[-1]
+    if len(entering) > 1 and [one.shape for one in entering] == [one.shape for one in returned]:
+        sums = [one + branch for one, branch in zip(entering, returned, strict=True)]
+        if all(torch.allclose(*both) for both in zip(sums[:-1], entering[1:], strict=True)):
+            return entering[0], sums[-1]
+    return NOTHING, NOTHING
+
+
 @contextmanager
-def _ends(model: nn.Module, paths: Iterable[str]) -> Iterator[dict[str, list[Tensor]]]:
-    """Within it, a forward pass leaves what enters and what leaves each list of blocks."""
+def _passed(
+    model: nn.Module, paths: Iterable[str]
+) -> Iterator[dict[str, tuple[list[Tensor], list[Tensor]]]]:
+    """Within it, a forward pass leaves what enters and what leaves the blocks of each list."""
     modules = modules_by_name(model)
-    found: dict[str, list[Tensor]] = {path: [torch.zeros(0)] * 2 for path in paths}
+    found: dict[str, tuple[list[Tensor], list[Tensor]]] = {path: ([], []) for path in paths}
     handles = []
-    for path, ends in found.items():
-        blocks = [child for child in modules[path]._modules.values() if child is not None]
+    for path, (entering, returned) in found.items():
 
-        def enter(_module, args, options, ends=ends) -> None:
-            ends[0] = next(tensors_in([args, options])).clone()
+        def enter(_module, args, options, entering=entering) -> None:
+            entering.append(next(tensors_in([args, options]), NOTHING).clone())
 
-        def leave(_module, _args, returned, ends=ends) -> None:
-            ends[1] = next(tensors_in(returned)).clone()
+        def leave(_module, _args, out, returned=returned) -> None:
+            returned.append(next(tensors_in(out), NOTHING).clone())
 
-        handles.append(blocks[0].register_forward_pre_hook(enter, with_kwargs=True))
-        handles.append(blocks[-1].register_forward_hook(leave))
+        for block in dict.fromkeys(b for b in modules[path]._modules.values() if b is not None):
+            handles.append(block.register_forward_pre_hook(enter, with_kwargs=True))
+            handles.append(block.register_forward_hook(leave))
     try:
         yield found
     finally:

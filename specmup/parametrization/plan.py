@@ -128,7 +128,7 @@ def make_plan(
     said: tuple[str, ...] = SP
     scales: tuple[AttentionScale, ...] = ()
     if spectral:
-        fades = fading(found.starts, pair, entries, example)
+        fades = fading(found.starts, pair, entries, example, found.seen)
         scales = attention_scales(model, found.seen, example) if set_attention else ()
         about = notes(pair, gauge, model, base, found.seen, scales, values.get("std"))
         said = (*found.notes, *fades, *about)

@@ -25,12 +25,14 @@ class Block(nn.Module):
 
 
 class Net(nn.Module):
+    block = Block
+
     def __init__(self, width, depth, std):
         super().__init__()
         torch.manual_seed(0)
         self.words = nn.Embedding(V, width)
         nn.init.normal_(self.words.weight, std=std)
-        self.body = nn.ModuleList(Block(width) for _ in range(depth))
+        self.body = nn.ModuleList(self.block(width) for _ in range(depth))
         self.end, self.speak = nn.RMSNorm(width), nn.Linear(width, V, bias=False)
 
     def forward(self, tokens):
@@ -40,8 +42,8 @@ class Net(nn.Module):
         return self.speak(self.end(h))
 
 
-def told(std, *, width=256, depth=(2, 8), block_depth=2, **options):
-    small, large = (Net(width, count, std) for count in depth)
+def told(std, *, width=256, depth=(2, 8), block_depth=2, kind=Net, **options):
+    small, large = (kind(width, count, std) for count in depth)
     weights = {name: p.clone() for name, p in small.named_parameters()}
     state, mode = torch.get_rng_state(), small.training
     plan = make_plan(
@@ -60,6 +62,37 @@ def test_the_stream_shrinks_as_sums_of_what_points_anywhere_do(std):
     )
     assert times == pytest.approx(2**0.5 / std, rel=0.1)
     assert shrinks == pytest.approx(((std**2 + 2 / 4) / (std**2 + 2)) ** 0.5, rel=0.03)
+
+
+def test_the_remedy_is_one_and_names_what_enters():
+    (note,) = told(0.02)
+    (times,) = re.search(r"Tune the base with words\.weight (\S+) times larger", note).groups()
+    assert not told(0.02 * float(times) * 1.1)
+    assert told(0.02 * float(times) * 0.9)
+
+
+class Branch(Block):
+    def forward(self, h):
+        return self.after(self.back(torch.relu(self.wide(self.before(h)))))
+
+
+class Outside(Net):
+    """The model adds what blocks give."""
+
+    block = Branch
+
+    def forward(self, tokens):
+        h = self.words(tokens)
+        for block in self.body:
+            h = h + block(h)
+        return self.speak(self.end(h))
+
+
+@pytest.mark.parametrize("depth", [2, 3])
+def test_it_makes_no_difference_who_adds(depth):
+    (note,) = told(0.02, depth=(depth, 8))
+    assert told(0.02, depth=(depth, 8), kind=Outside) == [note]
+    assert not told(1.0, depth=(depth, 8), kind=Outside)
 
 
 def test_it_grows_where_the_model_is_shallower_than_its_base():
