@@ -183,7 +183,9 @@ def check_stream(seen: Observation, *, deeper: bool) -> None:
     )
     if now == before and (not deeper or now <= {1.0}):
         return
-    where = next(b for b in seen.target.branches if b.skip_scale != 1.0 or now != before)
+    odd = (now ^ before) - {1.0} or (now | before) - {1.0}
+    every = (*seen.target.branches, *seen.base.branches)
+    where = next(b for b in every if not b.stream_norm and b.skip_scale in odd)
     told = "an unknown number" if where.skip_scale is None else f"{where.skip_scale:.4g}"
     raise ValueError(
         f"the residual stream itself is multiplied by {told} on its way to what {where.where} "

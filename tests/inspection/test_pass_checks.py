@@ -276,6 +276,21 @@ def test_what_no_declaration_would_put_right_is_said_before_one_is_proposed(join
     assert len(messages) == 1
 
 
+class Halved(Net):
+    """The stream is divided by two in front of every fourth block."""
+
+    def forward(self, tokens):
+        h = self.words(tokens)
+        for index, block in enumerate(self.blocks):
+            h = block(h / 2 if index % 4 == 3 else h)
+        return self.speak(self.end(h))
+
+
+def test_the_block_before_which_the_stream_is_multiplied_is_named():
+    with pytest.raises(ValueError, match=r"multiplied by 0\.5 on its way to what blocks\.3 adds"):
+        planned(Halved)
+
+
 class Banked(nn.Module):
     """All blocks' maps in one bare tensor."""
 
