@@ -40,7 +40,7 @@ class GPTShape:
         qk_norm: Normalise each head's queries and keys, with a gain.
         attention_scale: What the product of query and key is multiplied by, ``1/d`` or
             ``1/sqrt(d)``. With a fixed head dimension the two differ by a constant.
-        bias: Give every map but the readout, and every LayerNorm, a bias.
+        bias: Give every map but the readout, and every LayerNorm, a bias; it starts at zero.
         tied: Read out with the token embedding's matrix.
 
     Raises:
@@ -107,10 +107,10 @@ class Attention(nn.Module):
         super().__init__()
         n, d = shape.width, shape.head_dimension
         self.shape = shape
-        self.query = nn.Linear(n, n, bias=shape.bias)
-        self.key = nn.Linear(n, n, bias=shape.bias)
-        self.value = nn.Linear(n, n, bias=shape.bias)
-        self.out = nn.Linear(n, n, bias=shape.bias)
+        self.query = _map(n, n, shape)
+        self.key = _map(n, n, shape)
+        self.value = _map(n, n, shape)
+        self.out = _map(n, n, shape)
         self.query_norm = nn.RMSNorm(d) if shape.qk_norm else nn.Identity()
         self.key_norm = nn.RMSNorm(d) if shape.qk_norm else nn.Identity()
         self.scale = float(d) ** ATTENTION_SCALES[shape.attention_scale]
@@ -131,9 +131,17 @@ class MLP(nn.Module):
     def __init__(self, shape: GPTShape) -> None:
         """Make the two maps."""
         super().__init__()
-        self.up = nn.Linear(shape.width, 4 * shape.width, bias=shape.bias)
-        self.down = nn.Linear(4 * shape.width, shape.width, bias=shape.bias)
+        self.up = _map(shape.width, 4 * shape.width, shape)
+        self.down = _map(4 * shape.width, shape.width, shape)
 
     def forward(self, h: Tensor) -> Tensor:
         """(B, T, n) to (B, T, n)."""
         return self.down(F.gelu(self.up(h)))
+
+
+def _map(n_in: int, n_out: int, shape: GPTShape) -> nn.Linear:
+    """A map, with a bias that starts at zero if the shape asks for one."""
+    made = nn.Linear(n_in, n_out, bias=shape.bias)
+    if shape.bias:
+        nn.init.zeros_(made.bias)
+    return made
