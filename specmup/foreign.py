@@ -7,6 +7,7 @@ so that it is read. HTML has :func:`html.escape`, rich a ``Text``; LaTeX gets no
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 
 # What may begin something in some Markdown; an underscore does so at the edge of a word.
 MARKS = re.compile(r"[\\`*\[\]{}<>&|$~#!^@]|(?<![^\W_])_|_(?![^\W_])")
@@ -27,6 +28,11 @@ def in_one_line(problem: Exception, most: int = 200) -> str:
     It may say words of others, such as a key of theirs: :func:`printable`.
     """
     return f"{type(problem).__name__}: {printable(' '.join(str(problem).split()))[:most]}"
+
+
+def named_sizes(sizes: Mapping[str, object]) -> str:
+    """Sizes as they are given by name: ``width=64, depth=2``."""
+    return ", ".join(f"{name}={size}" for name, size in sizes.items())
 
 
 def in_markdown(text: str) -> str:

@@ -21,6 +21,7 @@ from specmup.cli.command import (
     number_or_mapping,
     sizes,
 )
+from specmup.foreign import named_sizes
 
 if TYPE_CHECKING:  # torch is slow to import: only where it is needed
     from torch import nn
@@ -158,7 +159,7 @@ def _growth(
         models, sizes = [make(*f) for f in ((1, 1), most)], [sizes_of(*f) for f in ((1, 1), most)]
         small, large = (sum(p.numel() for p in model.parameters()) for model in models)
         if most != (1, 1) and small == large:
-            told = [", ".join(f"{name}={size}" for name, size in one.items()) for one in sizes]
+            told = [named_sizes(one) for one in sizes]
             raise ValueError(
                 f"the {axis} does not grow: {args.model} has {small} parameters with {told[0]} "
                 f"and with {told[1]}; name the sizes that do, --{axis}-names NAME …"

@@ -12,7 +12,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from specmup.foreign import in_one_line, printable
+from specmup.foreign import in_one_line, named_sizes, printable
 
 if TYPE_CHECKING:  # torch is slow to import: only where it is needed
     from torch import nn
@@ -185,15 +185,11 @@ def _hugging_face(model_type: str) -> Callable[[Mapping[str, int]], nn.Module]:
             return transformers.AutoModelForCausalLM.from_config(wanted)
         except Exception as problem:  # of any kind: the code is not ours
             raise ValueError(
-                f"transformers makes no language model hf:{model_type} of {_told(sizes)} "
+                f"transformers makes no language model hf:{model_type} of {named_sizes(sizes)} "
                 f"({in_one_line(problem)})"
             ) from problem
 
     return build
-
-
-def _told(sizes: Mapping[str, int]) -> str:
-    return ", ".join(f"{name}={size}" for name, size in sizes.items())
 
 
 def _builder_of(module: str, name: str) -> Callable[[Mapping[str, int]], nn.Module]:
@@ -210,7 +206,7 @@ def _builder_of(module: str, name: str) -> Callable[[Mapping[str, int]], nn.Modu
             ) from problem
         except Exception as problem:  # of any kind: the code is not ours
             raise ValueError(
-                f"{module}:{name} makes no model of {_told(sizes)} ({in_one_line(problem)})"
+                f"{module}:{name} makes no model of {named_sizes(sizes)} ({in_one_line(problem)})"
             ) from problem
         if not isinstance(made, nn.Module):
             raise ValueError(

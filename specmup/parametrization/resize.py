@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import torch
 from torch import nn
 
-from specmup.foreign import in_one_line
+from specmup.foreign import in_one_line, named_sizes
 from specmup.parametrization.followers import Unfit, followers, own_name
 
 if TYPE_CHECKING:
@@ -54,10 +54,9 @@ def resized(model: nn.Module, sizes: Mapping[str, int]) -> nn.Module:
         with torch.device("meta"):
             return type(model)(wanted, *more)
     except Exception as problem:  # of any kind: the class is not ours
-        told = ", ".join(f"{name}={size}" for name, size in sizes.items())
         raise ValueError(
-            f"{type(model).__name__} is not made from its configuration with {told} alone "
-            f"({in_one_line(problem)}): give the base as a model or as a factory of one"
+            f"{type(model).__name__} is not made from its configuration with {named_sizes(sizes)} "
+            f"alone ({in_one_line(problem)}): give the base as a model or as a factory of one"
         ) from problem
 
 
@@ -115,9 +114,8 @@ def resized_config(config: DataclassInstance | OfHuggingFace, sizes: Mapping[str
     except Unfit:
         raise
     except Exception as problem:  # of any kind: the class is not ours
-        told = ", ".join(f"{name}={size}" for name, size in changed.items())
         raise ValueError(
-            f"{type(config).__name__} refuses {told}: {in_one_line(problem)}"
+            f"{type(config).__name__} refuses {named_sizes(changed)}: {in_one_line(problem)}"
         ) from problem
 
 
