@@ -1,5 +1,7 @@
 """Words that others chose, such as names of parameters: shown as they are, never obeyed.
 
+So are the errors that their code raises: told in one line, with what was being done.
+
 A name may hold anything. What a terminal, Markdown or a figure would take for a command is written
 so that it is read. HTML has :func:`html.escape`, rich a ``Text``; LaTeX gets no foreign word.
 """
@@ -7,7 +9,8 @@ so that it is read. HTML has :func:`html.escape`, rich a ``Text``; LaTeX gets no
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 
 # What may begin something in some Markdown; an underscore does so at the edge of a word.
 MARKS = re.compile(r"[\\`*\[\]{}<>&|$~#!^@]|(?<![^\W_])_|_(?![^\W_])")
@@ -28,6 +31,29 @@ def in_one_line(problem: Exception, most: int = 200) -> str:
     It may say words of others, such as a key of theirs: :func:`printable`.
     """
     return f"{type(problem).__name__}: {printable(' '.join(str(problem).split()))[:most]}"
+
+
+@contextmanager
+def refusing(
+    what: str, remedy: str = "", *, passing: tuple[type[Exception], ...] = ()
+) -> Iterator[None]:
+    """Tell whatever code of others raises as one line, its own error in brackets.
+
+    Args:
+        what: What fails, with its values, as ``my.py:build makes no model of width=64``.
+        remedy: What to do.
+        passing: Errors that go through as they are.
+
+    Raises:
+        ValueError: If the code within raises anything else.
+    """
+    try:
+        yield
+    except passing:
+        raise
+    except Exception as problem:  # of any kind: the code is not ours
+        remedy = f": {remedy}" if remedy else ""
+        raise ValueError(f"{what} ({in_one_line(problem)}){remedy}") from problem
 
 
 def named_sizes(sizes: Mapping[str, object]) -> str:

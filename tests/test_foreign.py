@@ -19,7 +19,7 @@ from torch import nn
 from specmup.__main__ import main
 from specmup.aligned import aligned
 from specmup.figures.check_report import draw, findings, report
-from specmup.foreign import code_in_markdown, in_markdown, printable
+from specmup.foreign import code_in_markdown, in_markdown, printable, refusing
 from specmup.inspection.questions import Declaration
 from specmup.parametrization.plan import make_plan
 from specmup.parametrization.planned import Plan
@@ -203,3 +203,17 @@ def test_a_record_s_name_is_shown_where_its_piece_is_made_again(name, tmp_path):
     with pytest.warns(UserWarning, match="its piece was made again") as told:
         run_experiment(one_row, [{"x": 1}], 1, folder=tmp_path)
     assert len(told) == 3 and all(str(one.message).isprintable() for one in told)
+
+
+def test_an_error_of_others_is_told_in_one_line_with_what_was_being_done():
+    with (
+        pytest.raises(ValueError, match=r"^f fails \(OSError: a\\x1b b\): mend f$") as told,
+        refusing("f fails", "mend f"),
+    ):
+        raise OSError("a\x1b\nb")
+    assert isinstance(told.value.__cause__, OSError)
+
+
+def test_what_may_pass_goes_through_as_it_is():
+    with pytest.raises(KeyError), refusing("f fails", passing=(KeyError,)):
+        raise KeyError("a")

@@ -11,7 +11,7 @@ from __future__ import annotations
 import argparse
 
 from specmup.cli.command import add_declarations, declared, function
-from specmup.foreign import in_one_line
+from specmup.foreign import refusing
 
 HELP = "read off whose rules training code follows, and where they fail"
 
@@ -56,12 +56,8 @@ def run(args: argparse.Namespace) -> int:
     make = function(args.build)
 
     def build(width: int, depth: int) -> object:
-        try:
+        with refusing(f"{args.build} fails at width {width} and depth {depth}"):
             return make(width, depth)
-        except Exception as problem:  # of any kind: the code is not ours
-            raise ValueError(
-                f"{args.build} fails at width {width} and depth {depth} ({in_one_line(problem)})"
-            ) from problem
 
     found = audit(
         build,

@@ -12,7 +12,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from specmup.foreign import in_one_line, named_sizes, printable
+from specmup.foreign import in_one_line, named_sizes, printable, refusing
 
 if TYPE_CHECKING:  # torch is slow to import: only where it is needed
     from torch import nn
@@ -181,13 +181,10 @@ def _hugging_face(model_type: str) -> Callable[[Mapping[str, int]], nn.Module]:
 
     def build(sizes: Mapping[str, int]) -> nn.Module:
         wanted = resized_config(config, sizes)
-        try:
+        with refusing(
+            f"transformers makes no language model hf:{model_type} of {named_sizes(sizes)}"
+        ):
             return transformers.AutoModelForCausalLM.from_config(wanted)
-        except Exception as problem:  # of any kind: the code is not ours
-            raise ValueError(
-                f"transformers makes no language model hf:{model_type} of {named_sizes(sizes)} "
-                f"({in_one_line(problem)})"
-            ) from problem
 
     return build
 
@@ -198,16 +195,8 @@ def _builder_of(module: str, name: str) -> Callable[[Mapping[str, int]], nn.Modu
     def build(sizes: Mapping[str, int]) -> nn.Module:
         from torch import nn  # torch is slow to import: only where it is needed
 
-        try:
+        with refusing(f"{module}:{name} makes no model of {named_sizes(sizes)}"):
             made = make(**sizes)
-        except TypeError as problem:
-            raise ValueError(
-                f"{module}:{name} does not take the sizes {', '.join(sizes)}: {problem}"
-            ) from problem
-        except Exception as problem:  # of any kind: the code is not ours
-            raise ValueError(
-                f"{module}:{name} makes no model of {named_sizes(sizes)} ({in_one_line(problem)})"
-            ) from problem
         if not isinstance(made, nn.Module):
             raise ValueError(
                 f"{module}:{name} made a {type(made).__name__}: it must return a module"

@@ -14,7 +14,7 @@ from specmup.inspection.names import canonical
 from specmup.inspection.observation import CHEAP, Observation, as_seen, observe
 from specmup.inspection.own_start import draws
 from specmup.inspection.pairing import pair_models
-from specmup.inspection.pass_checks import check_stream
+from specmup.inspection.pass_checks import check_stream_kept
 from specmup.inspection.places import declared_places, possible_role
 from specmup.inspection.questions import Declaration, Undeclared
 from specmup.inspection.seen import places_seen
@@ -118,7 +118,7 @@ def _paired(
         deeper = (asks.branch_ends, asks.block_depth) != (told.branch_ends, told.block_depth)
         if seen is not None and gauge is not None and deeper:
             # What no declaration would put right is said before one is proposed.
-            check_stream(seen, deeper=True)
+            check_stream_kept(seen, deeper=True)
             if gauge == "folded":
                 check_foldable_ends(seen.target)
         raise asked.because(notes) from None

@@ -23,7 +23,7 @@ from specmup.inspection.pair_checks import (
     check_orientation,
     check_same_parameters,
 )
-from specmup.inspection.pass_checks import check_streams
+from specmup.inspection.pass_checks import check_has_stream
 from specmup.inspection.places import declared_places, role_of
 from specmup.inspection.proposals import questions
 from specmup.inspection.questions import Declaration
@@ -65,8 +65,8 @@ def pair_models(
         depths = {None: ScaledDim(architecture.depth(model), architecture.depth(base))}
     deeper = any(size.ratio != 1 for size in depths.values())
     if deeper and seen is not None:
-        check_streams("model", target, seen.target)
-        check_streams("base", small, seen.base)
+        check_has_stream("model", target, seen.target)
+        check_has_stream("base", small, seen.base)
     places = declared_places(target, declared.branch_ends, declared.places)
     shown = Seen() if seen is None else places_seen(seen.base, small)
     by_name = bool(declared.branch_ends)

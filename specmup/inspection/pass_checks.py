@@ -12,7 +12,7 @@ from specmup.inspection.specs import ModelSpec
 from specmup.tracing.reading import Reading
 
 
-def check_streams(name: str, spec: ModelSpec, one: Reading) -> None:
+def check_has_stream(name: str, spec: ModelSpec, one: Reading) -> None:
     """Refuse blocks that are seen to add to no residual stream, of which no rule in depth speaks.
 
     Args:
@@ -49,7 +49,7 @@ def check_pass(pair: ModelPair, found: Named, seen: Observation) -> None:
     _check_nested(seen)
     _check_parts(seen)
     _check_heads(pair, seen.target)
-    check_stream(seen, deeper=pair.depth.ratio != 1)
+    check_stream_kept(seen, deeper=pair.depth.ratio != 1)
     _check_attention(seen)
 
 
@@ -167,7 +167,7 @@ def _listed(sizes: Sequence[int]) -> str:
     return " + ".join(map(str, sizes))
 
 
-def check_stream(seen: Observation, *, deeper: bool) -> None:
+def check_stream_kept(seen: Observation, *, deeper: bool) -> None:
     """Refuse a stream that is itself multiplied by a constant, so that early blocks count for less.
 
     Args:

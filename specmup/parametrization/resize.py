@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import torch
 from torch import nn
 
-from specmup.foreign import in_one_line, named_sizes
+from specmup.foreign import named_sizes, refusing
 from specmup.parametrization.followers import Unfit, followers, own_name
 
 if TYPE_CHECKING:
@@ -50,14 +50,15 @@ def resized(model: nn.Module, sizes: Mapping[str, int]) -> nn.Module:
         )
     more = [model.multipliers] if hasattr(model, "multipliers") else []
     wanted = resized_config(config, sizes)
-    try:
-        with torch.device("meta"):
-            return type(model)(wanted, *more)
-    except Exception as problem:  # of any kind: the class is not ours
-        raise ValueError(
+    with (
+        refusing(
             f"{type(model).__name__} is not made from its configuration with {named_sizes(sizes)} "
-            f"alone ({in_one_line(problem)}): give the base as a model or as a factory of one"
-        ) from problem
+            "alone",
+            "give the base as a model or as a factory of one",
+        ),
+        torch.device("meta"),
+    ):
+        return type(model)(wanted, *more)
 
 
 def rebuilder(model: nn.Module) -> Callable[[], nn.Module] | None:
@@ -106,17 +107,11 @@ def resized_config(config: DataclassInstance | OfHuggingFace, sizes: Mapping[str
         if not isinstance(size, int) or isinstance(size, bool) or size < 1:
             raise ValueError(f"{name} is {size!r}: it must be an integer of at least 1")
     grown = followers(own, changed, aliases)
-    try:
+    with refusing(f"{type(config).__name__} refuses {named_sizes(changed)}", passing=(Unfit,)):
         if hasattr(config, "to_dict"):
             return _anew(type(config), own, changed | grown)
         wanted = _for_blocks(own | changed | grown, own, changed)
         return replace(config, **{k: v for k, v in wanted.items() if v != own[k]})
-    except Unfit:
-        raise
-    except Exception as problem:  # of any kind: the class is not ours
-        raise ValueError(
-            f"{type(config).__name__} refuses {named_sizes(changed)}: {in_one_line(problem)}"
-        ) from problem
 
 
 def _part_of_text(config: object, sizes: Mapping[str, int], own: Mapping[str, Any]) -> str | None:
