@@ -127,7 +127,7 @@ def check_scales(model: nn.Module, scales: Iterable[AttentionScale]) -> None:
     if other:
         raise ValueError(
             f"{abbreviated(other)}: a model that is made or loaded anew has its own; "
-            "plan.initialise(model) sets it before training, plan.scale_attention(model) where "
+            "plan.initialise(model) sets it before training, plan.set_constants(model) where "
             "the weights shall stay as they are"
         )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -116,15 +116,39 @@ def set_multipliers(model: nn.Module, values: Mapping[str, float]) -> None:
     Raises:
         ValueError: If there are some to write and the model offers none.
     """
-    if not values:
-        return
+    if values:
+        _offered(model).update(values)
+
+
+def check_multipliers(model: nn.Module, values: Mapping[str, float]) -> None:
+    """Hold a model that is about to be trained against the plan's multipliers.
+
+    Raises:
+        ValueError: If it offers none, or others, as one that was made or loaded anew.
+    """
+    held = _offered(model) if values else {}
+    other = [
+        f"{role} is {held[role]:.4g}, in the plan {value:.4g}"
+        for role, value in values.items()
+        if not math.isclose(held[role], value, rel_tol=1e-5)
+    ]
+    if other:
+        raise ValueError(
+            f"the multipliers of the forward pass are not the plan's ({'; '.join(other)}): they "
+            "are no weights, so a model that is made or loaded anew has its own; "
+            "plan.initialise(model) sets them before training, plan.set_constants(model) where the "
+            "weights shall stay as they are"
+        )
+
+
+def _offered(model: nn.Module) -> MutableMapping[str, float]:
     offered = next((o for m in model.modules() if (o := offered_multipliers(m)) is not None), None)
     if offered is None:
         raise ValueError(
             "the plan has multipliers for the forward pass and the model takes none: give it a "
             "dictionary `multipliers`, or make the plan with gauge='folded'"
         )
-    offered.update(values)
+    return offered
 
 
 def _known(parameters: Starts) -> list[tuple[str, nn.Parameter, Start, float]]:

@@ -73,7 +73,7 @@ def _scaled(scales: Sequence[AttentionScale], model: nn.Module, seen: Observatio
         f"The dimension of a head changes, {before} → {now}: attention logits go by 1/d, and "
         f"plan.initialise sets {names} to {values}. It is no weight: a model that is made or "
         "loaded anew has its own, with which plan.optimizer refuses it until "
-        f"plan.scale_attention(model).{lasts}"
+        f"plan.set_constants(model).{lasts}"
     )
 
 

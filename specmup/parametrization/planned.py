@@ -19,7 +19,13 @@ from specmup.inspection.model_pair import ScaledDim
 from specmup.inspection.names import abbreviated, spellings
 from specmup.parametrization import plan_json
 from specmup.parametrization.attention import AttentionScale, check_scales, set_scales
-from specmup.parametrization.initial import Start, redraw, rescale, set_multipliers
+from specmup.parametrization.initial import (
+    Start,
+    check_multipliers,
+    redraw,
+    rescale,
+    set_multipliers,
+)
 from specmup.parametrization.parameter_plan import ParameterPlan
 from specmup.parametrization.plan_optimizer import cut_apart, grouped, made_optimizer
 from specmup.parametrization.report import Report
@@ -109,8 +115,7 @@ class Plan(Mapping[str, ParameterPlan]):
                 unknown.
         """
         found = self._found(model)
-        set_multipliers(model, self.multipliers)
-        set_scales(model, self.attention)
+        self.set_constants(model)
         starts = [(entry.name, found[entry.name], _start(entry)) for entry in self.entries]
         if seed is not None:
             redraw(starts, seed)
@@ -120,13 +125,16 @@ class Plan(Mapping[str, ParameterPlan]):
 
     initialize = initialise  # torch's spelling
 
-    def scale_attention(self, model: M) -> M:
-        """Set the scales of attention logits alone, as where trained weights were loaded anew.
+    def set_constants(self, model: M) -> M:
+        """Set multipliers and attention scales alone, as where trained weights were loaded anew.
+
+        They are no weights, so no checkpoint holds them.
 
         Raises:
             ValueError: If the model is not the plan's.
         """
         require_module(model)
+        set_multipliers(model, self.multipliers)
         set_scales(model, self.attention)
         return model
 
@@ -137,10 +145,11 @@ class Plan(Mapping[str, ParameterPlan]):
         hand.
 
         Raises:
-            ValueError: If the model is not the plan's, its attention logits have another scale, or
-                no learning rate was given.
+            ValueError: If the model is not the plan's, it has other multipliers or scales of
+                attention logits, or no learning rate was given.
         """
         trained = self._trained(model)
+        check_multipliers(model, self.multipliers)
         check_scales(model, self.attention)
         return grouped(trained, self.optimizer_name)
 

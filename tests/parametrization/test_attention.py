@@ -107,7 +107,7 @@ def test_a_model_loaded_anew_is_refused_until_it_is_told():
     anew.load_state_dict(model.state_dict())
     with pytest.raises(ValueError, match=r"self_attn.scaling is 0.25, in the plan 0.1768"):
         plan.optimizer(anew)
-    plan.optimizer(plan.scale_attention(anew))
+    plan.optimizer(plan.set_constants(anew))
     x = torch.arange(8)[None]
     assert torch.equal(model(x).logits, anew(x).logits)
 

@@ -262,7 +262,7 @@ def test_sizes_need_a_configuration(residual):
 
 
 @pytest.mark.parametrize(
-    "method", ["initialise", "groups", "optimizer", "scale_attention", "schedule_factor"]
+    "method", ["initialise", "groups", "optimizer", "set_constants", "schedule_factor"]
 )
 def test_a_plan_is_applied_to_a_model_and_not_to_its_factory(residual, method):
     plan = make_plan(lambda: residual(16, 2), base=lambda: residual(8, 2), learning_rate=0.1)

@@ -123,3 +123,19 @@ def test_what_cannot_be_initialised_is_refused(residual):
     torch.nn.init.zeros_(empty.stem.weight)
     with pytest.raises(ValueError, match=r"stem\.weight is zero.*seed"):
         plan.initialise(empty)
+
+
+def test_a_model_loaded_anew_is_refused_until_it_has_the_plans_multipliers():
+    def gpt(width, depth):
+        return GPT(GPTShape(32, 8, width, depth, head_dimension=8))
+
+    plan = make_plan(gpt(32, 4), base=gpt(16, 2), optimizer="adamw", learning_rate=0.01)
+    trained = plan.initialise(gpt(32, 4), seed=0)
+    plan.optimizer(copy.deepcopy(trained))
+    anew = gpt(32, 4)
+    anew.load_state_dict(trained.state_dict())
+    with pytest.raises(ValueError, match=r"hidden is 1, in the plan 0.5.*plan.set_constants"):
+        plan.optimizer(anew)
+    plan.optimizer(plan.set_constants(anew))
+    tokens = torch.arange(8)[None]
+    assert torch.equal(trained(tokens), anew(tokens))

@@ -18,7 +18,8 @@ def plan_for(optimizer):
 
 
 def under_plan(optimizer):
-    model, plan = gpt(), plan_for(optimizer)
+    plan = plan_for(optimizer)
+    model = plan.set_constants(gpt())
     return model, plan, plan.optimizer(model)
 
 
@@ -139,11 +140,11 @@ def test_every_rate_follows_the_schedule_of_one_plain_optimizer(name, optimizer)
 @pytest.mark.parametrize("optimizer", ["adamw", "sgd", "lion", "muon-kimi", "shampoo"])
 def test_defaults_hold_the_bases_numbers(optimizer):
     """Schedules read there what every group's rate is relative to."""
-    model = gpt()
-    trainer = planned(model, optimizer, weight_decay=0.25).optimizer(model)
+    model = plan_for(optimizer).set_constants(gpt())
+    trainer = planned(gpt(), optimizer, weight_decay=0.25).optimizer(model)
     assert trainer.defaults["lr"] == pytest.approx(RATE)
     assert trainer.defaults["weight_decay"] == pytest.approx(0.25)
-    own = planned(model, optimizer, learning_rate={"hidden": 0.03, "*": RATE}).optimizer(model)
+    own = planned(gpt(), optimizer, learning_rate={"hidden": 0.03, "*": RATE}).optimizer(model)
     assert own.defaults["lr"] == pytest.approx(0.03)
 
 

@@ -113,7 +113,7 @@ def test_what_an_optimizer_remembers_follows_its_parameters(text, tmp_path, opti
     base = GPT(GPTShape(V, CONTEXT, 8, 1, head_dimension=8))
     numbers = {"learning_rate": 2.0**-8, "std": 0.1}
     plan = make_plan(GPT(model.shape), base=base, optimizer=optimizer, **numbers)
-    resumed = plan.optimizer(elsewhere)
+    resumed = plan.optimizer(plan.set_constants(elsewhere))
     resumed.load_state_dict(state)
     seen = 0
     for parameter, kept in resumed.state.items():
