@@ -63,7 +63,7 @@ class Enforced(Optimizer):
     - ``update_norm``: what the condition demands, 1 where a group has none.
     - ``weight_decay``: λ, decoupled: a step subtracts η·λ·W. It is applied here and apart, so that
       what is measured is the optimizer's own step. As η is relative, λ is the same at all sizes
-      for k ≥ 2; where a rule for one map lets η fall with the depth, so does λ (chapter 14).
+      for k ≥ 2; in branches of one map, which move by 1/√L of their size, it falls like that too.
 
     A tensor of more than two dimensions counts as a stack of matrices, each with a norm of its
     own; one of a single dimension as a vector with its RMS norm. A group whose ``vectors`` is true
