@@ -19,7 +19,20 @@ RELATIONS = {
 BINARY = {"cdot": "⋅", "times": "×", "pm": "±", "odot": "⊙", "otimes": "⊗", "circ": "∘"}
 LARGE = {"sum": "∑", "prod": "∏"}  # with limits above and below where there is room
 LIMITS = ("max", "min", "sup", "inf", "lim")  # words with the same
-FUNCTIONS = ("log", "ln", "exp", "tanh", "cosh", "sinh", "sin", "cos", "arcsin", "arccos", "dim")
+FUNCTIONS = (
+    "log",
+    "ln",
+    "exp",
+    "tanh",
+    "cosh",
+    "sinh",
+    "sin",
+    "cos",
+    "arcsin",
+    "arccos",
+    "arctan",
+    "dim",
+)
 OPENING = {
     **{"(": "(", "[": "[", "{": "{", "lVert": "‖", "lvert": "|", "langle": "⟨", "lfloor": "⌊"},
     **{"lceil": "⌈"},
