@@ -27,10 +27,9 @@ from cores import cores
 
 ROOT = Path(__file__).resolve().parent.parent
 PYTEST = [sys.executable, "-m", "pytest", "-q"]
-# One more than there are cores: tests wait, for processes of their own or for a browser.
-PROCESSES = f"--numprocesses={cores() + 1}"
+EACH_CORE = f"--numprocesses={cores()}"
 # A module's tests stay together, since they share what is dear to make; conftest.py orders them.
-SPREAD = [*PYTEST, PROCESSES, "--dist=loadscope", "--no-loadscope-reorder"]
+SPREAD = [*PYTEST, EACH_CORE, "--dist=loadscope", "--no-loadscope-reorder"]
 RENDERED = "tests/book/rendered"
 IN_BROWSER = f"{RENDERED}/test_browser.py"
 DIST = "_build/dist"
@@ -74,7 +73,7 @@ STAGES = (
     ),
     Stage("book", "the strict book build", ([sys.executable, "tools/build_book.py"],), alone=False),
     Stage("pages", "the built pages, as files", ([*SPREAD, RENDERED, f"--ignore={IN_BROWSER}"],)),
-    Stage("browser", "the built pages, in a browser", ([*PYTEST, PROCESSES, IN_BROWSER],)),
+    Stage("browser", "the built pages, in a browser", ([*PYTEST, EACH_CORE, IN_BROWSER],)),
 )
 MACHINES = [sys.executable, "tools/check_machines.py"]
 WHOLE = Stage("machines", "every chapter, as other processors would round", (MACHINES,))

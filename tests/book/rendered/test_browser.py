@@ -1,6 +1,7 @@
 """The built pages in a browser that reaches nothing but the book."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from book_pages import DESK, PHONE, documents
 from browsers import wait_until_shown
 from formula_signs import characters
 from playwright.sync_api import Browser, Page
+from playwright.sync_api import TimeoutError as Late
 
 
 @dataclass
@@ -168,6 +170,8 @@ def test_a_page(site: str, visit: Visit, name: str):
     page.wait_for_function("document.documentElement.dataset.theme === 'dark'")
     if page.evaluate(LIGHTNESS, "body") >= 0.15 or page.evaluate(LIGHTNESS, ".bd-article p") <= 0.6:
         faults.append("not dark in the dark")
+    with suppress(Late):  # a figure of another width may still be on its way
+        page.wait_for_function(f"!({SPOILED_FIGURES})().length", timeout=20_000)
     if spoiled := page.evaluate(SPOILED_FIGURES):
         faults.append(f"figures on a ground, or not brightened: {spoiled}")
     assert [*faults, *visit.foreign, *visit.errors] == []
