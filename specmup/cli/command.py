@@ -195,8 +195,15 @@ def _builder_of(module: str, name: str) -> Callable[[Mapping[str, int]], nn.Modu
     def build(sizes: Mapping[str, int]) -> nn.Module:
         from torch import nn  # torch is slow to import: only where it is needed
 
-        with refusing(f"{module}:{name} makes no model of {named_sizes(sizes)}"):
-            made = make(**sizes)
+        try:
+            with refusing(
+                f"{module}:{name} makes no model of {named_sizes(sizes)}", passing=(TypeError,)
+            ):
+                made = make(**sizes)
+        except TypeError as problem:
+            raise ValueError(
+                f"{module}:{name} does not take the sizes {', '.join(sizes)}: {problem}"
+            ) from problem
         if not isinstance(made, nn.Module):
             raise ValueError(
                 f"{module}:{name} made a {type(made).__name__}: it must return a module"

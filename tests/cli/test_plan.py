@@ -81,7 +81,7 @@ def test_places_on_the_command_line(own_model, capsys):
             "no language model hf:vit",
         ),
         (["--model", "nowhere:build", *SIZES], "cannot be found"),
-        (["--model", "json:dumps", *SIZES], "json:dumps makes no model of"),
+        (["--model", "json:dumps", *SIZES], "does not take the sizes"),
         (["--model", "hf:gpt2", "--base", "64", *SIZES[2:]], "write name=integer"),
         (["--model", "hf:gpt2", *SIZES, "--optimizer", "adam"], "choose one of sgd"),
         (["--model", "hf:gpt2", *SIZES, "--learning-rate", "fast"], "neither a number nor"),
